@@ -1,6 +1,9 @@
 //! The command line: one file per command, with its arguments, its work and its output.
 
+mod account;
+mod account_files;
 mod accounts;
+mod bots;
 mod check;
 mod completions;
 mod config;
@@ -10,8 +13,10 @@ mod demo;
 mod health;
 mod logs;
 mod output;
+mod post;
 mod reload;
 mod run;
+mod sinks;
 mod state;
 mod status;
 mod tail;
@@ -21,9 +26,22 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "demo")]
 use self::demo::DemoArgs;
 use self::{
-    accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
-    dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
-    state::StateCommand, status::StatusArgs, tail::TailArgs,
+    account::AccountCommand,
+    accounts::ActionArgs,
+    bots::BotsCommand,
+    check::CheckArgs,
+    completions::CompletionsArgs,
+    config::ConfigCommand,
+    dead_letter::DeadLetterCommand,
+    health::HealthArgs,
+    logs::LogsCommand,
+    post::PostArgs,
+    reload::ReloadArgs,
+    run::RunArgs,
+    sinks::{SinkCommand, SinksArgs},
+    state::StateCommand,
+    status::StatusArgs,
+    tail::TailArgs,
 };
 use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
@@ -33,8 +51,12 @@ Examples:
   matterhost config example > matterhost.toml   start from a commented configuration
   matterhost check                              test every server and every token
   matterhost run                                host the accounts; events are written as JSON lines
-  matterhost run | jq .data.post.message        show the text of new posts
-  matterhost status --watch                     show the accounts of a running host";
+  matterhost bots create NAME --team crew       create a bot with an administrator's token
+  matterhost status --watch                     show the accounts of a running host
+A bot does not answer?
+  matterhost status NAME                        is it connected, and does an event wait?
+  matterhost sinks                              does its handler accept events, and what did it say?
+  matterhost dead-letter list                   which events did it refuse?";
 
 /// Hosts Mattermost bot accounts: no bot goes deaf, and one broken account never affects another.
 #[derive(Debug, Parser)]
@@ -63,6 +85,15 @@ enum Command {
     #[command(after_help = "Examples:\n  matterhost status --watch\n  matterhost status helpdesk\n  \
                             matterhost status --json | jq -r '.accounts[] | select(.state != \"ready\").name'")]
     Status(StatusArgs),
+    /// Show the sinks of a running host: which do not accept events, why, and what waits
+    ///
+    /// `matterhost sink` acts on them.
+    #[command(after_help = "Examples:\n  matterhost sinks --watch\n  matterhost sinks hook\n  \
+                            matterhost sinks --json | jq -r '.sinks[] | select(.state != \"running\").name'")]
+    Sinks(SinksArgs),
+    /// Restart a sink, make it try at once what waits, or take an event away from it
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Close the connections of accounts and reconnect immediately; start accounts that are stopped
     #[command(after_help = "Example:\n  matterhost restart helpdesk")]
     Restart(ActionArgs),
@@ -78,6 +109,15 @@ enum Command {
     /// Compare the posts on the server with the posts received, now
     #[command(after_help = "Example:\n  matterhost audit helpdesk && matterhost tail helpdesk --level debug")]
     Audit(ActionArgs),
+    /// Post as an account of a running host
+    ///
+    /// Prints the id of the post; several if the text was split. Waits until the account can post, as long as
+    /// `replies.deadline`.
+    #[command(
+        after_help = "Examples:\n  matterhost post helpdesk staff/town-square 'The backup is done.' --key backup-2026-11-28\n  \
+                            df -h | matterhost post helpdesk @ann"
+    )]
+    Post(PostArgs),
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),
@@ -95,7 +135,13 @@ enum Command {
     /// Exits with 0 if the host is healthy, and with 1 if not.
     #[command(after_help = "Example:\n  matterhost health --ready")]
     Health(HealthArgs),
-    /// Show or resend the events that handlers rejected permanently
+    /// Create and manage bot accounts with an administrator's token, which is not kept
+    #[command(subcommand)]
+    Bots(BotsCommand),
+    /// Add or remove the files of an account in the configuration's directories
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Show, resend or drop the events that handlers rejected permanently
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
     /// Watch three bots on a built-in simulated server that disables them, drops their connections and restarts
@@ -127,15 +173,20 @@ fn dispatch(command: Command) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Status(args) => status::run(args),
+        Command::Sinks(args) => sinks::run(args),
+        Command::Sink(command) => sinks::act(command),
         Command::Restart(args) => accounts::run(Action::Restart, &args),
         Command::Stop(args) => accounts::run(Action::Stop, &args),
         Command::Start(args) => accounts::run(Action::Start, &args),
         Command::Reset(args) => accounts::run(Action::Reset, &args),
         Command::Audit(args) => accounts::run(Action::Audit, &args),
+        Command::Post(args) => post::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Bots(command) => bots::run(command),
+        Command::Account(command) => account::run(&command),
         Command::DeadLetter(command) => dead_letter::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),

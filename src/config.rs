@@ -12,12 +12,16 @@ mod dead_letter;
 mod delivery;
 mod diff;
 mod file_arg;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod host;
 mod key_reader;
 mod log;
 mod metrics;
 mod open_files;
+mod overrides;
 mod problem;
 mod read;
 mod replies;
@@ -30,6 +34,7 @@ mod sinks;
 mod sources;
 mod state;
 mod syntax;
+mod template;
 mod value;
 
 pub use accounts::AccountConfig;
@@ -41,20 +46,23 @@ pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Problem, did_you_mean};
 pub use read::known_keys;
 pub use route::{CaFile, ClientCertificate, Transport};
+pub use secret_source::read_secret;
 pub use servers::ServerConfig;
 pub use sinks::{
     AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
     SinkConfig, SinkKind, WebhookConfig,
 };
-pub use sources::{Sources, environment};
+pub use sources::{Directory, Layout, Sources, environment};
 pub use state::StateConfig;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use matterhost_actors::hosting::HostSettings;
+
+use self::sources::NamedTexts;
 
 /// The commented configuration that `matterhost config example` prints. It is valid once the token's variable is set.
 pub const EXAMPLE: &str = include_str!("config/example.toml");
@@ -84,6 +92,10 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Settings that are valid but unwise.
     pub warnings: Vec<Problem>,
+    /// Files in directories of tokens that cannot be used: their accounts are left out, or keep their previous tokens.
+    pub left_out: Vec<Problem>,
+    /// The directories whose files belong to the configuration.
+    pub layout: Layout,
 }
 
 impl Config {
@@ -105,8 +117,38 @@ impl Config {
     /// # Errors
     /// Returns every problem of the configuration at once.
     pub fn load(sources: &Sources, open_files: Option<u64>) -> Result<Self, ConfigError> {
-        read::config(sources, open_files)
-            .map_err(|problems| ConfigError { file: Some(sources.file.clone()), problems })
+        Self::read(sources, open_files, None, &NamedTexts::new())
+    }
+
+    /// Reads the configuration again for a host that runs with this one.
+    ///
+    /// # Errors
+    /// Returns every problem of the configuration at once.
+    pub fn reload(&self, sources: &Sources, open_files: Option<u64>) -> Result<Self, ConfigError> {
+        Self::read(sources, open_files, Some(self), &NamedTexts::new())
+    }
+
+    /// Reads the files in the directories of the configuration again. The files that are named are taken as they were.
+    ///
+    /// # Errors
+    /// Returns every problem of the configuration at once.
+    pub fn reload_directories(
+        &self,
+        sources: &Sources,
+        open_files: Option<u64>,
+    ) -> Result<Self, ConfigError> {
+        Self::read(sources, open_files, Some(self), self.layout.named_texts())
+    }
+
+    fn read(
+        sources: &Sources,
+        open_files: Option<u64>,
+        running: Option<&Self>,
+        pinned: &NamedTexts,
+    ) -> Result<Self, ConfigError> {
+        let file = || sources.first_file().map(Path::to_owned);
+        read::config(sources, open_files, running, pinned)
+            .map_err(|problems| ConfigError { file: file(), problems })
     }
 }
 

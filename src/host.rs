@@ -6,9 +6,11 @@ mod operations;
 mod reload;
 mod shutdown;
 mod signals;
+mod sinks;
 mod store;
 pub mod systemd;
 
+pub(crate) use self::reload::log_warnings;
 pub use self::{
     exit::Exit,
     reload::{ReloadError, Reloader},
@@ -29,6 +31,7 @@ use self::{
     reload::{FileWatch, ReloadTriggers},
     shutdown::{ShutdownCause, ShutdownTimes, close_store, drain, time_left},
     signals::{HangupSignals, StopSignals},
+    sinks::HostSinks,
     store::Store,
     systemd::ServiceManager,
 };
@@ -92,6 +95,7 @@ async fn run_until_stopped(
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
     let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
+    operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
     let output = sinks.subscribe_output_end();
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };

@@ -7,3 +7,10 @@ pub mod host;
 pub mod sinks;
 pub mod store;
 pub mod telemetry;
+
+#[cfg(test)]
+#[path = "../tests/fuzz/mutated.rs"]
+mod mutated;
+#[cfg(test)]
+#[path = "../tests/fuzz/seeds.rs"]
+mod seeds;

@@ -1,6 +1,7 @@
 //! Sinks, the destinations of events: implementations of [`matterhost_actors::ports::EventSink`].
 
 mod best_effort;
+mod board;
 pub mod cloud_event;
 pub mod dead_letter;
 mod event_data;
@@ -8,22 +9,28 @@ mod exec;
 mod failing_events;
 mod fan_out;
 mod filter;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 pub mod lines;
 mod message;
 mod metered;
+pub mod monitor;
 mod queue;
 mod registry;
 pub mod reply;
 mod running_sink;
 mod shared_slots;
 mod start_gate;
+mod watched;
 mod webhook;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use board::{SinkBoard, SinkHandle};
 pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
 use handler::HandlerDeps;

@@ -13,6 +13,10 @@ readonly AXE_VERSION=4.14.1
 readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 # Time limit for fetching the advisories, by git.
 readonly ADVISORIES_SECONDS=60
+# cargo-fuzz runs the fuzzers, each for this time.
+readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
+# The fuzzers need minutes to build. They begin within this time, so that all checks end within 15 minutes.
+readonly FUZZ_LATEST_START=400
 # Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 
@@ -25,10 +29,10 @@ usage() {
 Usage: tests/run.sh [--quick] [--help]
 
 Checks format, lints (clippy, every warning an error), dependencies (cargo deny), tests, examples, doc tests, the
-documentation, deployment files and the API, and runs the demo. Stops at the first failure. Installs missing tools, or
-names them.
+documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
+failure. Installs missing tools, or names them.
 
-  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, deployment, API and demo
+  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo and fuzzers
   --help    prints this help
 END
 }
@@ -239,6 +243,22 @@ demo() {
   timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS" 2>&1 | tee -a "$LOG"
 }
 
+# Runs the fuzzers if there is a nightly toolchain, which they need.
+fuzzers() {
+  if ! cargo +nightly --version >/dev/null 2>&1; then
+    leave_out fuzzers 'there is no nightly toolchain; rustup toolchain install nightly'
+    return
+  fi
+  if ((SECONDS > FUZZ_LATEST_START)); then
+    leave_out fuzzers "$SECONDS s have passed, so that they would end too late; tests/fuzz/run.sh $FUZZ_SECONDS runs them"
+    return
+  fi
+  export PATH="$TOOLS/bin:$PATH"
+  [[ $(cargo fuzz --version 2>/dev/null) == "cargo-fuzz $FUZZ_VERSION" ]] ||
+    step 'install cargo-fuzz' cargo install cargo-fuzz --locked --version "$FUZZ_VERSION" --root "$TOOLS"
+  step "fuzzers, $FUZZ_SECONDS s each" tests/fuzz/run.sh "$FUZZ_SECONDS"
+}
+
 main() {
   local quick=false
   while (($# > 0)); do
@@ -257,13 +277,14 @@ main() {
   need
 
   step format cargo fmt --all --check
+  step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
   step lints cargo clippy --locked --workspace --all-targets -- -D warnings
   step 'lints without the demo' cargo clippy --locked --package matterhost --no-default-features -- -D warnings
   $quick || dependencies
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo' '--quick'
+    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo, fuzzers' '--quick'
   else
     step 'OpenTelemetry' open_telemetry
     step 'doc tests' tests --doc
@@ -272,6 +293,7 @@ main() {
     step 'install schemathesis' api_tool
     step 'API against its own description' api
     step demo demo
+    fuzzers
   fi
   step secrets secrets
 

@@ -77,7 +77,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             .send(AddServer(ServerSpec { name: server.clone(), api, limits: GateLimits::default() }))
             .await?;
         let (token, sink) = (Token::new(bot.token)?, Arc::new(Ignore));
-        supervisor.send(AddAccount(AccountSpec { name: name.clone(), server, token, sink })).await??;
+        supervisor
+            .send(AddAccount(AccountSpec { name: name.clone(), server, token, sink, settings: None }))
+            .await??;
 
         let alarms =
             Alarms { supervisor: supervisor.clone(), account: name.clone(), channel: channel.clone() };

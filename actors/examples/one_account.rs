@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .send(AddServer(ServerSpec { name: name.clone(), api, limits: GateLimits::default() }))
             .await?;
         let (account, token) = (AccountName::new("helpdesk")?, Token::new(bot.token)?);
-        let spec = AccountSpec { name: account, server: name, token, sink: print.clone() };
+        let spec = AccountSpec { name: account, server: name, token, sink: print.clone(), settings: None };
         supervisor.send(AddAccount(spec)).await??;
 
         while !matches!(observations.recv().await?.fact, Fact::Ready { .. }) {}

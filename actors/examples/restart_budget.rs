@@ -61,7 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let token = Token::new(simulator.create_bot(name).token)?;
             let sink = Arc::new(Sink { broken });
             let name = AccountName::new(name)?;
-            supervisor.send(AddAccount(AccountSpec { name, server: server.clone(), token, sink })).await??;
+            supervisor
+                .send(AddAccount(AccountSpec { name, server: server.clone(), token, sink, settings: None }))
+                .await??;
         }
         let mut trips = 0;
         while trips < 2 {

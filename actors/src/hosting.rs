@@ -13,21 +13,30 @@ mod account_context;
 pub(crate) mod catch_up;
 mod connection;
 mod delivery;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! The targets of the fuzzers in `tests/fuzz`.
+
+    pub use super::connection::fuzzing::event;
+}
 mod health_check;
 mod observer;
 mod replies;
 mod server_gate;
+mod server_limits;
 mod settings;
 mod shared_replay;
 mod supervisor;
 
 pub use observer::Observer;
 pub use settings::{
-    AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
+    AccountSettings, AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings,
+    ReplySettings,
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    CountStates, GetAccount, ListAccounts, ListServers, LookUp, RemoveAccount, RemoveServer, ResetAccount,
+    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
+    StartAccount, StopAccount, Supervisor, SupervisorError,
 };

@@ -8,15 +8,19 @@
 //! “Fact n” in the comments is a numbered observation of a real server, recorded in
 //! `tests/fixtures/wire`.
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod rest;
 mod socket;
 mod transport;
 
 pub use rest::{
-    Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, ExtraHeaders,
-    FileId, HeaderError, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post,
-    PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError,
-    RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats, foreign_encoding, http_client,
+    Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
+    Etag, ExtraHeaders, FileId, HeaderError, LookupRequest, MAX_CHANNELS, Me, NewBot, NewFile, NewPost,
+    OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount,
+    RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse, RolePermissions, Roles,
+    SINCE_LIMIT, SystemPing, TeamRoles, TokenRow, User, WaitStats, foreign_encoding, http_client,
 };
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,

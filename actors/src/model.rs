@@ -6,11 +6,13 @@ mod account_state;
 mod close_reason;
 mod event;
 mod excerpt;
+mod lookup;
 mod names;
 mod observation;
 mod record;
 mod reply;
 mod secrets;
+mod server_limits;
 mod snapshot;
 mod token;
 
@@ -18,6 +20,7 @@ pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
+pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError};
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };
@@ -29,8 +32,9 @@ pub use record::{
 pub use reply::{
     Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
 };
+pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
-    StallCause, Stalls, Witnesses,
+    StallCause, Stalls, WaitingChannels, WaitingEvent, Witnesses,
 };
 pub use token::Token;

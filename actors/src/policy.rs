@@ -4,6 +4,7 @@
 
 mod gate;
 mod liveness;
+mod refused_events;
 mod replay;
 mod replies;
 mod supervision;
@@ -15,15 +16,16 @@ pub(crate) use liveness::{
     PromptLimit, spread_delay, stretched_interval,
 };
 pub use liveness::{PingSettings, PollTiming, SiblingWatch};
+pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
-    send_permission, split_text,
+    GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep, RequestFailure,
+    RequestRetry, SendPermission, SentKeys, SentPost, always_fits, send_permission, split_text,
 };
-pub use replies::{KeyedQueue, MAX_POST_CHARS, MAX_TEXT_CHARS};
+pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{
     Backoff, BreakerState, Budget, ChargeOutcome, CommonCause, Delays, RestartPolicy, RestartSettings,
     SettingsError,

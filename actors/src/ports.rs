@@ -12,5 +12,5 @@ pub use api::{Api, ApiFactory, ApiFuture};
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;
 pub use poster::Poster;
-pub use sink::{Delivered, EventSink, Outcome};
+pub use sink::{Delivered, EventSink, LONGEST_RETRY, Outcome};
 pub use store::{CursorStore, StoreError};

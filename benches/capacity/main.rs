@@ -5,6 +5,7 @@
 mod counting_sink;
 #[path = "../common/host.rs"]
 mod host;
+mod long_lists;
 mod many_accounts;
 mod memory;
 #[path = "../common/program.rs"]
@@ -29,6 +30,8 @@ const CASES: &[Case] = &[
     Case { name: "long-frames-ws", measure: |quick| many_accounts::long_frames(quick, false) },
     Case { name: "long-frames-wss", measure: |quick| many_accounts::long_frames(quick, true) },
     Case { name: "announced", measure: many_accounts::announced },
+    Case { name: "long-pages", measure: long_lists::long_pages },
+    Case { name: "long-channel-lists", measure: long_lists::long_channel_lists },
     Case { name: "ready-ws", measure: |quick| startup::all_ready(quick, false) },
     Case { name: "ready-wss", measure: |quick| startup::all_ready(quick, true) },
 ];
@@ -64,6 +67,12 @@ const FIGURES: &[Figure] = &[
         TWICE_THE_FRAME_LIMIT,
         None,
     ),
+    Figure::informational("peak growth while a page brings a thread of 16 MiB along", "KiB", "long-thread"),
+    Figure::informational("peak growth while a page of 12.5 MiB is read", "KiB", "long-page"),
+    Figure::informational("peak growth while a list of 100,000 channels is read", "KiB", "channels-all"),
+    Figure::informational("· left when the account is ready", "KiB", "channels-all-left"),
+    Figure::informational("peak growth with 400,000 channels, 50,000 of them kept", "KiB", "channels-cut"),
+    Figure::informational("· left when the account is ready", "KiB", "channels-cut-left"),
     Figure::lower_is_better("10,000 accounts ready, ws", "s", Single("ready-ws"), 10.0, Some(3.0)),
     Figure {
         direction: Direction::HigherIsBetter,

@@ -70,6 +70,7 @@ impl Host {
             server: self.server.clone(),
             token: Token::new(bot.token.as_str())?,
             sink: self.counter.clone(),
+            settings: None,
         }));
         Ok(name)
     }

@@ -13,6 +13,8 @@ use serde::Deserialize;
 /// A simulator process that runs until this is dropped.
 pub(crate) struct Server {
     pub(crate) info: ServerInfo,
+    /// The limits of its clients.
+    pub(crate) limits: ClientLimits,
     process: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -36,8 +38,14 @@ pub(crate) struct Bot {
 
 impl Server {
     pub(crate) fn start(bots: usize, tls: bool) -> anyhow::Result<Self> {
+        let tls: &[&str] = if tls { &["--tls"] } else { &[] };
+        Self::start_with(bots, tls)
+    }
+
+    /// Starts a simulator with further arguments.
+    pub(crate) fn start_with(bots: usize, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        command.args(["--simulator", "--bots", &bots.to_string()]).args(tls.then_some("--tls"));
+        command.args(["--simulator", "--bots", &bots.to_string()]).args(arguments);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let commands = process.stdin.take().context("no standard input")?;
         let mut answers = BufReader::new(process.stdout.take().context("no standard output")?);
@@ -45,7 +53,7 @@ impl Server {
         answers.read_line(&mut line)?;
         let info = serde_json::from_str(&line)
             .with_context(|| format!("unexpected first line of the simulator: {line:?}"))?;
-        Ok(Self { info, process, commands, answers })
+        Ok(Self { info, limits: ClientLimits::default(), process, commands, answers })
     }
 
     /// Executes a command.
@@ -75,7 +83,7 @@ impl Server {
     /// Returns the configuration for a client.
     pub(crate) fn client(&self) -> anyhow::Result<ClientConfig> {
         let tls = self.info.ca.as_ref().map(|ca| Tls::load(Some(ca.as_bytes()))).transpose()?;
-        Ok(ClientConfig::new(self.info.url.parse()?, tls, ClientLimits::default(), "matterhost/bench"))
+        Ok(ClientConfig::new(self.info.url.parse()?, tls, self.limits.clone(), "matterhost/bench"))
     }
 }
 

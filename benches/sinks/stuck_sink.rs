@@ -36,6 +36,7 @@ pub(crate) fn growth(quick: bool) -> anyhow::Result<Readings> {
         server: ServerName::new("bench")?,
         token: Token::new(bot.token.as_str())?,
         sink: Arc::new(Stuck),
+        settings: None,
     }));
     host.wait_until_ready(1)?;
     sleep(SETTLE);

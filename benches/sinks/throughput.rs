@@ -10,14 +10,20 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use futures_util::future::try_join_all;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, try_join_all},
+};
 use matterhost::{
     config::{Config, Sources},
-    sinks::{SinkRegistry, lines::stdout::LineSink, reply::DiscardingReplyPoster},
+    sinks::{SinkRegistry, lines::stdout::LineSink},
     telemetry::metrics::Metrics,
 };
 use matterhost_actors::{
-    model::{AccountName, AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName},
+    model::{
+        AccountName, AccountUser, Change, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
+    },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
 
@@ -70,9 +76,9 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let rest = "[servers.s]\nurl = \"http://127.0.0.1:1\"\n[accounts.a]\ntoken = \"x\"\nsinks = [\"one\"]\n\
                 [state]\nstore = \"memory\"\n";
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
-    let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
+    let sources = Sources { files: vec![file], environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
-    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("one".into()));
+    let poster: Arc<dyn Poster> = Arc::new(NoReplies);
     let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
     let account = &config.accounts[0];
     measure(&*sinks.sink_for(account), quick, names)
@@ -112,6 +118,24 @@ async fn crowd(sink: &dyn EventSink, each: u32, first: u32) -> anyhow::Result<()
     Ok(())
 }
 
+/// A poster that posts nothing: the handlers here give no answers.
+struct NoReplies;
+
+impl Poster for NoReplies {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::ready(Ok(PostedIds::default())).boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
+    }
+}
+
 /// Delivers an event as a Delivery does.
 async fn take(sink: &dyn EventSink, event: &Arc<Event>) -> anyhow::Result<()> {
     loop {
@@ -121,7 +145,7 @@ async fn take(sink: &dyn EventSink, event: &Arc<Event>) -> anyhow::Result<()> {
         };
         match outcome {
             Outcome::Acknowledged => return Ok(()),
-            Outcome::Retry { after, .. } => tokio::time::sleep(after).await,
+            Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => tokio::time::sleep(after).await,
             Outcome::Rejected { cause } | Outcome::Broken { cause } => bail!("{cause}"),
         }
     }

@@ -4,17 +4,25 @@ mod actions;
 mod args;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_client;
+mod sink_text;
+mod sinks;
 mod sse;
 mod status;
 mod table;
 mod tail;
 mod text;
+mod unknown_account;
+mod watch;
 
-pub use actions::{apply_action, health, log_level, preview_reload, reload};
+pub use actions::{apply_action, health, log_level, preview_reload, reload, take_action};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;
-pub use status::{StatusQuery, status, watch};
+pub use sinks::{SinkQuery, act_on_sink, retry_letters, sinks, sinks_with_letters, skip, watch_sinks};
+pub use status::{StatusQuery, account, status, watch};
 pub use tail::{TailOptions, tail};

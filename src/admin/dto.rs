@@ -4,16 +4,25 @@
 
 mod account;
 mod action;
+mod bot_action;
 mod detail;
 mod fact;
 mod instance;
 mod problem_details;
 mod servers;
+mod sinks;
 
-pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending};
-pub use action::{Action, ActionAccepted, LogLevel, NewPost, PostCreated};
+pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent};
+pub use action::{Action, ActionAccepted, LogLevel};
+pub use bot_action::{
+    BotAction, BotActionDone, BotActionError, BotActionResult, BotActions, UnresolvedAction,
+};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;
 pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use servers::{Server, Servers};
+pub use sinks::{
+    DeadLetter, DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction,
+    SinkActionAccepted, SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest, Skipped, SlotUse,
+};

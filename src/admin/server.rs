@@ -6,6 +6,7 @@ mod api_error;
 mod authenticator;
 mod backend;
 mod body;
+mod bot_actions;
 mod event_log;
 mod health;
 mod host;
@@ -13,6 +14,8 @@ mod listener;
 mod middleware;
 mod openapi;
 mod routes;
+mod sink_operations;
+mod sinks;
 mod sse;
 
 use std::{io, sync::mpsc, thread, time::Duration};
@@ -24,6 +27,7 @@ use self::listener::SocketFile;
 pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
+pub use sink_operations::{SinkAnswer, SinkOperations, SinkRefused};
 
 /// The time limit for stopping the server when the host ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

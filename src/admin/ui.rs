@@ -28,6 +28,7 @@ type Tag = [u8; 18];
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 macro_rules! asset {
@@ -51,6 +52,9 @@ pub const ASSETS: &[Asset] = &[
     asset!("/top.css", "top.css", CSS),
     asset!("/list.css", "list.css", CSS),
     asset!("/panel.css", "panel.css", CSS),
+    asset!("/sinks.css", "sinks.css", CSS),
+    asset!("/runbook.css", "runbook.css", CSS),
+    asset!("/runbook.html", "runbook.html", HTML),
     asset!("/icon.svg", "icon.svg", SVG),
     script!("main.js"),
     script!("actions.js"),
@@ -67,6 +71,9 @@ pub const ASSETS: &[Asset] = &[
     script!("notice.js"),
     script!("panel.js"),
     script!("row.js"),
+    script!("runbook.js"),
+    script!("sink.js"),
+    script!("sinks.js"),
     script!("spark.js"),
     script!("sse.js"),
     script!("store.js"),
@@ -76,6 +83,13 @@ pub const ASSETS: &[Asset] = &[
     script!("view.js"),
     script!("words.js"),
 ];
+
+/// The documents that the page shows: the documentation for operators.
+pub const DOCUMENTS: &[Asset] = &[{
+    const BYTES: &str = include_str!("../../docs/OPERATIONS.md");
+    const TAG: Tag = tag(BYTES.as_bytes());
+    Asset { path: "/operations.md", content_type: MARKDOWN, bytes: BYTES, etag: text(&TAG) }
+}];
 
 /// Computes an entity tag with FNV-1a, which distinguishes versions of a file and protects nothing.
 const fn tag(bytes: &[u8]) -> Tag {

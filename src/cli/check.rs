@@ -1,8 +1,10 @@
-//! `matterhost check`: tests every server and every token, and suggests a remedy for each failure.
+//! `matterhost check`: tests every server, every token and every sink, and suggests a remedy for each failure.
 
+mod permissions;
 mod probe;
 mod remedy;
 mod report;
+mod sinks;
 mod store;
 mod table;
 
@@ -26,6 +28,9 @@ pub(super) struct CheckArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    /// Show only what fails
+    #[arg(long, conflicts_with = "diff")]
+    failed: bool,
     /// Test nothing; ask the running host what a reload of its configuration would change
     #[arg(long)]
     diff: bool,
@@ -44,6 +49,7 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
         Err(error) => return print_config_error(&error),
     };
     let report = System::new().block_on(probe::run_checks(&config));
+    let report = if args.failed { report.only_failed() } else { report };
     let text = if args.json { report.json() } else { report.table(io::stdout().is_terminal()) };
     match print(text.as_bytes()) {
         Exit::Success if !report.ok => Exit::Failed,

@@ -27,10 +27,10 @@ pub(super) fn load(file: &FileArg) -> Result<Config, ConfigError> {
     Config::load(&sources(file, Vec::new())?, config::raise_open_files())
 }
 
-/// Returns the layers of the configuration: the file, the environment, and the keys set by `flags`.
+/// Returns the layers of the configuration: the files, the environment, and the keys set by `flags`.
 pub(super) fn sources(
     file: &FileArg,
     flags: Vec<(&'static str, String, &'static str)>,
 ) -> Result<Sources, ConfigError> {
-    Ok(Sources { file: file.find()?, environment: config::environment(), flags })
+    Ok(Sources { files: file.find()?, environment: config::environment(), flags })
 }

@@ -2,26 +2,26 @@
 
 use std::{fmt::Write as _, io};
 
-use actix::System;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use matterhost_actors::model::{Excerpt, printable};
 
 use super::{
     config::load,
-    output::{print, print_config_error},
+    output::{call_host, print, print_config_error, print_error},
 };
 use crate::{
+    admin::{
+        client::{self, AdminArgs, Client, RemoteError},
+        dto::{LetterSelection, RetriedLetters},
+    },
     config::{Config, ConfigError, FileArg, Problem, SinkConfig},
     host::Exit,
-    sinks::dead_letter::{
-        DeadLetter, DeadLetters,
-        retry::{RetrySummary, retry_dead_letters},
-    },
+    sinks::dead_letter::{DeadLetter, DeadLetters, Selection, StoredLetter},
     telemetry::logging,
 };
 
-/// Show or resend the events that handlers rejected permanently
+/// Show, resend or drop the events that handlers rejected permanently
 #[derive(Debug, Subcommand)]
 pub(super) enum DeadLetterCommand {
     /// Show the events that handlers rejected permanently, with the causes, oldest first
@@ -29,26 +29,36 @@ pub(super) enum DeadLetterCommand {
         after_help = "Example:\n  matterhost dead-letter list --sink hook --json | jq .event.data.post.message"
     )]
     List(ListArgs),
-    /// Send these events to their sinks again, in order; events that are rejected again are kept
+    /// Show one of these events: the whole cause and the whole event
+    #[command(after_help = "Example:\n  matterhost dead-letter show 4yk9g7h3ftdtzppyq4qb8j9fth")]
+    Show(ShowArgs),
+    /// Make the running host send these events to their sinks again, in order; events that are rejected again are kept
     ///
-    /// Works while the host is running. Exits with 1 if any remain. If a retry is killed, some events may be sent
-    /// twice.
-    #[command(after_help = "Example:\n  matterhost dead-letter retry --sink hook")]
-    Retry(SelectArgs),
+    /// They take the normal way: the answers of the handler are posted. Exits with 1 if any remain. If a retry is
+    /// killed, some events may be sent twice.
+    #[command(after_help = "Examples:\n  matterhost dead-letter retry --sink hook\n  \
+                            matterhost dead-letter retry 4yk9g7h3ftdtzppyq4qb8j9fth")]
+    Retry(RetryArgs),
+    /// Delete some of these events, or all
+    #[command(after_help = "Example:\n  matterhost dead-letter drop --account helpdesk")]
+    Drop(DropArgs),
 }
 
 /// A selection of dead letters.
 #[derive(Debug, Args)]
-pub(super) struct SelectArgs {
-    #[command(flatten)]
-    file: FileArg,
+struct SelectArgs {
     /// Only events of this sink
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
+    /// Only events of this account
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    #[command(flatten)]
+    file: FileArg,
     #[command(flatten)]
     select: SelectArgs,
     /// Print each as a line of JSON, with the whole event, instead of a table
@@ -56,25 +66,72 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The event
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// Only these events
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DropArgs {
+    /// Only these events
+    #[arg(value_name = "ID", required_unless_present_any = ["account", "all"])]
+    ids: Vec<String>,
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Drop all events of the sink, or of all sinks
+    #[arg(long, conflicts_with_all = ["ids", "account"])]
+    all: bool,
+}
+
 pub(super) fn run(command: &DeadLetterCommand) -> Exit {
-    let (DeadLetterCommand::List(ListArgs { select, .. }) | DeadLetterCommand::Retry(select)) = command;
-    let config = match load(&select.file) {
-        Ok(config) => config,
-        Err(error) => return print_config_error(&error),
-    };
-    logging::init(&config.log);
-    let sinks = match select_sinks(&config, select) {
-        Ok(sinks) => sinks,
-        Err(error) => return print_config_error(&error),
-    };
-    let result = match command {
-        DeadLetterCommand::List(args) => list(&sinks, &config, args.json),
-        DeadLetterCommand::Retry(_) => retry(&sinks, &config),
-    };
-    result.unwrap_or_else(|(sink, error)| {
-        tracing::error!(sink, %error, "cannot read or write dead letters");
-        Exit::Failed
-    })
+    match command {
+        DeadLetterCommand::List(args) => with_letters(&args.file, &args.select, &[], |found, _| {
+            let found = letters_of(found);
+            let text = if args.json { to_json_lines(&found) } else { to_table(&found) };
+            Ok(print(text.as_bytes()))
+        }),
+        DeadLetterCommand::Show(args) => {
+            with_letters(&args.file, &args.select, std::slice::from_ref(&args.id), |found, _| {
+                let found = letters_of(found);
+                if found.is_empty() {
+                    let list = "`matterhost dead-letter list` shows all";
+                    return Ok(print_error(format_args!(
+                        "there is no dead letter of event {}; {list}",
+                        args.id
+                    )));
+                }
+                Ok(print(found.iter().map(describe).collect::<String>().as_bytes()))
+            })
+        }
+        DeadLetterCommand::Drop(args) => with_letters(&args.file, &args.select, &args.ids, drop_letters),
+        DeadLetterCommand::Retry(args) => call_host(&args.admin, async |client| retry(&client, args).await),
+    }
+}
+
+/// The selected letters of each sink.
+type Found<'a> = Vec<(&'a SinkConfig, Vec<StoredLetter>)>;
+
+fn letters_of(found: Found<'_>) -> Vec<DeadLetter> {
+    found.into_iter().flat_map(|(_, letters)| letters).map(|stored| stored.letter).collect()
 }
 
 /// The name of a sink, and the error of its file.
@@ -84,7 +141,39 @@ fn sink_failure(sink: &SinkConfig) -> impl FnOnce(io::Error) -> SinkFailure {
     |error| (sink.name.to_string(), error)
 }
 
-fn select_sinks<'a>(config: &'a Config, select: &SelectArgs) -> Result<Vec<&'a SinkConfig>, ConfigError> {
+/// Reads the selected letters and passes them on.
+fn with_letters(
+    file: &FileArg,
+    select: &SelectArgs,
+    ids: &[String],
+    work: impl FnOnce(Found<'_>, &Config) -> Result<Exit, SinkFailure>,
+) -> Exit {
+    let config = match load(file) {
+        Ok(config) => config,
+        Err(error) => return print_config_error(&error),
+    };
+    logging::init(&config.log);
+    let sinks = match select_sinks(&config, file, select) {
+        Ok(sinks) => sinks,
+        Err(error) => return print_config_error(&error),
+    };
+    let selection = Selection { ids: ids.iter().cloned().collect(), account: select.account.clone() };
+    let found = sinks.into_iter().map(|sink| {
+        let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
+        Ok((sink, letters.select(&selection).map_err(sink_failure(sink))?))
+    });
+    let result = found.collect::<Result<_, _>>().and_then(|found| work(found, &config));
+    result.unwrap_or_else(|(sink, error)| {
+        tracing::error!(sink, %error, "cannot read or write dead letters");
+        Exit::Failed
+    })
+}
+
+fn select_sinks<'a>(
+    config: &'a Config,
+    file: &FileArg,
+    select: &SelectArgs,
+) -> Result<Vec<&'a SinkConfig>, ConfigError> {
     let is_selected = |sink: &&SinkConfig| select.sink.as_ref().is_none_or(|name| *sink.name == **name);
     let sinks: Vec<_> = config.sinks.iter().filter(is_selected).collect();
     if !sinks.is_empty() {
@@ -92,17 +181,7 @@ fn select_sinks<'a>(config: &'a Config, select: &SelectArgs) -> Result<Vec<&'a S
     }
     let names = config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>().join(", ");
     let problem = Problem::new("--sink", "there is no such sink", format!("name one of {names}"));
-    Err(ConfigError { file: select.file.config.clone(), problems: vec![problem] })
-}
-
-fn list(sinks: &[&SinkConfig], config: &Config, json: bool) -> Result<Exit, SinkFailure> {
-    let mut letters = Vec::new();
-    for sink in sinks {
-        let of_sink = DeadLetters::for_sink(&sink.name, &config.dead_letter);
-        letters.extend(of_sink.list().map_err(sink_failure(sink))?);
-    }
-    let text = if json { to_json_lines(&letters) } else { to_table(&letters) };
-    Ok(print(text.as_bytes()))
+    Err(ConfigError { file: file.config.first().cloned(), problems: vec![problem] })
 }
 
 fn to_json_lines(letters: &[DeadLetter]) -> String {
@@ -127,25 +206,54 @@ fn to_table(letters: &[DeadLetter]) -> String {
     format!("{}\n", table.trim_fmt())
 }
 
-fn retry(sinks: &[&SinkConfig], config: &Config) -> Result<Exit, SinkFailure> {
-    let runner = System::new();
+/// Formats a letter with its whole cause and event.
+fn describe(letter: &DeadLetter) -> String {
+    let DeadLetter { time, sink, account, cause, event } = letter;
+    let event: serde_json::Value = serde_json::from_str(event.get()).unwrap_or_default();
+    let lines = |text: &str| text.lines().map(printable).collect::<Vec<_>>().join("\n");
+    let head = printable(&format!("refused at {time} by sink {sink}, account {account}"));
+    format!("{head}\n{}\n{}\n", lines(cause), lines(&format!("{event:#}")))
+}
+
+fn drop_letters(found: Found<'_>, config: &Config) -> Result<Exit, SinkFailure> {
+    let mut text = String::new();
+    for (sink, selected) in found.into_iter().filter(|(_, letters)| !letters.is_empty()) {
+        let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
+        let dropped = letters.remove(&selected).map_err(sink_failure(sink))?;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}: {dropped} dropped", sink.name);
+    }
+    if text.is_empty() {
+        return Ok(print_error("no dead letter matches; `matterhost dead-letter list` shows all"));
+    }
+    Ok(print(text.as_bytes()))
+}
+
+/// Retries the letters of one sink, or of all that have some.
+async fn retry(client: &Client, args: &RetryArgs) -> Result<Exit, RemoteError> {
+    let selection = LetterSelection { ids: args.ids.clone(), account: args.select.account.clone() };
+    let sinks = match &args.select.sink {
+        Some(sink) => vec![sink.clone()],
+        None => client::sinks_with_letters(client).await?,
+    };
     let mut exit = Exit::Success;
     for sink in sinks {
-        let summary = runner.block_on(retry_dead_letters(sink, config)).map_err(sink_failure(sink))?;
-        if summary.refused + summary.remaining > 0 {
+        let retried = client::retry_letters(client, &sink, &selection).await?;
+        if retried.refused + retried.remaining > 0 {
             exit = Exit::Failed;
         }
-        if summary != RetrySummary::default() {
-            print(summarize(sink, &summary).as_bytes());
+        if retried != RetriedLetters::default() {
+            print(summarize(&sink, &retried).as_bytes());
         }
     }
     Ok(exit)
 }
 
-fn summarize(sink: &SinkConfig, summary: &RetrySummary) -> String {
-    let RetrySummary { accepted, refused, remaining, cause } = summary;
+fn summarize(sink: &str, retried: &RetriedLetters) -> String {
+    let RetriedLetters { accepted, refused, remaining, cause } = retried;
     let cause = cause.as_ref().map(|cause| format!(" ({})", Excerpt::of(cause))).unwrap_or_default();
-    format!("{}: {accepted} accepted, {refused} rejected again, {remaining} not sent{cause}\n", sink.name)
+    let sink = Excerpt::of(sink);
+    format!("{sink}: {accepted} accepted, {refused} rejected again, {remaining} not sent{cause}\n")
 }
 
 #[cfg(test)]

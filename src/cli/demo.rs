@@ -56,7 +56,7 @@ async fn play(duration: Duration) -> anyhow::Result<Exit> {
     let mut observations = scene.observer.subscribe();
     let page = admin_page::serve(&scene);
     if let Some((_, url)) = &page {
-        screen.line(&format!("The page is at {url}"))?;
+        screen.page(url)?;
     }
     let mut script = Script::start(&scene);
     watch(&scene, &mut script, &mut stats, &mut screen, &mut observations, duration).await?;

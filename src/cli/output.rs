@@ -7,10 +7,11 @@ use std::{
 
 use actix::System;
 use matterhost_actors::model::printable;
+use serde_json::json;
 
 use crate::{
     admin::client::{AdminArgs, Client, Endpoint, RemoteError},
-    config::ConfigError,
+    config::{ConfigError, Problem},
     host::Exit,
 };
 
@@ -42,9 +43,40 @@ pub(super) fn call_host(
     admin: &AdminArgs,
     request: impl AsyncFnOnce(Client) -> Result<Exit, RemoteError>,
 ) -> Exit {
-    let result = Endpoint::resolve(admin)
-        .and_then(|endpoint| System::new().block_on(async { request(Client::new(endpoint)).await }));
-    result.unwrap_or_else(|error| print_remote_error(&error))
+    ask_host(admin, request).unwrap_or_else(|error| print_remote_error(&error))
+}
+
+/// Sends `request` to the host that the arguments name, and prints the error as JSON if it fails.
+pub(super) fn call_host_for_json(
+    admin: &AdminArgs,
+    request: impl AsyncFnOnce(Client) -> Result<Exit, RemoteError>,
+) -> Exit {
+    ask_host(admin, request).unwrap_or_else(|error| {
+        print(remote_error_json(&error).as_bytes());
+        exit_of(&error)
+    })
+}
+
+fn ask_host(
+    admin: &AdminArgs,
+    request: impl AsyncFnOnce(Client) -> Result<Exit, RemoteError>,
+) -> Result<Exit, RemoteError> {
+    let endpoint = Endpoint::resolve(admin)?;
+    System::new().block_on(async { request(Client::new(endpoint)).await })
+}
+
+/// Formats an error as one JSON object: the error in words, and the problems of a refused configuration.
+fn remote_error_json(error: &RemoteError) -> String {
+    let problems = match error {
+        RemoteError::Refused { problem } => json!(problem.problems),
+        RemoteError::Config(invalid) => {
+            let problem = |problem: &Problem| json!({ "key": problem.key, "problem": problem.message, "remedy": problem.remedy });
+            invalid.problems.iter().map(problem).collect()
+        }
+        _ => json!([]),
+    };
+    let error = printable(&error.to_string());
+    format!("{:#}\n", json!({ "ok": false, "error": error, "problems": problems }))
 }
 
 fn print_remote_error(error: &RemoteError) -> Exit {
@@ -54,6 +86,10 @@ fn print_remote_error(error: &RemoteError) -> Exit {
         return Exit::Success;
     }
     print_error(error);
+    exit_of(error)
+}
+
+fn exit_of(error: &RemoteError) -> Exit {
     match error {
         RemoteError::Config(_) => Exit::Config,
         RemoteError::Refused { problem } if !problem.problems.is_empty() => Exit::Config,

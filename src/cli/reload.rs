@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::output::{call_host, print};
+use super::output::{call_host, call_host_for_json, print};
 use crate::{
-    admin::client::{self, AdminArgs},
+    admin::client::{self, AdminArgs, Client, RemoteError},
     config::ConfigDiff,
     host::Exit,
 };
@@ -19,12 +19,20 @@ pub(super) struct ReloadArgs {
 }
 
 pub(super) fn run(args: &ReloadArgs) -> Exit {
-    call_host(&args.admin, async |client| Ok(print_diff(&client::reload(&client).await?, args.json)))
+    call(&args.admin, args.json, async |client| Ok(print_diff(&client::reload(&client).await?, args.json)))
 }
 
 /// Shows what a reload would change.
 pub(super) fn preview(admin: &AdminArgs, json: bool) -> Exit {
-    call_host(admin, async |client| Ok(print_diff(&client::preview_reload(&client).await?, json)))
+    call(admin, json, async |client| Ok(print_diff(&client::preview_reload(&client).await?, json)))
+}
+
+fn call(
+    admin: &AdminArgs,
+    json: bool,
+    request: impl AsyncFnOnce(Client) -> Result<Exit, RemoteError>,
+) -> Exit {
+    if json { call_host_for_json(admin, request) } else { call_host(admin, request) }
 }
 
 fn print_diff(diff: &ConfigDiff, json: bool) -> Exit {

@@ -33,9 +33,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     };
     let level = logging::init(&config.log);
     host::protect_memory();
-    for warning in &config.warnings {
-        tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
-    }
+    host::log_warnings(&config);
     host::run(config, sources, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed

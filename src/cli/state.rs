@@ -26,7 +26,7 @@ use crate::{
 pub(super) enum StateCommand {
     /// List the accounts with stored state
     ///
-    /// Changes nothing. No matterhost may be running from the same directory.
+    /// Changes nothing, and works while a matterhost is running from the same directory.
     #[command(after_help = "Example:\n  matterhost state list --json | jq .[].account")]
     List {
         #[command(flatten)]

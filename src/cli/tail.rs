@@ -32,7 +32,6 @@ pub(super) struct TailArgs {
 
 pub(super) fn run(args: TailArgs) -> Exit {
     let TailArgs { accounts, admin, server, fact, level, json } = args;
-    let accounts = accounts.iter().map(ToString::to_string).collect();
     let options = TailOptions { accounts, server, fact, level, json };
     call_host(&admin, async |client| client::tail(&client, &options).await.map(|()| Exit::Success))
 }

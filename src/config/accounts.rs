@@ -1,20 +1,36 @@
 //! `[accounts.NAME]`: the server, the token and the sinks of each account.
 
+mod found;
+
+pub(super) use found::FoundAccounts;
+
 use std::{
-    collections::{HashMap, btree_map::BTreeMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::Arc,
 };
 
-use matterhost_actors::model::{AccountName, ServerName, Token};
+use config::{Value, ValueKind};
+use matterhost_actors::{
+    hosting::AccountSettings,
+    model::{AccountName, ServerName, Token},
+};
 
 use super::{
-    key_reader::TableReader,
+    key_reader::{Diagnostics, TableReader},
     problem::{Problem, did_you_mean, display_value},
     secret_source::SecretSource,
     servers::ReadContext,
+    template::Names,
     value::StringList,
 };
+
+/// The consequences of a file of tokens that cannot be used.
+const KEEPS_TOKEN: &str = "its previous token stays in use";
+const LEFT_OUT: &str = "the account is left out";
+
+/// The section with the values for keys that accounts leave out.
+pub(super) const DEFAULTS: &str = "account_defaults";
 
 const TOKEN: SecretSource =
     SecretSource { noun: "token", owner: "bot's", keys: ["token_file", "token_env", "token"] };
@@ -32,27 +48,60 @@ pub struct AccountConfig {
     pub token_file: Option<PathBuf>,
     /// The names of the account's sinks, in the configured order; at least one.
     pub sinks: Vec<Arc<str>>,
+    /// The settings of the account, if it or its server has its own.
+    pub settings: Option<Arc<AccountSettings>>,
 }
 
-/// The names that accounts may refer to, including those of invalid servers and sinks.
+/// The names that accounts may refer to, including those of invalid servers and sinks, and the values for keys that they
+/// leave out.
 pub(super) struct KnownNames {
     pub(super) servers: Vec<String>,
     pub(super) sinks: Vec<String>,
+    /// The values of `[account_defaults]`.
+    pub(super) defaults: BTreeMap<String, Value>,
+}
+
+/// The origin of an account's token.
+#[derive(Debug, Clone)]
+pub(super) enum TokenOrigin {
+    /// The account's own keys, or those of `[account_defaults]`.
+    Configured,
+    /// A file in a directory of tokens. If it cannot be used, the token that the account runs with stays in use.
+    Found { running: Option<Token> },
 }
 
 /// Reads one account.
 pub(super) fn read(
     name: Option<AccountName>,
     mut section: TableReader<'_>,
+    origin: TokenOrigin,
     names: &KnownNames,
     context: &ReadContext<'_>,
 ) -> Option<AccountConfig> {
+    let is_token = |key: &str| TOKEN.keys.contains(&key);
+    let has_token = TOKEN.is_set(&section);
+    section.inherit(DEFAULTS, names.defaults.iter().filter(|(key, _)| !(has_token && is_token(key))));
     let server = server(&mut section, &names.servers);
+    if let Some(account) = &name {
+        let server = server.as_ref().map_or("", ServerName::as_str);
+        let names = Names { account: account.as_str(), server };
+        section.map_texts(TOKEN.keys[0], &|text| names.fill(text));
+    }
     let token_file = TOKEN.file(&section, context);
-    let token = token(&mut section, context);
+    let token = match origin {
+        TokenOrigin::Configured => token(&mut section, context),
+        TokenOrigin::Found { running } => found_token(&mut section, context, running),
+    };
     let sinks = sinks(&mut section, &names.sinks);
     section.finish();
-    Some(AccountConfig { name: name?, server: server?, token: token?, token_file, sinks: sinks? })
+    Some(AccountConfig {
+        name: name?,
+        server: server?,
+        token: token?,
+        token_file,
+        sinks: sinks?,
+        settings: None,
+    })
 }
 
 /// Reads the account's sinks. With several known sinks there is no default.
@@ -100,6 +149,21 @@ fn unknown_sink(name: &str, known: &[String]) -> Option<(String, String)> {
     Some((format!("there is no sink {}", display_value(name)), remedy))
 }
 
+/// Reads the token of a file in a directory of tokens. A file that cannot be used does not keep other accounts from
+/// running.
+fn found_token(
+    section: &mut TableReader<'_>,
+    context: &ReadContext<'_>,
+    running: Option<Token>,
+) -> Option<Token> {
+    let since = section.problem_count();
+    token(section, context).or_else(|| {
+        let consequence = if running.is_some() { KEEPS_TOKEN } else { LEFT_OUT };
+        section.excuse(since, consequence);
+        running
+    })
+}
+
 fn token(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Token> {
     let (key, text) = TOKEN.read(section, context)?;
     match Token::new(text) {
@@ -135,21 +199,69 @@ fn server(section: &mut TableReader<'_>, servers: &[String]) -> Option<ServerNam
     ServerName::new(&name).ok()
 }
 
-/// Refuses accounts that share a token: they would be the same bot, hosted twice. The token is not shown.
-pub(super) fn duplicate_tokens(accounts: &[AccountConfig]) -> Vec<Problem> {
-    let mut seen: HashMap<u64, Vec<&AccountConfig>> = HashMap::new();
-    let mut problems = BTreeMap::new();
-    for account in accounts {
-        let alike = seen.entry(account.token.fingerprint()).or_default();
-        if let Some(first) = alike.iter().find(|other| other.token.same_as(&account.token)) {
-            let message = format!("it has the same token as account {}", first.name);
-            let remedy = "give each bot its own token, or remove one of the two accounts";
-            problems.insert(
-                account.name.clone(),
-                Problem::new(format!("accounts.{}", account.name), message, remedy),
-            );
+/// Refuses accounts that share a token: they would be the same bot, hosted twice. The token is not shown. An account of a
+/// directory of tokens is left out instead, or keeps the token that it runs with.
+pub(super) fn refuse_duplicate_tokens(
+    accounts: &mut Vec<AccountConfig>,
+    found: &FoundAccounts,
+    report: &mut Diagnostics,
+) {
+    let mut owners = TokenOwners::default();
+    let mut left_out = BTreeSet::new();
+    let mut order: Vec<_> = (0..accounts.len()).collect();
+    // A file that is new or changed must not displace an account that runs.
+    order.sort_by_key(|at| found.precedence(&accounts[*at]));
+    for at in order {
+        let account = &mut accounts[at];
+        let Some(first) = owners.claim(&account.token, &account.name) else { continue };
+        let message = format!("it has the same token as account {first}");
+        let remedy = "give each bot its own token, or remove one of the two accounts";
+        let problem = Problem::new(format!("accounts.{}", account.name), message, remedy);
+        if !found.contains(&account.name) {
+            report.problems.push(problem);
+            continue;
         }
-        alike.push(account);
+        let running = found.running_token(&account.name);
+        let running = running.filter(|token| owners.claim(token, &account.name).is_none());
+        let consequence = if let Some(running) = running {
+            account.token = running.clone();
+            KEEPS_TOKEN
+        } else {
+            left_out.insert(account.name.clone());
+            LEFT_OUT
+        };
+        report.left_out.push(problem.with_consequence(consequence));
     }
-    problems.into_values().collect()
+    accounts.retain(|account| !left_out.contains(&account.name));
+}
+
+/// The accounts that have a token, by its fingerprint.
+#[derive(Default)]
+struct TokenOwners(HashMap<u64, Vec<(AccountName, Token)>>);
+
+impl TokenOwners {
+    /// Gives a token to an account, or returns the account that has it.
+    fn claim(&mut self, token: &Token, account: &AccountName) -> Option<AccountName> {
+        let alike = self.0.entry(token.fingerprint()).or_default();
+        if let Some((owner, _)) = alike.iter().find(|(_, other)| other.same_as(token)) {
+            return Some(owner.clone());
+        }
+        alike.push((account.clone(), token.clone()));
+        None
+    }
+}
+
+/// Reads `[account_defaults]`, and returns the values that accounts inherit.
+pub(super) fn read_defaults(table: Option<Value>, report: &mut Diagnostics) -> BTreeMap<String, Value> {
+    let mut values = match table.as_ref().map(|table| &table.kind) {
+        Some(ValueKind::Table(values)) => values.clone().into_iter().collect(),
+        _ => BTreeMap::new(),
+    };
+    let mut section = TableReader::new(DEFAULTS.into(), DEFAULTS, table, report);
+    section.optional::<String>("server");
+    section.optional::<PathBuf>(TOKEN.keys[0]);
+    section.optional::<StringList>("sinks");
+    values.retain(|key, _| section.has_read(key));
+    section.finish();
+    values
 }

@@ -16,6 +16,7 @@ use super::{
     ConfigError, Sources,
     key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
+    sources::{Collected, NamedTexts},
     value::StringList,
 };
 
@@ -133,13 +134,17 @@ impl AdminConfig {
     /// # Errors
     /// Returns an error if the file cannot be parsed or the section is invalid.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let refuse = |problems| ConfigError { file: Some(sources.file.clone()), problems };
-        let mut tree = sources.collect().map_err(|problem| refuse(vec![problem]))?;
-        let directory = sources.file.parent().unwrap_or(Path::new(""));
-        let context = ReadContext { directory, environment: &sources.environment };
+        let refuse = |problems| ConfigError { file: sources.first_file().map(Path::to_owned), problems };
+        let Collected { mut tree, places, .. } = sources.collect(&NamedTexts::new()).map_err(refuse)?;
+        let context = ReadContext {
+            directory: sources.directory(),
+            places: &places,
+            environment: &sources.environment,
+        };
         let mut report = Diagnostics::default();
         let table = TableReader::new("admin".into(), "admin", tree.remove("admin"), &mut report);
         let config = read(table, &context);
+        report.complete(&places);
         if report.problems.is_empty() { Ok(config) } else { Err(refuse(report.problems)) }
     }
 

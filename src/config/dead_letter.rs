@@ -32,6 +32,7 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> D
     let dir = section.read("dir", PathBuf::from(DIR));
     let max_size = section.within("max_size", MAX_SIZE, SMALLEST..=LARGEST);
     let keep = section.within("keep", KEEP, 1..=MOST_KEPT);
+    let dir = section.resolve("dir", &dir, context);
     section.finish();
-    DeadLetterConfig { dir: context.directory.join(dir), max_size: max_size.0 as u64, keep }
+    DeadLetterConfig { dir, max_size: max_size.0 as u64, keep }
 }

@@ -3,21 +3,51 @@
 //! Each read gives the key, its default and its bounds; a key that is never read is unknown. The same reads over an
 //! empty table list all keys, which a test compares with the documentation.
 
-use std::{collections::BTreeMap, fmt::Write as _, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt::Write as _,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use config::{Value, ValueKind};
 
 use super::{
     problem::{Problem, did_you_mean, display_value},
+    servers::ReadContext,
+    sources::{Place, Places},
     value::ConfigValue,
 };
 
-/// The results of the readers: problems, warnings and known keys.
+/// The results of the readers.
 #[derive(Debug, Default)]
 pub(super) struct Diagnostics {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// Files in directories of tokens that cannot be used. They do not keep the other accounts from running.
+    pub(super) left_out: Vec<Problem>,
     pub(super) known: Vec<KnownKey>,
+}
+
+impl Diagnostics {
+    /// Removes repetitions, and adds the places in the files.
+    pub(super) fn complete(&mut self, places: &Places) {
+        for problems in [&mut self.problems, &mut self.warnings, &mut self.left_out] {
+            // Many accounts may inherit the same mistake.
+            let mut seen = HashSet::new();
+            problems.retain(|problem| seen.insert(problem.clone()));
+            for problem in problems.iter_mut().filter(|problem| problem.origin.is_none()) {
+                if problem.place.is_none() {
+                    problem.place = places.around(&problem.key).map(Place::describe);
+                }
+            }
+        }
+    }
+
+    /// Adds a key outside any section.
+    pub(super) fn register_root<T: ConfigValue>(&mut self, key: &str) {
+        self.known.push(KnownKey { key: key.to_owned(), kind: T::KIND, default: None });
+    }
 }
 
 /// A key that can be set.
@@ -37,6 +67,9 @@ pub(super) struct TableReader<'a> {
     shape: &'static str,
     values: BTreeMap<String, Value>,
     read_keys: Vec<&'static str>,
+    /// The keys whose values are from another table, and that table's path.
+    inherited: BTreeSet<String>,
+    inherited_from: &'static str,
     report: &'a mut Diagnostics,
 }
 
@@ -57,7 +90,30 @@ impl<'a> TableReader<'a> {
                 BTreeMap::new()
             }
         };
-        Self { path, shape, values, read_keys: Vec::new(), report }
+        let inherited = BTreeSet::new();
+        Self { path, shape, values, read_keys: Vec::new(), inherited, inherited_from: "", report }
+    }
+
+    /// Adds the values of another table for keys that are not set. Problems with them are reported at that table.
+    pub(super) fn inherit<'v>(
+        &mut self,
+        table: &'static str,
+        values: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    ) {
+        self.inherited_from = table;
+        for (key, value) in values {
+            if !self.has(key) {
+                self.values.insert(key.clone(), value.clone());
+                self.inherited.insert(key.clone());
+            }
+        }
+    }
+
+    /// Changes the text of a key, or the texts of its list.
+    pub(super) fn map_texts(&mut self, key: &str, change: &dyn Fn(&str) -> String) {
+        if let Some(value) = self.values.get_mut(key) {
+            map_texts(value, change);
+        }
     }
 
     /// Returns the values, for a table whose keys are names.
@@ -120,6 +176,11 @@ impl<'a> TableReader<'a> {
         T::read(&self.values.get(key)?.kind)
     }
 
+    /// Returns true if the key has been read, so that it is known.
+    pub(super) fn has_read(&self, key: &str) -> bool {
+        self.read_keys.contains(&key)
+    }
+
     /// Returns true if the key is set, even to an invalid value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
@@ -127,7 +188,20 @@ impl<'a> TableReader<'a> {
 
     /// Returns the key's full path.
     pub(super) fn key(&self, key: &str) -> String {
-        format!("{}.{key}", self.path)
+        let path = if self.inherited.contains(key) { self.inherited_from } else { &self.path };
+        format!("{path}.{key}")
+    }
+
+    /// Returns the value of an optional key as a path. A relative path starts at the directory of the file that sets it.
+    pub(super) fn optional_path(&mut self, key: &'static str, context: &ReadContext<'_>) -> Option<PathBuf> {
+        self.optional::<PathBuf>(key).map(|path| self.resolve(key, &path, context))
+    }
+
+    /// Resolves a relative path that is the value of a key.
+    pub(super) fn resolve(&self, key: &str, path: &Path, context: &ReadContext<'_>) -> PathBuf {
+        let is_from_file = self.values.get(key).is_none_or(|value| value.origin().is_none());
+        let place = context.places.around(&self.key(key)).filter(|_| is_from_file);
+        place.map_or_else(|| context.directory.join(path), |place| place.resolve(path))
     }
 
     /// Reports an invalid value.
@@ -142,6 +216,17 @@ impl<'a> TableReader<'a> {
         self.report.warnings.push(problem);
     }
 
+    /// Turns the problems since there were so many into reasons for which the account is not hosted as configured.
+    pub(super) fn excuse(&mut self, since: usize, consequence: &str) {
+        let excused = self.report.problems.drain(since..);
+        self.report.left_out.extend(excused.map(|problem| problem.with_consequence(consequence)));
+    }
+
+    /// Returns the number of problems so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.report.problems.len()
+    }
+
     /// Reports a problem of the whole table.
     pub(super) fn refuse_table(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
         self.report.problems.push(Problem::new(&self.path, message, remedy));
@@ -152,7 +237,7 @@ impl<'a> TableReader<'a> {
         for (key, value) in &self.values {
             if !self.read_keys.contains(&key.as_str()) {
                 let message = "there is no such key";
-                let path = format!("{}.{key}", self.path);
+                let path = self.key(key);
                 self.report.problems.push(unknown(path, key, value, message, &self.read_keys));
             }
         }
@@ -177,7 +262,7 @@ impl<'a> TableReader<'a> {
         if read.is_none() {
             let message = match value {
                 // No value of an account is shown, as it may be a misplaced token.
-                ValueKind::String(text) if self.shape != "accounts.NAME" => {
+                ValueKind::String(text) if !self.shape.starts_with("account") => {
                     format!("expected {}, found {}", T::KIND, display_value(text))
                 }
                 _ => format!("expected {}", T::KIND),
@@ -185,6 +270,15 @@ impl<'a> TableReader<'a> {
             self.refuse(key, message, T::HINT);
         }
         read
+    }
+}
+
+/// Changes a text, or each text of a list.
+pub(super) fn map_texts(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match &mut value.kind {
+        ValueKind::String(text) => *text = change(text),
+        ValueKind::Array(values) => values.iter_mut().for_each(|value| map_texts(value, change)),
+        _ => {}
     }
 }
 

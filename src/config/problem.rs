@@ -3,12 +3,15 @@ use std::{fmt, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// An error or a warning about a configuration. It never contains a value that could be a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// The key, such as `accounts.helpdesk.token_file`; empty if the problem concerns the whole file.
     pub key: String,
-    /// The source of the value, if it is not the file.
+    /// The source of the value, if it is not a file.
     pub origin: Option<String>,
+    /// The file, and the line if it is known, as `FILE:LINE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The problem.
     pub message: String,
     /// The remedy.
@@ -27,7 +30,14 @@ pub struct ConfigError {
 impl Problem {
     /// Creates a problem with the key's value.
     pub fn new(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { key: key.into(), origin: None, message: message.into(), remedy: remedy.into() }
+        Self { key: key.into(), origin: None, place: None, message: message.into(), remedy: remedy.into() }
+    }
+}
+
+impl Problem {
+    /// Adds what follows from a problem that refuses nothing.
+    pub(super) fn with_consequence(self, consequence: &str) -> Self {
+        Self { message: format!("{}; {consequence}", self.message), ..self }
     }
 }
 
@@ -39,7 +49,11 @@ impl fmt::Display for Problem {
             (key, None) => write!(f, "{key}: ")?,
             (key, Some(origin)) => write!(f, "{key} (from {origin}): ")?,
         }
-        write!(f, "{}; {}", self.message, self.remedy)
+        write!(f, "{}; {}", self.message, self.remedy)?;
+        match &self.place {
+            Some(place) => write!(f, " ({place})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -65,7 +79,7 @@ pub(super) fn display_value(value: &str) -> String {
 }
 
 /// Returns the most similar of the names, if it is similar enough.
-pub(super) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const MIN_SIMILARITY: f64 = 0.8;
     names
         .into_iter()

@@ -1,8 +1,11 @@
 //! The reader of the whole configuration.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
-use config::{Map, Value};
+use config::{Map, Value, ValueKind};
 use matterhost_actors::{
     hosting::HostSettings,
     model::{AccountName, NameError, ServerName},
@@ -10,16 +13,21 @@ use matterhost_actors::{
 
 use super::{
     AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources,
-    accounts::{self, KnownNames},
+    accounts::{self, FoundAccounts, KnownNames},
     admin, audit, catch_up, dead_letter, delivery, health, host,
     key_reader::{Diagnostics, TableReader, unknown},
-    log, metrics, open_files, replies, restart,
+    log, metrics, open_files,
+    overrides::{self, Level},
+    replies, restart,
     servers::{self, ReadContext},
-    sinks, state,
+    sinks::{self, SinkTable},
+    sources::{Collected, INCLUDE, Layout, NamedTexts, Places, TOKEN_DIR},
+    state,
+    value::StringList,
 };
 
 /// The known sections.
-const SECTIONS: [&str; 15] = [
+pub(super) const SECTIONS: [&str; 16] = [
     "servers",
     "accounts",
     "sinks",
@@ -35,22 +43,36 @@ const SECTIONS: [&str; 15] = [
     "log",
     "metrics",
     "host",
+    accounts::DEFAULTS,
 ];
 
 /// The parsed configuration; sections are removed from it as they are read.
-struct Tree(BTreeMap<String, Value>);
+pub(super) struct Tree(BTreeMap<String, Value>);
 
 /// Tables by name; the second value is the validated name.
 type Named<T> = Vec<(String, Option<T>, Value)>;
 
-pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
-    let tree = Tree(sources.collect().map_err(|problem| vec![problem])?.into_iter().collect());
-    let directory = sources.file.parent().unwrap_or(Path::new(""));
-    let context = ReadContext { directory, environment: &sources.environment };
-    let mut report = Diagnostics::default();
-    let config = read(tree, &context, open_files, &mut report);
+pub(super) fn config(
+    sources: &Sources,
+    open_files: Option<u64>,
+    running: Option<&Config>,
+    pinned: &NamedTexts,
+) -> Result<Config, Vec<Problem>> {
+    let Collected { tree, mut places, token_files, layout, is_incomplete, problems } =
+        sources.collect(pinned)?;
+    if is_incomplete {
+        // What is missing would cause further errors, such as servers that are not known.
+        return Err(problems);
+    }
+    let mut report = Diagnostics { problems, ..Diagnostics::default() };
+    let mut tree = Tree(tree);
+    let found = FoundAccounts::add(token_files, &mut tree, &layout, running, &mut places, &mut report);
+    let context =
+        ReadContext { directory: sources.directory(), places: &places, environment: &sources.environment };
+    let config = read(tree, &found, &context, open_files, &mut report);
+    report.complete(&places);
     if report.problems.is_empty() {
-        Ok(Config { warnings: report.warnings, ..config })
+        Ok(Config { warnings: report.warnings, left_out: report.left_out, layout, ..config })
     } else {
         Err(report.problems)
     }
@@ -66,26 +88,28 @@ pub fn known_keys() -> Vec<KnownKey> {
         ("accounts".to_owned(), named("a")),
         ("sinks".to_owned(), sinks::one_per_type()),
     ];
-    let context =
-        ReadContext { directory: Path::new(""), environment: &std::collections::HashMap::default() };
+    let (places, environment) = (Places::default(), HashMap::default());
+    let context = ReadContext { directory: Path::new(""), places: &places, environment: &environment };
     let mut report = Diagnostics::default();
-    read(Tree(tree.into()), &context, None, &mut report);
+    report.register_root::<StringList>(INCLUDE);
+    report.register_root::<StringList>(TOKEN_DIR);
+    read(Tree(tree.into()), &FoundAccounts::default(), &context, None, &mut report);
     report.known
 }
 
 fn read(
     mut tree: Tree,
+    found: &FoundAccounts,
     context: &ReadContext<'_>,
     open_files: Option<u64>,
     report: &mut Diagnostics,
 ) -> Config {
     tree.refuse_unknown(report);
-    let (servers, server_names) = read_servers(&mut tree, context, report);
+    for shape in ["servers.NAME", "accounts.NAME", accounts::DEFAULTS] {
+        overrides::register(shape, report);
+    }
+    let Items { servers, accounts, sinks } = read_items(&mut tree, found, context, report);
     let restart = restart::read(tree.section("restart", report));
-    let (sinks, sink_names) = read_sinks(&mut tree, context, report);
-    let names = KnownNames { servers: server_names, sinks: sink_names };
-    let accounts = read_accounts(&mut tree, &names, context, report);
-    sinks::warn_unused(&sinks, &accounts, report);
     let dead_letter = dead_letter::read(tree.section("dead_letter", report), context);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
@@ -112,7 +136,6 @@ fn read(
         arbiters: host.arbiters,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    let warnings = Vec::new();
     Config {
         servers,
         accounts,
@@ -124,69 +147,129 @@ fn read(
         admin,
         log,
         metrics,
-        warnings,
+        warnings: Vec::new(),
+        left_out: Vec::new(),
+        layout: Layout::default(),
     }
 }
 
-fn read_servers(
+/// The items of the configuration that have names.
+struct Items {
+    servers: Vec<ServerConfig>,
+    accounts: Vec<AccountConfig>,
+    sinks: Vec<SinkConfig>,
+}
+
+/// Reads the servers, the accounts on them, and the sinks that these use.
+fn read_items(
     tree: &mut Tree,
+    found: &FoundAccounts,
     context: &ReadContext<'_>,
     report: &mut Diagnostics,
-) -> (Vec<ServerConfig>, Vec<String>) {
+) -> Items {
+    let host_level = Level::host(&tree.0);
+    let (servers, levels) = read_servers(tree, &host_level, context, report);
+    let sink_tables = sink_tables(tree, report);
+    let sink_names = sink_tables.iter().map(|table| table.name().to_owned()).collect();
+    let mut defaults = tree.0.remove(accounts::DEFAULTS);
+    let own = defaults.as_mut().map(overrides::take).unwrap_or_default();
+    let levels = levels
+        .into_iter()
+        .map(|(server, level)| (server, level.child(own.clone(), accounts::DEFAULTS, report)));
+    let levels: BTreeMap<_, _> = levels.collect();
+    let defaults = accounts::read_defaults(defaults, report);
+    let names = KnownNames { servers: levels.keys().cloned().collect(), sinks: sink_names, defaults };
+    let mut accounts = read_accounts(tree, found, &levels, &names, context, report);
+    let sinks = read_sinks(sink_tables, &mut accounts, context, report);
+    sinks::warn_unused(&sinks, &accounts, report);
+    Items { servers, accounts, sinks }
+}
+
+/// Reads the servers, and the settings of each, also of those that are invalid.
+fn read_servers(
+    tree: &mut Tree,
+    host: &Level,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
+) -> (Vec<ServerConfig>, BTreeMap<String, Level>) {
     let tables = tree.named("servers", ServerName::new, report);
     if tables.is_empty() {
         let remedy = "add [servers.NAME] with url = \"https://…\"";
         report.problems.push(Problem::new("servers", "there is no server", remedy));
     }
-    let names = tables.iter().map(|(name, ..)| name.clone()).collect();
-    let read = |(name, checked, value): (String, Option<ServerName>, Value)| {
-        let section = TableReader::new(format!("servers.{name}"), "servers.NAME", Some(value), report);
+    let mut levels = BTreeMap::new();
+    let read = |(name, checked, mut value): (String, Option<ServerName>, Value)| {
+        let path = format!("servers.{name}");
+        let level = host.child(overrides::take(&mut value), &path, report);
+        levels.insert(name, level);
+        let section = TableReader::new(path, "servers.NAME", Some(value), report);
         servers::read(checked, section, context)
     };
-    (tables.into_iter().filter_map(read).collect(), names)
+    (tables.into_iter().filter_map(read).collect(), levels)
+}
+
+/// Returns the tables of the sinks, or that of standard output if there is none.
+fn sink_tables(tree: &mut Tree, report: &mut Diagnostics) -> Vec<SinkTable> {
+    let tables = tree.named("sinks", |name| AccountName::new(name).map(|_| name.into()), report);
+    if tables.is_empty() {
+        return vec![SinkTable::default_stdout()];
+    }
+    tables.into_iter().map(|(name, checked, value)| SinkTable::new(name, checked, value)).collect()
 }
 
 fn read_sinks(
-    tree: &mut Tree,
+    tables: Vec<SinkTable>,
+    accounts: &mut [AccountConfig],
     context: &ReadContext<'_>,
     report: &mut Diagnostics,
-) -> (Vec<SinkConfig>, Vec<String>) {
-    let tables = tree.named("sinks", |name| AccountName::new(name).map(|_| name.into()), report);
-    if tables.is_empty() {
-        let output = SinkConfig::default_stdout();
-        return (vec![output.clone()], vec![output.name.as_ref().into()]);
-    }
-    let names = tables.iter().map(|(name, ..)| name.clone()).collect();
-    let read = |(name, checked, value): (String, Option<Arc<str>>, Value)| {
-        let section = TableReader::new(format!("sinks.{name}"), "sinks.NAME", Some(value), report);
-        sinks::read(checked, section, context)
-    };
-    let sinks: Vec<_> = tables.into_iter().filter_map(read).collect();
+) -> Vec<SinkConfig> {
+    let sinks: Vec<_> = tables.into_iter().flat_map(|table| table.read(accounts, context, report)).collect();
     report.problems.extend(sinks::shared_files(&sinks));
-    (sinks, names)
+    sinks
 }
 
 fn read_accounts(
     tree: &mut Tree,
+    found: &FoundAccounts,
+    levels: &BTreeMap<String, Level>,
     names: &KnownNames,
     context: &ReadContext<'_>,
     report: &mut Diagnostics,
 ) -> Vec<AccountConfig> {
     let tables = tree.named("accounts", AccountName::new, report);
     if tables.is_empty() {
-        let remedy = "add [accounts.NAME] with token_file = \"…\"";
-        report.problems.push(Problem::new("accounts", "there is no account", remedy));
+        let remedy = "add [accounts.NAME] with token_file = \"…\", or token_dir = \"tokens\" and files in it";
+        let problem = Problem::new("accounts", "there is no account", remedy);
+        // They may be put into a directory while the host runs.
+        let reports = if found.has_directory() { &mut report.warnings } else { &mut report.problems };
+        reports.push(problem);
     }
-    let read = |(name, checked, value): (String, Option<AccountName>, Value)| {
-        let section = TableReader::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
-        accounts::read(checked, section, names, context)
+    let read = |(name, checked, mut value): (String, Option<AccountName>, Value)| {
+        let (origin, path) = (found.origin(&name), format!("accounts.{name}"));
+        let own = overrides::take(&mut value);
+        let section = TableReader::new(path.clone(), "accounts.NAME", Some(value), report);
+        let account = accounts::read(checked, section, origin, names, context);
+        // The sections of an invalid account are read too, to report their mistakes.
+        let level = account.as_ref().and_then(|account| levels.get(account.server.as_str()));
+        let level = level.or_else(|| levels.values().next())?.child(own, &path, report);
+        Some(AccountConfig { settings: level.settings, ..account? })
     };
-    let accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
-    report.problems.extend(accounts::duplicate_tokens(&accounts));
+    let mut accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
+    accounts::refuse_duplicate_tokens(&mut accounts, found, report);
     accounts
 }
 
 impl Tree {
+    /// Returns the table of a section whose keys are names, if it is a table; creates it if it is missing.
+    pub(super) fn table(&mut self, section: &str) -> Option<&mut Map<String, Value>> {
+        let table = self.0.entry(section.to_owned());
+        let table = table.or_insert_with(|| Value::from(Map::<String, Value>::new()));
+        match &mut table.kind {
+            ValueKind::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     fn section<'a>(&mut self, name: &'static str, report: &'a mut Diagnostics) -> TableReader<'a> {
         TableReader::new(name.into(), name, self.0.remove(name), report)
     }
@@ -210,9 +293,10 @@ impl Tree {
     }
 
     fn refuse_unknown(&self, report: &mut Diagnostics) {
+        let names: Vec<_> = SECTIONS.into_iter().chain([INCLUDE, TOKEN_DIR]).collect();
         for (key, value) in &self.0 {
             if !SECTIONS.contains(&key.as_str()) {
-                report.problems.push(unknown(key.clone(), key, value, "there is no such section", &SECTIONS));
+                report.problems.push(unknown(key.clone(), key, value, "there is no such section", &names));
             }
         }
     }

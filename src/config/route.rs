@@ -74,8 +74,7 @@ struct Refused;
 
 impl TransportKeys {
     pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Self {
-        let mut file =
-            |key: &'static str| section.optional::<PathBuf>(key).map(|file| context.directory.join(file));
+        let mut file = |key: &'static str| section.optional_path(key, context);
         Self {
             ca_file: file("ca_file"),
             cert_file: file("cert_file"),

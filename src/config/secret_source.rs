@@ -10,6 +10,14 @@ use super::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 /// A token has 26 characters and a secret at most 94; a larger file holds something else.
 pub(super) const LARGEST_FILE: u64 = 4096;
 
+/// Reads a file that holds a secret and nothing else.
+///
+/// # Errors
+/// Fails with a description if it cannot be read, is too large, or is not text.
+pub fn read_secret(path: &Path) -> Result<String, String> {
+    read_text(path, LARGEST_FILE)
+}
+
 /// The keys of a secret and the words that describe it in messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecretSource {
@@ -43,7 +51,8 @@ impl SecretSource {
 
     /// Returns the full path of the secret's file, if it is in a file.
     pub(super) fn file(self, section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
-        section.peek::<PathBuf>(self.keys[0]).map(|file| context.directory.join(file))
+        let path = section.peek::<PathBuf>(self.keys[0])?;
+        Some(section.resolve(self.keys[0], &path, context))
     }
 
     /// Reads the secret. Returns it with the key that set it.
@@ -73,7 +82,7 @@ impl SecretSource {
     fn source(self, section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Source> {
         let [by_file, by_variable, by_value] = self.keys;
         let file = section.optional::<PathBuf>(by_file);
-        let file = file.map(|file| Source::File(context.directory.join(&file), file));
+        let file = file.map(|file| Source::File(section.resolve(by_file, &file, context), file));
         let variable = section.optional::<String>(by_variable).map(Source::Variable);
         let here = section.optional::<String>(by_value).map(Source::Value);
         file.or(variable).or(here)

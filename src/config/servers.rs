@@ -11,6 +11,7 @@ use matterhost_actors::{
 use super::{
     key_reader::TableReader,
     route::{Transport, TransportKeys},
+    sources::Places,
     value::{ByteSize, StringList},
 };
 
@@ -44,8 +45,10 @@ pub struct ServerConfig {
 
 /// The environment in which a table is read.
 pub(super) struct ReadContext<'a> {
-    /// The directory that relative paths start from.
+    /// The directory that relative paths start from if no file sets them.
     pub(super) directory: &'a Path,
+    /// The places of the keys that files set.
+    pub(super) places: &'a Places,
     pub(super) environment: &'a HashMap<String, String>,
 }
 

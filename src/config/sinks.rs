@@ -5,6 +5,7 @@ mod exec;
 mod file;
 mod filter;
 mod secret;
+mod templates;
 mod webhook;
 
 pub use attempts::AttemptLimits;
@@ -12,6 +13,7 @@ pub use exec::ExecConfig;
 pub use file::FileConfig;
 pub use filter::{ChannelType, FilterConfig, Recovered};
 pub use secret::{Secret, Secrets};
+pub(super) use templates::SinkTable;
 pub use webhook::{PauseScope, WebhookConfig};
 
 use std::{
@@ -90,12 +92,6 @@ const TYPES: [(&str, Type); 4] =
     [("stdout", Type::Stdout), ("webhook", Type::Webhook), ("exec", Type::Exec), ("file", Type::File)];
 
 impl SinkConfig {
-    /// Returns the sink that is used if none is configured.
-    pub(super) fn default_stdout() -> Self {
-        let filter = FilterConfig::default();
-        Self { name: STANDARD_OUTPUT.into(), kind: SinkKind::Stdout, filter, best_effort: false }
-    }
-
     /// Returns true if both sinks differ in their filters at most.
     pub fn same_worker_as(&self, other: &Self) -> bool {
         (&self.name, &self.kind, self.best_effort) == (&other.name, &other.kind, other.best_effort)

@@ -1,7 +1,20 @@
-//! Merges the layers: the file, the environment and flags. The readers add the defaults.
+//! Merges the layers: the files, the environment and flags. The readers add the defaults.
+
+mod directory;
+mod document;
+mod files;
+mod layout;
+mod merge;
+mod places;
+mod variables;
+
+pub use directory::Directory;
+pub(in crate::config) use files::{INCLUDE, NamedTexts, TOKEN_DIR};
+pub use layout::Layout;
+pub(in crate::config) use places::{Place, Places};
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     env, fmt,
     fs::{File, OpenOptions},
     io::{self, Read},
@@ -10,37 +23,49 @@ use std::{
     time::{Duration, Instant},
 };
 
-use config::{FileFormat, Map, Source, Value, ValueKind};
+use config::Value;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
 };
 
-use super::{problem::Problem, syntax};
+use self::files::Files;
+use super::problem::Problem;
 
-/// The size limit of the file; ten thousand accounts take a tenth of it.
+/// The size limit of a file; ten thousand accounts take a tenth of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// The time for the writer of a named pipe, such as a program that fetches a token.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The prefix of every variable that sets a key.
-const PREFIX: &str = "MATTERHOST__";
-
 /// The sources of a configuration. Nothing else is read, so tests control everything.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The configuration file.
-    pub file: PathBuf,
+    /// The configuration files; others may be included by them.
+    pub files: Vec<PathBuf>,
     /// The process's environment.
     pub environment: HashMap<String, String>,
     /// Keys and values set by flags, with the flag's name.
     pub flags: Vec<(&'static str, String, &'static str)>,
 }
 
-/// Values by path, from the environment or from flags. They may be tokens, so `Debug` shows only paths.
-#[derive(Clone)]
-struct Values(Vec<(Vec<String>, Value)>);
+/// The merged layers.
+pub(super) struct Collected {
+    pub(super) tree: BTreeMap<String, Value>,
+    pub(super) places: Places,
+    /// The files of the directories of tokens.
+    pub(super) token_files: Vec<TokenFile>,
+    pub(super) layout: Layout,
+    /// True if a file that a pattern found could not be read or parsed.
+    pub(super) is_incomplete: bool,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A file in a directory of tokens.
+pub(super) struct TokenFile {
+    pub(super) account: String,
+    pub(super) path: PathBuf,
+}
 
 /// Returns the process's environment without variables that are not UTF-8.
 pub fn environment() -> HashMap<String, String> {
@@ -50,72 +75,92 @@ pub fn environment() -> HashMap<String, String> {
 }
 
 impl Sources {
-    /// Reads the file and merges all layers.
-    pub(super) fn collect(&self) -> Result<Map<String, Value>, Problem> {
-        let (text, format) = read(&self.file)?;
-        // The file is parsed alone first, because variable names are matched against its names.
-        let file = config::File::from_str(&text, format);
-        let parsed = config::Config::builder().add_source(file.clone()).build();
-        let parsed = parsed.map_err(|error| syntax::explain(&error, &text))?;
-        let merged = config::Config::builder()
-            .add_source(file)
-            .add_source(self.variables(&parsed.cache))
-            .add_source(self.flags())
-            .build()
-            .map_err(|error| syntax::explain(&error, &text))?;
-        merged.collect().map_err(|error| syntax::explain(&error, &text))
+    /// Returns the first file, by which the configuration is named.
+    pub fn first_file(&self) -> Option<&Path> {
+        self.files.first().map(PathBuf::as_path)
     }
 
-    fn variables(&self, file: &Value) -> Values {
-        let entry = |(name, value): (&String, &String)| {
-            let path = name.strip_prefix(PREFIX)?.split("__").map(str::to_lowercase).collect::<Vec<_>>();
-            let origin = format!("the variable {name}");
-            Some((match_names(path, file), Value::new(Some(&origin), value.clone())))
-        };
-        let mut values: Vec<_> = self.environment.iter().filter_map(entry).collect();
-        values.sort_by(|a, b| a.0.cmp(&b.0));
-        Values(values)
+    /// Returns the directory at which relative paths of variables start: that of the first file.
+    pub(super) fn directory(&self) -> &Path {
+        self.first_file().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    fn flags(&self) -> Values {
-        let entry = |(key, value, flag): &(&str, String, &str)| {
-            let origin = (*flag).to_owned();
-            (key.split('.').map(str::to_owned).collect(), Value::new(Some(&origin), value.clone()))
-        };
-        Values(self.flags.iter().map(entry).collect())
+    /// Reads the files and merges all layers. The texts of files in `pinned` are used instead of their content.
+    ///
+    /// # Errors
+    /// Fails if a file that is named, not found by a pattern, cannot be read or parsed.
+    pub(super) fn collect(&self, pinned: &NamedTexts) -> Result<Collected, Vec<Problem>> {
+        let files = Files::read(&self.files, pinned);
+        let Files {
+            documents, mut token_dirs, included, named_texts, found_unreadable, mut problems, ..
+        } = files;
+        if files.named_unreadable {
+            return Err(problems);
+        }
+        let (mut tree, places) = merge::documents(documents, &mut problems);
+        problems.extend(variables::misspelled(&self.environment));
+        self.apply_variables(&mut tree, &mut token_dirs, &mut problems);
+        for (key, value, flag) in &self.flags {
+            let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+            variables::insert_at(&mut tree, &path, Value::new(Some(&(*flag).to_owned()), value.clone()));
+        }
+        let token_files = list_tokens(&token_dirs, &mut problems);
+        let directories = included.into_iter().chain(token_dirs.into_iter().map(|(directory, _)| directory));
+        let layout = Layout::new(directories.collect(), named_texts);
+        let tree = tree.into_iter().collect();
+        Ok(Collected { tree, places, token_files, layout, is_incomplete: found_unreadable, problems })
+    }
+
+    /// Sets the keys of variables.
+    fn apply_variables(
+        &self,
+        tree: &mut config::Map<String, Value>,
+        token_dirs: &mut Vec<(Directory, Place)>,
+        problems: &mut Vec<Problem>,
+    ) {
+        for (path, value) in variables::values(&self.environment, tree) {
+            match path.first().map(String::as_str) {
+                Some(INCLUDE) => problems.push(Problem {
+                    origin: value.origin().map(str::to_owned),
+                    ..Problem::new(INCLUDE, "only a file can include others", "pass several --config")
+                }),
+                Some(TOKEN_DIR) => match Directory::of_tokens(&self.directory().join(value.kind.to_string()))
+                {
+                    Ok(directory) => {
+                        let place =
+                            Place { file: Path::new(value.origin().unwrap_or_default()).into(), line: None };
+                        *token_dirs = vec![(directory, place)];
+                    }
+                    Err((message, remedy)) => problems.push(Problem::new(TOKEN_DIR, message, remedy)),
+                },
+                _ => variables::insert_at(tree, &path, value),
+            }
+        }
     }
 }
 
-/// Matches a variable's path with names of the file: `HELP_DESK` means `Help-Desk`, since variables have only
-/// capitals and underscores.
-fn match_names(mut path: Vec<String>, file: &Value) -> Vec<String> {
-    let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
-    let mut table = Some(file);
-    for part in &mut path {
-        let Some(ValueKind::Table(names)) = table.map(|value| &value.kind) else { break };
-        if let Some(name) = names.keys().find(|name| plain(name) == plain(part)) {
-            part.clone_from(name);
+/// Lists the files of the directories of tokens.
+fn list_tokens(directories: &[(Directory, Place)], problems: &mut Vec<Problem>) -> Vec<TokenFile> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (directory, place) in directories {
+        let refuse = |message: String, remedy: &str| Problem {
+            place: Some(place.describe()),
+            ..Problem::new(TOKEN_DIR, message, remedy)
+        };
+        match directory.list() {
+            Ok(entries) => {
+                for entry in entries {
+                    if let Some(first) = files.insert(entry.account.clone(), entry.path.clone()) {
+                        let both =
+                            format!("{} and {} are the same account", first.display(), entry.path.display());
+                        problems.push(refuse(both, "keep one of them"));
+                    }
+                }
+            }
+            Err(message) => problems.push(refuse(message, "create the directory, or fix its name")),
         }
-        table = names.get(part);
     }
-    path
-}
-
-fn read(path: &Path) -> Result<(String, FileFormat), Problem> {
-    let refuse = |message: String, remedy: &str| Problem::new("", message, remedy);
-    let format = match path.extension().and_then(|ext| ext.to_str()) {
-        Some("toml") => FileFormat::Toml,
-        Some("yaml" | "yml") => FileFormat::Yaml,
-        Some("json") => FileFormat::Json,
-        _ => {
-            let message = "the file name does not show the format".to_owned();
-            return Err(refuse(message, "use the ending .toml, .yaml, .yml or .json"));
-        }
-    };
-    let text = read_text(path, LARGEST_FILE).map_err(|message| {
-        refuse(message, "pass a readable file with --config; `matterhost config example` prints one")
-    })?;
-    Ok((text, format))
+    files.into_iter().map(|(account, path)| TokenFile { account, path }).collect()
 }
 
 /// Reads a UTF-8 file of at most `largest` bytes.
@@ -155,44 +200,9 @@ impl Read for PatientReader {
     }
 }
 
-impl Source for Values {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let mut root = Map::new();
-        for (path, value) in &self.0 {
-            insert_at(&mut root, path, value);
-        }
-        Ok(root)
-    }
-}
-
-fn insert_at(table: &mut Map<String, Value>, path: &[String], value: &Value) {
-    let [first, rest @ ..] = path else { return };
-    if rest.is_empty() {
-        table.insert(first.clone(), value.clone());
-        return;
-    }
-    let inner = table.entry(first.clone()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
-    if !matches!(inner.kind, ValueKind::Table(_)) {
-        inner.kind = ValueKind::Table(Map::new());
-    }
-    if let ValueKind::Table(inner) = &mut inner.kind {
-        insert_at(inner, rest, value);
-    }
-}
-
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(path, _)| path.join("."))).finish()
-    }
-}
-
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Sources").field("files", &self.files).finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,7 @@ impl ConfigValue for Kind {
 
 pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> StateConfig {
     let kind = section.read("store", Kind::Disk);
-    let given = section.optional::<PathBuf>("dir").map(|dir| context.directory.join(dir));
+    let given = section.optional_path("dir", context);
     // Each commit takes a few milliseconds longer, and a power failure damages nothing.
     let fsync = section.read("fsync", true);
     let is_invalid = section.has("dir") && given.is_none();

@@ -1,5 +1,7 @@
 //! Tests of whole configurations.
 
+mod inherited;
+mod many_files;
 mod mistakes;
 
 use std::{collections::HashMap, fs, path::PathBuf};
@@ -26,7 +28,7 @@ impl Dir {
     }
 
     fn bare(&self, text: &str) -> Sources {
-        Sources { file: self.file("matterhost.toml", text), ..Sources::default() }
+        Sources { files: vec![self.file("matterhost.toml", text)], ..Sources::default() }
     }
 
     /// Sets `HOME` to a directory that does not exist and is never read.
@@ -187,7 +189,7 @@ fn the_three_formats_say_the_same() {
     let toml = Config::load(&dir.sources(GOOD), None).unwrap();
     for (name, text) in [("a.yaml", &yaml), ("a.yml", &yaml), ("a.json", &json)] {
         let file = dir.file(name, text);
-        let config = Config::load(&Sources { file, ..dir.sources(GOOD) }, None).unwrap();
+        let config = Config::load(&Sources { files: vec![file], ..dir.sources(GOOD) }, None).unwrap();
         assert_eq!(format!("{config:?}"), format!("{toml:?}"));
         assert!(config.accounts[0].token.same_as(&toml.accounts[0].token));
     }
@@ -237,7 +239,7 @@ fn an_unreadable_file_is_reported() {
         ("matterhost", "name does not show the format"),
         ("matterhost.ini", "use the ending .toml, .yaml, .yml or .json"),
     ] {
-        let sources = Sources { file: dir.0.path().join(name), ..Sources::default() };
+        let sources = Sources { files: vec![dir.0.path().join(name)], ..Sources::default() };
         let message = Config::load(&sources, None).unwrap_err().to_string();
         assert!(message.contains(expected) && message.contains(name), "{message}");
     }

@@ -37,7 +37,7 @@ const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1
 
 impl ConfigValue for bool {
     const KIND: &'static str = "true or false";
-    const HINT: &'static str = "write true or false";
+    const HINT: &'static str = "write true for yes, or false for no";
 
     fn read(value: &ValueKind) -> Option<Self> {
         match value {

@@ -37,6 +37,8 @@ pub(super) struct HostState {
     pub(super) deps: HostDeps,
     /// Problems of token, secret and certificate files that are already logged.
     pub(super) reported_problems: Vec<Problem>,
+    /// The fingerprint of the configuration's directories when they were last read.
+    pub(super) seen_directories: u64,
 }
 
 /// The parts of the host that a reload does not replace.
@@ -62,8 +64,16 @@ impl HostState {
             "starting matterhost"
         );
         deps.operations.set_config(&config);
-        let mut state =
-            Self { config, sources, sinks, apis: HashMap::new(), deps, reported_problems: Vec::new() };
+        let seen_directories = config.layout.fingerprint();
+        let mut state = Self {
+            config,
+            sources,
+            sinks,
+            apis: HashMap::new(),
+            deps,
+            reported_problems: Vec::new(),
+            seen_directories,
+        };
         for server in state.config.servers.clone() {
             state.add_server(&server).await?;
         }
@@ -113,6 +123,7 @@ impl HostState {
             server: account.server.clone(),
             token: account.token.clone(),
             sink: self.sinks.sink_for(account),
+            settings: account.settings.clone(),
         }
     }
 
@@ -172,17 +183,21 @@ impl HostState {
         Ok(released)
     }
 
-    /// Returns the accounts whose server and token are the same as before.
+    /// Returns the accounts whose server, token and settings are the same as before.
     fn unchanged_accounts(&self, config: &Config) -> HashSet<AccountName> {
         let after: HashMap<_, _> = config.accounts.iter().map(|account| (&account.name, account)).collect();
         let is_unchanged = |before: &&AccountConfig| {
             let after = after.get(&before.name);
-            after.is_some_and(|after| before.server == after.server && before.token.same_as(&after.token))
+            after.is_some_and(|after| {
+                before.server == after.server
+                    && before.token.same_as(&after.token)
+                    && before.settings == after.settings
+            })
         };
         self.config.accounts.iter().filter(is_unchanged).map(|account| account.name.clone()).collect()
     }
 
-    /// Updates an existing account if its server, token or sink changed. Its old sink is in use until the returned
+    /// Updates an existing account if its server, token, settings or sink changed. Its old sink is in use until the returned
     /// [`SinkReleased`].
     async fn change_account(
         &mut self,

@@ -1,6 +1,10 @@
 //! The host's operations for the admin API.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use actix::Addr;
 use futures_util::{
@@ -11,11 +15,14 @@ use matterhost_actors::hosting::{ListAccounts, ListServers, Supervisor};
 use parking_lot::RwLock;
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::reload::{ReloadError, Reloader};
+use super::{
+    reload::{ReloadError, Reloader},
+    sinks::HostSinks,
+};
 use crate::{
     admin::{
         dto::ConfigProblem,
-        server::{Operations, ReloadRefused},
+        server::{Operations, ReloadRefused, SinkOperations},
     },
     config::{Config, ConfigDiff, Problem, ServerConfig},
     telemetry::{
@@ -35,6 +42,7 @@ pub(super) struct HostOperations {
     metrics: Metrics,
     supervisor: Addr<Supervisor>,
     reloader: Reloader,
+    sinks: OnceLock<Arc<HostSinks>>,
 }
 
 impl HostOperations {
@@ -44,7 +52,13 @@ impl HostOperations {
         supervisor: Addr<Supervisor>,
         reloader: Reloader,
     ) -> Self {
-        Self { urls: RwLock::default(), level, metrics, supervisor, reloader }
+        Self { urls: RwLock::default(), level, metrics, supervisor, reloader, sinks: OnceLock::new() }
+    }
+
+    /// Sets the sinks, once they run.
+    pub(super) fn set_sinks(&self, sinks: HostSinks) {
+        // They are set once.
+        let _ = self.sinks.set(Arc::new(sinks));
     }
 
     /// Updates the URLs to those of a new configuration.
@@ -85,6 +99,10 @@ impl Operations for HostOperations {
         self.level.set(level).map_err(|problem| problem.to_string())
     }
 
+    fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
+        Some(Arc::clone(self.sinks.get()?) as _)
+    }
+
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>> {
         let reloader = self.reloader.clone();
         async move {
@@ -100,7 +118,10 @@ fn refused(error: &ReloadError) -> ReloadRefused {
         ReloadError::InvalidConfig(invalid) => invalid.problems.clone(),
         ReloadError::ShuttingDown => Vec::new(),
     };
-    let to_dto = |Problem { key, message, remedy, .. }| ConfigProblem { key, problem: message, remedy };
+    let to_dto = |problem: Problem| {
+        let Problem { key, message, remedy, place, .. } = problem;
+        ConfigProblem { key, problem: message, remedy, place }
+    };
     let detail = match error {
         ReloadError::InvalidConfig(_) => "the configuration is invalid; nothing was changed".to_owned(),
         ReloadError::ShuttingDown => error.to_string(),

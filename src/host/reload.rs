@@ -6,7 +6,7 @@ mod watched_paths;
 
 pub(super) use self::file_watch::FileWatch;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, path::Path};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -106,8 +106,10 @@ impl HostState {
     pub(super) async fn run_reloads(&mut self, triggers: &mut ReloadTriggers) -> Infallible {
         loop {
             // Watching starts before the files are read, so that no change is missed.
-            triggers.files.watch_files(self.config.files()).await;
+            let directories = self.config.layout.directories.clone();
+            triggers.files.watch_files(self.config.files(), directories).await;
             self.reread_files().await;
+            self.reread_directories().await;
             tokio::select! {
                 () = triggers.hangups.next() => {
                     // The result is in the log.
@@ -133,7 +135,8 @@ impl HostState {
         match &result {
             Ok(diff) => {
                 self.reset_log_level();
-                log_reload(diff, &self.config.warnings);
+                self.seen_directories = self.config.layout.fingerprint();
+                log_reload(diff, &self.config);
             }
             Err(error) => log_failure(error),
         }
@@ -153,12 +156,12 @@ impl HostState {
     }
 
     async fn read_config(&self) -> Result<Config, ConfigError> {
-        let sources = self.sources.clone();
-        let read = spawn_blocking(move || Config::load(&sources, config::raise_open_files())).await;
+        let (running, sources) = (self.config.clone(), self.sources.clone());
+        let read = spawn_blocking(move || running.reload(&sources, config::raise_open_files())).await;
         read.unwrap_or_else(|error| {
             let remedy = "see the log, and report it as a bug";
             let problem = Problem::new("", format!("reading it failed unexpectedly ({error})"), remedy);
-            Err(ConfigError { file: Some(self.sources.file.clone()), problems: vec![problem] })
+            Err(ConfigError { file: self.sources.first_file().map(Path::to_owned), problems: vec![problem] })
         })
     }
 
@@ -178,25 +181,59 @@ impl HostState {
         if !is_changed {
             return;
         }
-        match self.apply(config).await {
-            Ok(diff) => {
-                for change in &diff.changes {
-                    tracing::info!("a file changed; {change}");
-                }
-            }
-            Err(error) => log_failure(&error),
+        log_noticed("a file", self.apply(config).await);
+    }
+
+    /// Reads the files of the configuration's directories again if they changed, and applies the differences. The files
+    /// that are named take effect only by a reload.
+    async fn reread_directories(&mut self) {
+        if self.config.layout.directories.is_empty() {
+            return;
         }
+        let (running, sources, seen) = (self.config.clone(), self.sources.clone(), self.seen_directories);
+        let read = spawn_blocking(move || {
+            let now = running.layout.current_fingerprint();
+            let read = || running.reload_directories(&sources, config::raise_open_files());
+            (now != seen).then(|| (now, read()))
+        });
+        let Ok(Some((now, result))) = read.await else { return };
+        self.seen_directories = now;
+        let config = match result {
+            Ok(config) => config.keeping_next_start_keys(&self.config),
+            Err(error) => return log_failure(&error.into()),
+        };
+        let known = &self.config.left_out;
+        config.left_out.iter().filter(|problem| !known.contains(problem)).for_each(log_left_out);
+        log_noticed("a directory", self.apply(config).await);
     }
 }
 
-fn log_reload(diff: &ConfigDiff, warnings: &[Problem]) {
-    for warning in warnings {
+/// Logs the warnings of a configuration, and the files that it leaves out.
+pub(crate) fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
     }
+    config.left_out.iter().for_each(log_left_out);
+}
+
+fn log_left_out(problem: &Problem) {
+    tracing::error!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+}
+
+fn log_reload(diff: &ConfigDiff, config: &Config) {
+    log_warnings(config);
     for change in &diff.changes {
         tracing::info!("{change}");
     }
     tracing::info!(changes = diff.changes.len(), "the configuration was reloaded");
+}
+
+/// Logs the result of applying a change that was noticed in a file or a directory.
+fn log_noticed(what: &str, result: Result<ConfigDiff, ReloadError>) {
+    match result {
+        Ok(diff) => diff.changes.iter().for_each(|change| tracing::info!("{what} changed; {change}")),
+        Err(error) => log_failure(&error),
+    }
 }
 
 fn log_failure(error: &ReloadError) {
@@ -204,7 +241,8 @@ fn log_failure(error: &ReloadError) {
         return tracing::warn!("the reload was refused: {error}");
     };
     for problem in &invalid.problems {
-        tracing::error!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+        let place = problem.place.as_deref();
+        tracing::error!(key = problem.key, place, "{}; {}", problem.message, problem.remedy);
     }
     tracing::error!(errors = invalid.problems.len(), "the configuration is invalid; nothing was changed");
 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     handler::ThrottledWarning,
     message::ChannelKey,
+    monitor::SinkMonitor,
     queue::{Job, JobReceiver, Queue},
     worker::{self, CloseSignal, Worker},
 };
@@ -42,6 +43,7 @@ type Answered = (ChannelKey, Job<Arc<Event>>, Outcome);
 struct Forwarder {
     name: Arc<str>,
     sink: Arc<dyn EventSink>,
+    monitor: SinkMonitor,
     channels: KeyedQueue<ChannelKey, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
     backing_off: FuturesUnordered<BoxFuture<'static, ChannelKey>>,
@@ -49,9 +51,14 @@ struct Forwarder {
 
 impl BestEffortQueue {
     /// Starts the thread that delivers queued events.
-    pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
+    pub(super) fn start(
+        name: &Arc<str>,
+        sink: Arc<dyn EventSink>,
+        meter: SinkMeter,
+        monitor: SinkMonitor,
+    ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let forwarder = Forwarder::new(Arc::clone(name), sink);
+        let forwarder = Forwarder::new(Arc::clone(name), sink, monitor);
         let work = move |closing| forwarder.run(jobs, closing);
         let worker = Worker::start(name, work)?;
         let lost = ThrottledWarning::new(name, "the sink does not keep up and misses events (best_effort)");
@@ -69,16 +76,17 @@ impl EventSink for BestEffortQueue {
         let bytes = event.body.data.len() + event.body.broadcast.len();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
             self.meter.record_lost();
-            self.lost.report_failure(Some(&event.account), "its queue is full");
+            let place = (event.account.as_str(), event.body.channel_id.as_str(), &*event.id());
+            self.lost.report_failure_at(place, "its queue is full");
         }
         Delivered::Now(Outcome::Acknowledged)
     }
 }
 
 impl Forwarder {
-    fn new(name: Arc<str>, sink: Arc<dyn EventSink>) -> Self {
+    fn new(name: Arc<str>, sink: Arc<dyn EventSink>, monitor: SinkMonitor) -> Self {
         let (answers, backing_off) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { name, sink, channels: KeyedQueue::new(IN_FLIGHT), answers, backing_off }
+        Self { name, sink, monitor, channels: KeyedQueue::new(IN_FLIGHT), answers, backing_off }
     }
 
     async fn run(mut self, mut jobs: JobReceiver<Arc<Event>>, mut closing: CloseSignal) {
@@ -130,14 +138,30 @@ impl Forwarder {
             Outcome::Rejected { cause } => {
                 // The account got its acknowledgement long ago, so the log is the only report.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
-                tracing::warn!(account, sink, "an event was rejected: {}", Excerpt::of(cause));
+                let (place, event) = (job.item.body.channel_id.as_str(), job.item.id());
+                tracing::warn!(
+                    account,
+                    sink,
+                    channel = place,
+                    event,
+                    "an event was rejected: {}",
+                    Excerpt::of(cause)
+                );
                 return self.channels.complete(&channel);
             }
-            Outcome::Retry { after, .. } => *after,
+            Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
         self.channels.pause(&channel, job);
-        self.backing_off.push(sleep(after).map(move |()| channel).boxed());
+        let mut commands = self.monitor.commands();
+        let waiting = async move {
+            tokio::select! {
+                () = sleep(after) => {}
+                () = commands.retry() => {}
+            }
+            channel
+        };
+        self.backing_off.push(waiting.boxed());
     }
 
     async fn drain(&mut self) {

@@ -1,12 +1,17 @@
 //! Dead letters: events that a handler refused permanently, kept in one file per sink, one event a line.
 //!
-//! A running host writes the file while `matterhost dead-letter retry`, another process, takes events from it. Both
+//! A running host writes the file while `matterhost dead-letter drop`, another process, removes events from it. Both
 //! hold a lock on a separate file meanwhile.
 
 pub mod retry;
+mod selection;
+
+pub use selection::{Selection, StoredLetter};
+
+use selection::LastCount;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -14,6 +19,7 @@ use std::{
     time::SystemTime,
 };
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -29,12 +35,14 @@ const FILE_MODE: u32 = 0o600;
 pub struct DeadLetters {
     file: PathBuf,
     lock: PathBuf,
-    /// The file with the letters that are being retried.
+    /// The file of an older version with the letters of an interrupted retry.
     taken: PathBuf,
     sink: Box<str>,
     max_size: u64,
     keep: usize,
     warning: Arc<ThrottledWarning>,
+    /// The files at the last count, and the number of letters.
+    counted: Arc<Mutex<LastCount>>,
 }
 
 /// A refused event.
@@ -70,6 +78,7 @@ impl DeadLetters {
             sink: sink.into(),
             max_size: config.max_size,
             keep: config.keep,
+            counted: Arc::default(),
             warning: Arc::new(ThrottledWarning::new(
                 &sink.into(),
                 "a refused event cannot be kept as a dead letter; trying again",
@@ -129,48 +138,19 @@ impl DeadLetters {
     /// # Errors
     /// If the files cannot be read.
     pub fn list(&self) -> io::Result<Vec<DeadLetter>> {
-        let _locked = if self.exist() { Some(self.lock()?) } else { None };
+        Ok(self.read_all()?.into_iter().map(|stored| stored.letter).collect())
+    }
+
+    fn read_all(&self) -> io::Result<Vec<StoredLetter>> {
         let mut letters = Vec::new();
+        if !self.exist() {
+            return Ok(letters);
+        }
+        let _locked = self.lock()?;
         for path in self.files() {
             read(&path, &mut letters)?;
         }
         Ok(letters)
-    }
-
-    /// Takes all letters for a retry. A crash loses none: those taken stay in a file of their own until
-    /// [`DeadLetters::finish_retry`].
-    ///
-    /// # Errors
-    /// If the files cannot be read or moved.
-    pub fn take(&self) -> io::Result<Vec<DeadLetter>> {
-        if !self.exist() {
-            return Ok(Vec::new());
-        }
-        let _locked = self.lock()?;
-        let mut taken = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&self.taken)?;
-        for path in rotate::existing_files(&self.file, self.keep) {
-            io::copy(&mut File::open(&path)?, &mut taken)?;
-            taken.sync_data()?;
-            fs::remove_file(&path)?;
-        }
-        let mut letters = Vec::new();
-        read(&self.taken, &mut letters)?;
-        Ok(letters)
-    }
-
-    /// Puts back the letters that were not accepted and deletes the file of those taken.
-    ///
-    /// # Errors
-    /// If a letter cannot be written; then all letters taken are still there.
-    pub fn finish_retry(&self, not_accepted: &[DeadLetter]) -> io::Result<()> {
-        let _locked = self.lock()?;
-        for letter in not_accepted {
-            self.append(letter)?;
-        }
-        match fs::remove_file(&self.taken) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -197,10 +177,11 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
 }
 
-fn read(path: &Path, letters: &mut Vec<DeadLetter>) -> io::Result<()> {
+fn read(path: &Path, letters: &mut Vec<StoredLetter>) -> io::Result<()> {
     for (index, line) in BufReader::new(File::open(path)?).lines().enumerate() {
-        match serde_json::from_str(&line?) {
-            Ok(letter) => letters.push(letter),
+        let line = line?;
+        match serde_json::from_str(&line) {
+            Ok(letter) => letters.push(StoredLetter { letter, line: line.into() }),
             Err(error) => {
                 let path = path.display();
                 tracing::warn!(%path, line = index + 1, %error, "skipping a line that is not a dead letter");

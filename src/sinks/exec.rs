@@ -5,6 +5,8 @@
 //! are charged under the same policy as those of accounts.
 
 mod child_run;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod input;
 mod process_group;
 mod protocol;
@@ -37,6 +39,7 @@ use super::{
     failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     message::Message,
+    monitor::{CommandReceiver, SinkMonitor},
     queue::{JobReceiver, Queue},
     shared_slots::SharedSlots,
     start_gate::StartGate,
@@ -53,6 +56,7 @@ pub(super) struct Exec {
     queue: Queue<Message>,
     /// In force while no child runs.
     down: Arc<Pause>,
+    monitor: SinkMonitor,
     group: ProcessGroup,
     pub(super) worker: Worker,
 }
@@ -65,10 +69,12 @@ struct ChildKeeper {
     down: Arc<Pause>,
     group: ProcessGroup,
     bad_lines: ThrottledWarning,
+    commands: CommandReceiver,
 }
 
 impl Exec {
     /// Starts the thread and the child.
+    #[cfg(test)]
     pub(super) fn start(
         config: ExecConfig,
         policy: RestartPolicy,
@@ -86,19 +92,24 @@ impl Exec {
     ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
-        let name = Arc::clone(&handler_deps.sink);
+        let (name, monitor) = (Arc::clone(&handler_deps.sink), handler_deps.monitor.clone());
         let (keeper_down, keeper_group) = (Arc::clone(&down), group.clone());
         let work = move |closing| async move {
             let keeper = ChildKeeper::new(config, policy, handler_deps, keeper_down, keeper_group);
             keeper.run(jobs, closing, start_gate).await;
         };
         let worker = Worker::start(&name, work)?;
-        Ok(Self { queue, down, group, worker })
+        Ok(Self { queue, down, monitor, group, worker })
     }
 
     /// Kills the child and its whole process group at once.
     pub(super) fn kill(&self) {
         self.group.kill();
+    }
+
+    /// Lets events in before the child runs, because it is about to.
+    pub(super) fn end_pause(&self) {
+        self.down.end();
     }
 
     /// Waits until all delivered events are answered.
@@ -115,7 +126,7 @@ impl Exec {
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.remaining() {
-            return Delivered::Now(child_down(left));
+            return Delivered::Now(child_down(left, &self.monitor));
         }
         if self.queue.is_full() {
             return Delivered::Now(queue_full());
@@ -133,8 +144,12 @@ fn queue_full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
-fn child_down(left: Duration) -> Outcome {
-    Outcome::Retry { after: left, cause: "the handler is not running".into() }
+fn child_down(left: Duration, monitor: &SinkMonitor) -> Outcome {
+    let cause = match monitor.last_exit() {
+        Some(exit) => format!("the handler is not running: {exit}"),
+        None => "the handler is not running".to_owned(),
+    };
+    Outcome::Retry { after: left, cause }
 }
 
 impl ChildKeeper {
@@ -146,13 +161,14 @@ impl ChildKeeper {
         group: ProcessGroup,
     ) -> Self {
         let bad_lines = ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored");
+        let commands = handler_deps.monitor.commands();
         let state = Rc::new(ExecState {
             handler_deps,
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
             barren_quarantines: Cell::new(0),
         });
-        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines }
+        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines, commands }
     }
 
     /// Keeps a child running until the sink closes.
@@ -168,22 +184,49 @@ impl ChildKeeper {
         }
         loop {
             self.restarts.child_started();
+            let mut started = true;
             let began = Instant::now();
             let end = match ChildRun::start(&self.config, &self.state, &self.group, &self.bad_lines) {
-                Ok(child_run) => Box::pin(child_run.run(&mut jobs, &mut closing)).await,
+                Ok(child_run) => {
+                    self.state.handler_deps.monitor.child_started();
+                    Box::pin(child_run.run(&mut jobs, &mut closing, &mut self.commands)).await
+                }
                 Err(error) => {
-                    let cause = format!("it cannot be started: {error}");
-                    RunEnd::Fault { cause, blames_event: false }
+                    started = false;
+                    let program = self.config.command.first().map(String::as_str).unwrap_or_default();
+                    let cause = format!("{program} cannot be started: {error}");
+                    RunEnd::Fault { cause, blames_event: false, had: String::new() }
                 }
             };
-            let RunEnd::Fault { cause, blames_event } = end else { return };
+            // A command that came while the child ran was about that child.
+            self.commands.take_retry();
+            let (cause, blames_event, had) = match end {
+                RunEnd::Closing => return,
+                RunEnd::Restarted => {
+                    self.restarts.reset();
+                    continue;
+                }
+                RunEnd::Fault { cause, blames_event, had } => (cause, blames_event, had),
+            };
             let next = self.restarts.child_ended(Instant::now(), began.elapsed(), blames_event);
-            self.log_failure(&cause, next);
+            self.log_failure(&format!("{cause}{had}"), next);
+            self.record_failure(&cause, next, started);
             let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
             if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
                 return;
             }
         }
+    }
+
+    fn record_failure(&mut self, cause: &str, next: NextStart, started: bool) {
+        let (wait, rests) = match next {
+            NextStart::AfterBackoff(wait) => (wait, false),
+            NextStart::AfterCooldown(wait) => (wait, true),
+        };
+        let budget = self.restarts.budget(Instant::now());
+        let monitor = &self.state.handler_deps.monitor;
+        monitor.child_ended(cause);
+        monitor.child_waits(wait, rests, !started, budget);
     }
 
     fn log_failure(&self, cause: &str, next: NextStart) {
@@ -201,7 +244,7 @@ impl ChildKeeper {
 
     /// Waits before the next start, and returns events that arrive meanwhile. Returns false if the sink closes.
     async fn wait_for_restart(
-        &self,
+        &mut self,
         wait: Duration,
         jobs: &mut JobReceiver<Message>,
         closing: &mut CloseSignal,
@@ -210,10 +253,20 @@ impl ChildKeeper {
         let until = tokio::time::Instant::now() + wait;
         loop {
             tokio::select! {
+                // An operator's command comes before the events that are delivered because of it.
+                biased;
                 () = worker::wait_for_close(closing) => return false,
+                () = self.commands.retry() => {
+                    self.restarts.reset();
+                    self.down.end();
+                    return true;
+                }
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
-                    Some(job) => job.settle(child_down(self.down.remaining().unwrap_or_default())),
+                    Some(job) => {
+                        let left = self.down.remaining().unwrap_or_default();
+                        job.settle(child_down(left, &self.state.handler_deps.monitor));
+                    }
                     None => return false,
                 },
             }

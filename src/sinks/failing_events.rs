@@ -5,7 +5,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use matterhost_actors::policy::{Backoff, Delays};
+use matterhost_actors::{
+    policy::{Backoff, Delays},
+    ports::Outcome,
+};
 use tokio::time::Instant;
 
 use super::message::{ChannelKey, Message};
@@ -97,6 +100,21 @@ impl FailingEvents {
             return NextAttempt::GiveUp(format!("given up after {} (max_age)", human(age)));
         }
         NextAttempt::After(failing.backoff.next_delay())
+    }
+
+    /// Returns the outcome that delivers an event again: it waits alone if a failure counted as its own, else the sink
+    /// accepts nothing.
+    pub(super) fn retry_outcome(&self, event: &Message, after: Duration, cause: String) -> Outcome {
+        if self.get(event).is_some_and(|failing| failing.since.is_some()) {
+            Outcome::Hold { after, cause }
+        } else {
+            Outcome::Retry { after, cause }
+        }
+    }
+
+    /// Ends the holds of all channels.
+    pub(super) fn end_holds(&mut self) {
+        self.by_channel.values_mut().for_each(|failing| failing.held_until = None);
     }
 
     /// Holds an event's channel from now for that long.

@@ -41,6 +41,8 @@ struct PartialDelivery {
 #[derive(Default)]
 struct Outcomes {
     retry: Option<(Duration, String)>,
+    /// True if a sink accepts nothing at all.
+    blocks_all: bool,
     broken: Option<String>,
 }
 
@@ -85,10 +87,11 @@ async fn collect_outcomes(
 
 impl Outcomes {
     fn record(&mut self, pending: &PendingEvents, event: &Arc<Event>, name: &Arc<str>, outcome: Outcome) {
+        self.blocks_all |= matches!(outcome, Outcome::Retry { .. });
         match outcome {
             Outcome::Acknowledged => pending.mark_taken(event, name, None),
             Outcome::Rejected { cause } => pending.mark_taken(event, name, Some(cause)),
-            Outcome::Retry { after, cause } => {
+            Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => {
                 if self.retry.as_ref().is_none_or(|(longest, _)| *longest < after) {
                     self.retry = Some((after, cause));
                 }
@@ -97,11 +100,12 @@ impl Outcomes {
         }
     }
 
-    /// Returns the worst outcome: broken, then retry with the longest delay, then rejected.
+    /// Returns the worst outcome: broken, then retry or hold with the longest delay, then rejected.
     fn combine(self, pending: &PendingEvents, event: &Arc<Event>) -> Outcome {
         match (self.broken, self.retry) {
             (Some(cause), _) => Outcome::Broken { cause },
-            (None, Some((after, cause))) => Outcome::Retry { after, cause },
+            (None, Some((after, cause))) if self.blocks_all => Outcome::Retry { after, cause },
+            (None, Some((after, cause))) => Outcome::Hold { after, cause },
             (None, None) => match pending.finish(event) {
                 Some(cause) => Outcome::Rejected { cause },
                 None => Outcome::Acknowledged,

@@ -16,7 +16,7 @@ use matterhost_actors::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{dead_letter::DeadLetters, message::Message, reply::Reply};
+use super::{dead_letter::DeadLetters, message::Message, monitor::SinkMonitor, reply::Reply};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub(super) struct HandlerDeps {
     pub(super) poster: Arc<dyn Poster>,
     /// The file for rejected events; `None` while dead letters themselves are retried.
     pub(super) dead_letters: Option<DeadLetters>,
+    /// The record of what happens to the sink.
+    pub(super) monitor: SinkMonitor,
 }
 
 impl HandlerDeps {
@@ -37,6 +39,7 @@ impl HandlerDeps {
     /// and been logged; only then may the event be acknowledged.
     pub(super) fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
         let (account, event, sink) = (reply.account.clone(), reply.event_id.clone(), Arc::clone(&self.sink));
+        let channel = reply.channel.clone();
         let posting = reply.into_action().map(|action| self.poster.post(&account, action));
         async move {
             let error = match posting {
@@ -44,8 +47,8 @@ impl HandlerDeps {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(error) = error {
-                let account = account.as_str();
-                tracing::warn!(account, %sink, %event, error, "cannot post a reply; it is dropped");
+                let (account, channel) = (account.as_str(), channel.as_str());
+                tracing::warn!(account, channel, %sink, %event, error, "cannot post a reply; it is dropped");
             }
         }
         .boxed()
@@ -59,35 +62,16 @@ impl HandlerDeps {
         match letters.add(event, cause) {
             Ok(()) => {
                 letters.warning().report_success();
-                let cause = Excerpt::with_note(
-                    &format_args!("sink {sink}: {cause}"),
-                    &format_args!("event {}", event.id),
-                );
+                let cause = Excerpt::of(&format_args!("sink {sink}: {cause}"));
                 Outcome::Rejected { cause: cause.into() }
             }
             Err(error) => {
-                letters.warning().report_failure(Some(&event.account), &error.to_string());
+                letters.warning().report_event_failure(event, &error.to_string());
                 let cause = format!("the dead letter cannot be written: {error}");
                 Outcome::Retry { after: DEAD_LETTER_RETRY, cause }
             }
         }
     }
-}
-
-/// The longest excerpt of a handler's text in a cause, in characters.
-const MAX_EXCERPT: usize = 200;
-
-/// Returns the beginning of a handler's text, on one line and without control and formatting characters.
-pub(super) fn excerpt(text: &str) -> String {
-    let is_shown =
-        |c: char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown: String = text.chars().map(|c| if is_shown(c) { c } else { ' ' }).collect();
-    let mut shown = shown.trim().chars();
-    let mut excerpt: String = shown.by_ref().take(MAX_EXCERPT).collect();
-    if shown.next().is_some() {
-        excerpt.push('…');
-    }
-    excerpt
 }
 
 /// A period without requests to a handler, shared between threads.
@@ -100,6 +84,11 @@ impl Pause {
         let until = Instant::now() + pause;
         let mut current = self.0.lock();
         *current = Some(current.map_or(until, |current| current.max(until)));
+    }
+
+    /// Ends the pause.
+    pub(super) fn end(&self) {
+        *self.0.lock() = None;
     }
 
     /// Returns the time left; `None` if there is no pause.
@@ -132,6 +121,19 @@ impl ThrottledWarning {
         tracing::warn!(sink = &*self.sink, account, kind = self.message, "{}: {cause}", self.message);
     }
 
+    /// Logs a failure on an event.
+    pub(super) fn report_event_failure(&self, event: &Message, cause: &str) {
+        let place = (event.account.as_str(), event.channel.as_str(), &*event.id);
+        self.report_failure_at(place, cause);
+    }
+
+    /// Logs a failure on the event with that account, channel and id.
+    pub(super) fn report_failure_at(&self, (account, channel, event): (&str, &str, &str), cause: &str) {
+        self.failing.store(true, Relaxed);
+        let (sink, kind) = (&*self.sink, self.message);
+        tracing::warn!(sink, account, channel, event, kind, "{}: {cause}", self.message);
+    }
+
     /// Logs the recovery if a failure was reported before.
     pub(super) fn report_success(&self) {
         if self.failing.swap(false, Relaxed) {
@@ -143,12 +145,6 @@ impl ThrottledWarning {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_excerpt_is_short_and_on_one_line() {
-        assert_eq!(excerpt(" one\ntwo\u{1b}[2J\u{202e} "), "one two [2J");
-        assert_eq!(excerpt(&"x".repeat(MAX_EXCERPT + 1)).chars().count(), MAX_EXCERPT + 1);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_pause_counts_and_ends() {

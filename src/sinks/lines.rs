@@ -150,7 +150,12 @@ impl LineSink {
 
     /// Waits for the outcome of a line. A line that the thread has is waited for without limit: it may be written
     /// already, and would be written twice if its event came again.
-    async fn wait(self, mut answered: oneshot::Receiver<Outcome>, claimed: Arc<AtomicBool>) -> Outcome {
+    async fn wait(
+        self,
+        event: Arc<Event>,
+        mut answered: oneshot::Receiver<Outcome>,
+        claimed: Arc<AtomicBool>,
+    ) -> Outcome {
         loop {
             match tokio::time::timeout(MAX_WAIT, &mut answered).await {
                 Ok(Ok(outcome)) => return outcome,
@@ -158,7 +163,8 @@ impl LineSink {
                 Err(_) if claimed.swap(true, Ordering::AcqRel) => {
                     let wait = humantime::format_duration(MAX_WAIT);
                     let cause = format!("{} has taken nothing for {wait} or longer", self.name);
-                    self.stuck.report_failure(None, &cause);
+                    let place = (event.account.as_str(), event.body.channel_id.as_str(), &*event.id());
+                    self.stuck.report_failure_at(place, &cause);
                 }
                 Err(_) => {
                     let cause = format!("{} has not accepted the line in time", self.name);
@@ -182,7 +188,7 @@ impl EventSink for LineSink {
         let claimed = Arc::<AtomicBool>::default();
         let bytes = text.capacity();
         match self.queue.put(Line { text, claimed: Arc::clone(&claimed) }, bytes) {
-            Ok(answered) => Delivered::Later(self.clone().wait(answered, claimed).boxed()),
+            Ok(answered) => Delivered::Later(self.clone().wait(Arc::clone(event), answered, claimed).boxed()),
             Err(PutError::Full) => Delivered::Now(self.retry_outcome()),
             Err(PutError::Closed) => Delivered::Now(self.broken_outcome()),
         }

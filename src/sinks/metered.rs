@@ -19,6 +19,8 @@ pub(super) struct TimedSink {
 /// An account's sink, which counts the events with a final outcome.
 pub(super) struct CountedSink {
     sink: Arc<dyn EventSink>,
+    /// The names of the sinks that it consists of.
+    names: Arc<[Arc<str>]>,
     metrics: Metrics,
     /// Set by the first event.
     meter: OnceLock<EventMeter>,
@@ -46,12 +48,16 @@ impl EventSink for TimedSink {
 }
 
 impl CountedSink {
-    pub(super) fn new(sink: Arc<dyn EventSink>, metrics: Metrics) -> Self {
-        Self { sink, metrics, meter: OnceLock::new() }
+    pub(super) fn new(sink: Arc<dyn EventSink>, names: Arc<[Arc<str>]>, metrics: Metrics) -> Self {
+        Self { sink, names, metrics, meter: OnceLock::new() }
     }
 }
 
 impl EventSink for CountedSink {
+    fn names(&self) -> Arc<[Arc<str>]> {
+        Arc::clone(&self.names)
+    }
+
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let meter = self.meter.get_or_init(|| self.metrics.event_meter(&event.account, &event.server));
         match self.sink.deliver(event) {
@@ -72,7 +78,7 @@ impl EventSink for CountedSink {
 fn count_if_final(meter: &EventMeter, event: &Event, outcome: &Outcome) {
     match outcome {
         Outcome::Acknowledged | Outcome::Rejected { .. } => meter.record(event),
-        Outcome::Retry { .. } | Outcome::Broken { .. } => {}
+        Outcome::Retry { .. } | Outcome::Hold { .. } | Outcome::Broken { .. } => {}
     }
 }
 

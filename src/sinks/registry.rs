@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use self::replace::EndingSink;
 use super::{
+    board::SinkBoard,
     fan_out::{FanOut, PendingEvents},
     lines::stdout::{LineSink, OutputEnd},
     metered::CountedSink,
@@ -39,6 +40,7 @@ pub struct SinkRegistry {
     poster: Arc<dyn Poster>,
     metrics: Metrics,
     last_instance_id: u64,
+    board: SinkBoard,
 }
 
 /// The sink that an account delivers to.
@@ -80,11 +82,17 @@ impl SinkRegistry {
             poster: Arc::clone(poster),
             metrics: metrics.clone(),
             last_instance_id: 0,
+            board: SinkBoard::default(),
         };
         let prepared = sinks.prepare(config)?;
         // There were no sinks before, so none were removed.
         drop(sinks.install(prepared, config));
         Ok(sinks)
+    }
+
+    /// Returns the board of the running sinks.
+    pub fn board(&self) -> &SinkBoard {
+        &self.board
     }
 
     /// Returns the sink for standard output. All sinks of that type share it, and it lives as long as the host.
@@ -124,7 +132,9 @@ impl SinkRegistry {
                 Arc::new(FanOut::new(sinks, pending.clone().unwrap_or_default()))
             }
         };
-        let sink: Arc<dyn EventSink> = Arc::new(CountedSink::new(together, self.metrics.clone()));
+        let names: Arc<[_]> = parts.iter().map(|(name, _)| Arc::clone(name)).collect();
+        self.board.set_account(account, &names);
+        let sink: Arc<dyn EventSink> = Arc::new(CountedSink::new(together, names, self.metrics.clone()));
         let account_sink = AccountSink { parts, server: server.clone(), sink: Arc::clone(&sink), pending };
         self.account_sinks.insert(account.clone(), account_sink);
         sink
@@ -133,6 +143,7 @@ impl SinkRegistry {
     /// Forgets an account that is no longer hosted.
     pub fn forget_account(&mut self, account: &AccountName) {
         self.account_sinks.remove(account);
+        self.board.forget_account(account);
     }
 
     /// Ends all sinks within the time given. Events that are not acknowledged by then are delivered again later.

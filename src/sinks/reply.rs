@@ -1,20 +1,9 @@
 //! Replies of handlers, posted as the bot.
 
-use std::{
-    str,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{str, sync::Arc};
 
-use futures_util::{FutureExt as _, future::BoxFuture};
-use matterhost_actors::{
-    model::{
-        AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
-        ReplyKeyError, UserId,
-    },
-    ports::Poster,
+use matterhost_actors::model::{
+    AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, ReplyKey, ReplyKeyError, UserId,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -255,35 +244,6 @@ impl RawReply {
             text,
             props,
         }))
-    }
-}
-
-/// A poster that drops every reply: for dead letters that are sent again, long after the posts that they are about.
-#[derive(Debug)]
-pub struct DiscardingReplyPoster {
-    sink: Arc<str>,
-    /// True once a dropped reply has been logged.
-    logged: AtomicBool,
-}
-
-impl DiscardingReplyPoster {
-    /// Creates a poster for the replies of a sink.
-    pub fn new(sink: Arc<str>) -> Self {
-        Self { sink, logged: AtomicBool::new(false) }
-    }
-}
-
-impl Poster for DiscardingReplyPoster {
-    fn post(
-        &self,
-        account: &AccountName,
-        _: OutgoingAction,
-    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
-        if !self.logged.swap(true, Ordering::Relaxed) {
-            let (account, sink) = (account.as_str(), &*self.sink);
-            tracing::warn!(account, sink, "replies to dead letters are dropped");
-        }
-        std::future::ready(Ok(PostedIds::default())).boxed()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use matterhost_actors::{policy::RestartPolicy, ports::EventSink};
+use matterhost_actors::{
+    policy::RestartPolicy,
+    ports::{Delivered, EventSink},
+};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -14,8 +17,11 @@ use super::{
     exec::Exec,
     filter::{self, FilteredSink},
     lines::{file, stdout::LineSink},
+    message::Message,
     metered::TimedSink,
+    monitor::SinkMonitor,
     start_gate::StartGate,
+    watched::WatchedSink,
     webhook::Webhook,
     worker::{self, Worker},
 };
@@ -30,6 +36,7 @@ pub(super) struct RunningSink {
     /// Unique in the process: it distinguishes two sinks of the same name.
     pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
+    pub(super) monitor: SinkMonitor,
     pub(super) worker: SinkWorker,
     /// Dropped once the sink has ended, which lets the sink that waits for the same file or child start.
     alive: watch::Sender<()>,
@@ -87,10 +94,15 @@ impl RunningSink {
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
         let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
+        let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
         // Answers are timed behind the queue, so that the time in a best-effort queue does not count.
-        let timed = |sink| -> Arc<dyn EventSink> { Arc::new(TimedSink::new(sink, meter.clone())) };
+        let timed = |sink| -> Arc<dyn EventSink> {
+            let timed = Arc::new(TimedSink::new(sink, meter.clone()));
+            Arc::new(WatchedSink::new(timed, watching.clone()))
+        };
         let queue = |sink: &Arc<dyn EventSink>| {
-            let start = || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone());
+            let start =
+                || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone(), monitor.clone());
             config.best_effort.then(start).transpose()
         };
         let (sink, worker): (Arc<dyn EventSink>, SinkWorker) = match &config.kind {
@@ -119,7 +131,7 @@ impl RunningSink {
             }
         };
         let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
-        Ok(Self { config: config.clone(), instance_id, sink, worker, alive: watch::Sender::new(()) })
+        Ok(Self { config: config.clone(), instance_id, sink, monitor, worker, alive: watch::Sender::new(()) })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
@@ -145,6 +157,31 @@ impl RunningSink {
             tracing::warn!(sink = &*config.name, "the sink does not end; its thread is abandoned");
         }
         drop(alive);
+    }
+}
+
+/// A handler that takes the events of dead letters.
+#[derive(Clone)]
+pub(super) enum LetterTarget {
+    Webhook(Webhook),
+    Exec(Exec),
+}
+
+impl LetterTarget {
+    /// Queues an event for the handler.
+    pub(super) fn submit(&self, message: Message) -> Delivered {
+        match self {
+            Self::Webhook(webhook) => webhook.submit(message),
+            Self::Exec(exec) => exec.submit(message),
+        }
+    }
+
+    /// Lets events in that are refused while the handler pauses.
+    pub(super) fn end_pause(&self) {
+        match self {
+            Self::Webhook(webhook) => webhook.end_pause(),
+            Self::Exec(exec) => exec.end_pause(),
+        }
     }
 }
 
@@ -185,6 +222,15 @@ impl SinkWorker {
             Self::Exec(exec, _) => Some(exec.worker.clone()),
         };
         [self.queue().map(|queue| queue.worker.clone()), own]
+    }
+
+    /// Returns the handler; `None` for a type without one.
+    pub(super) fn letter_target(&self) -> Option<LetterTarget> {
+        match self {
+            Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
+            Self::Webhook(webhook, _) => Some(LetterTarget::Webhook(webhook.clone())),
+            Self::Exec(exec, _) => Some(LetterTarget::Exec(exec.clone())),
+        }
     }
 
     /// Waits until all delivered events are answered.

@@ -4,6 +4,8 @@
 //! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
 //! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod request;
 mod sign;
 mod verdict;
@@ -22,6 +24,7 @@ use super::{
     failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
     message::Message,
+    monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
     reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
     shared_slots::SharedSlots,
@@ -53,6 +56,7 @@ struct Sender {
     waiting: RefCell<SharedSlots<Job<Message>>>,
     /// Notified when a slot becomes free.
     slot_free: Notify,
+    commands: RefCell<CommandReceiver>,
     failing: RefCell<FailingEvents>,
     unavailable: ThrottledWarning,
     unusable_answer: ThrottledWarning,
@@ -76,6 +80,11 @@ impl Webhook {
         };
         let worker = Worker::start(&name, work)?;
         Ok(Self { queue, pause, worker })
+    }
+
+    /// Ends a pause that the handler asked for.
+    pub(super) fn end_pause(&self) {
+        self.pause.end();
     }
 
     /// Waits until all delivered events are answered.
@@ -113,6 +122,7 @@ impl Sender {
             pause_scope: config.retry_after,
             waiting: RefCell::new(SharedSlots::new(config.concurrency)),
             slot_free: Notify::new(),
+            commands: RefCell::new(handler_deps.monitor.commands()),
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
@@ -146,13 +156,16 @@ impl Sender {
         }
     }
 
-    /// Queues a job, unless its channel is held.
+    /// Queues a job, unless its channel is held. An operator may have ended all holds.
     fn accept(&self, job: Job<Message>) {
+        if self.commands.borrow_mut().take_retry() {
+            self.failing.borrow_mut().end_holds();
+        }
         let held = self.failing.borrow().held_for(&job.item, Instant::now());
         match held {
             Some(after) => {
                 let cause = "the handler asked for a pause of the channel (Retry-After)".into();
-                job.settle(Outcome::Retry { after, cause });
+                job.settle(Outcome::Hold { after, cause });
             }
             None => self.waiting.borrow_mut().push(&job.item.account.clone(), job),
         }
@@ -163,6 +176,7 @@ impl Sender {
         loop {
             let Some(first) = self.waiting.borrow_mut().take() else { return };
             let slot = Slot { sender: Rc::clone(self), account: first.item.account.clone() };
+            self.handler_deps.monitor.take_slot(&slot.account);
             let more = std::iter::from_fn(|| self.waiting.borrow_mut().take_along()).take(self.batch - 1);
             let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
             if !batch.is_empty() {
@@ -218,14 +232,16 @@ impl Sender {
         if let Some(pause) = pause {
             match self.pause_scope {
                 PauseScope::Channel => self.failing.borrow_mut().hold(&job.item, pause, now),
-                PauseScope::Sink => self.pause.begin(pause),
+                PauseScope::Sink => {
+                    self.pause.begin(pause);
+                    self.handler_deps.monitor.pauses(pause);
+                }
             }
         }
-        self.unavailable.report_failure(
-            Some(&job.item.account),
-            &describe_retry(&job.item, cause, after, pause.map(|_| self.pause_scope)),
-        );
-        job.settle(Outcome::Retry { after, cause: cause.to_owned() });
+        let said = describe_retry(&job.item, cause, after, pause.map(|_| self.pause_scope));
+        self.unavailable.report_event_failure(&job.item, &said);
+        let outcome = self.failing.borrow().retry_outcome(&job.item, after, cause.to_owned());
+        job.settle(outcome);
     }
 
     /// Makes an event a dead letter.
@@ -254,13 +270,15 @@ impl Sender {
                         self.handler_deps.post(reply).await;
                     } else {
                         let problem = ReplyParseError::TooMany.describe(&reply.event_id);
-                        self.unusable_answer.report_failure(Some(&reply.account), &problem);
+                        let place = (reply.account.as_str(), reply.channel.as_str(), &*reply.event_id);
+                        self.unusable_answer.report_failure_at(place, &problem);
                     }
                 }
             }
             Err(error) => {
-                let account = batch.first().map(|job| &job.item.account);
-                self.unusable_answer.report_failure(account, &error.to_string());
+                if let Some(first) = batch.first() {
+                    self.unusable_answer.report_event_failure(&first.item, &error.to_string());
+                }
             }
         }
     }
@@ -269,6 +287,7 @@ impl Sender {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.sender.waiting.borrow_mut().release(&self.account);
+        self.sender.handler_deps.monitor.free_slot(&self.account);
         self.sender.slot_free.notify_one();
     }
 }

@@ -1,6 +1,6 @@
-//! Operations on a store that no host is using, for `matterhost check` and `matterhost state`.
+//! Operations on a store beside a host, for `matterhost check` and `matterhost state`.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use matterhost_actors::model::AccountName;
 use redb::ReadableDatabase as _;
@@ -10,6 +10,9 @@ use super::{
     error::{DiskError, DiskErrorKind},
     rows::{self, StoredAccount, Tables},
 };
+
+/// The copies of a file in use that are tried: one commit takes far less than the time between two.
+const MAX_COPIES: usize = 5;
 
 /// The status of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +46,40 @@ pub fn inspect(dir: &Path) -> Result<StoreStatus, DiskError> {
     Ok(StoreStatus::New)
 }
 
-/// Lists the stored accounts without changing anything.
+/// Lists the stored accounts without changing anything. While a host uses the store, a copy of it is read.
 ///
 /// # Errors
-/// Fails if the store does not exist, is in use, or cannot be read.
+/// Fails if the store does not exist or cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<StoredAccount>, DiskError> {
     let path = database_file::path(dir);
-    let database = database_file::open_read_only(&path)?;
-    catch_panic(|| rows::list(&database.begin_read()?)).map_err(|fault| fault.at(&path))
+    match list_file(&path) {
+        Err(error) if error.kind == DiskErrorKind::InUse => list_copy(&path),
+        result => result,
+    }
+}
+
+fn list_file(path: &Path) -> Result<Vec<StoredAccount>, DiskError> {
+    let database = database_file::open_read_only(path)?;
+    catch_panic(|| rows::list(&database.begin_read()?)).map_err(|fault| fault.at(path))
+}
+
+/// Lists the accounts in a copy of a file that is being written. A commit may fall into the copying; the checksums of
+/// the file tell, and another copy is made.
+fn list_copy(path: &Path) -> Result<Vec<StoredAccount>, DiskError> {
+    let copied = || {
+        let of_io = |error: &io::Error| DiskError::of_io(path, error);
+        let copy = tempfile::NamedTempFile::new().map_err(|error| of_io(&error))?;
+        fs::copy(path, copy.path()).map_err(|error| of_io(&error))?;
+        list_file(copy.path())
+    };
+    let mut listed = copied();
+    for _ in 1..MAX_COPIES {
+        if listed.is_ok() {
+            break;
+        }
+        listed = copied();
+    }
+    listed
 }
 
 /// Forgets an account. Returns false if nothing was stored for it.

@@ -95,12 +95,30 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::HearsAgain { after } => {
             (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
         }
-        Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
+        Fact::Rejected { event, channel, cause } => {
+            (Level::WARN, format!("event {event} in channel {channel} was refused for good: {cause}"))
+        }
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
         Fact::SequenceGap { expected, got } => {
             (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))
         }
         Fact::Unreadable { cause } => (Level::WARN, format!("a frame was skipped: {cause}")),
+        Fact::StoreFailed { cause } => (
+            Level::ERROR,
+            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
+        ),
+        Fact::LoopStopped { channel, limit } => {
+            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
+            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
+        }
+        other => describe_catch_up(other),
+    };
+    Description { level, message, fields }
+}
+
+/// Returns the description of a fact about the posts that a catch-up or an audit reads, or of another one.
+fn describe_catch_up(fact: &Fact) -> (Level, String) {
+    match fact {
         Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
         Fact::CatchingUp(CatchUpProgress { done, channels, recovered }) => {
             let how_far = format!("{done} of {channels} channels read");
@@ -113,13 +131,13 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::CatchUpTruncated { channel, what } => {
             (Level::WARN, format!("the catch-up of channel {channel} is incomplete; left out: {what}"))
         }
+        Fact::OlderPostsUntold { channel, posts } => {
+            let why = "without a visible cause; any that were dated back are not delivered";
+            (Level::INFO, format!("channel {channel}: {posts} older posts changed {why}"))
+        }
         Fact::Audited { channels } => {
             (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were checked"))
         }
-        Fact::StoreFailed { cause } => (
-            Level::ERROR,
-            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
-        ),
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
@@ -133,13 +151,8 @@ pub(crate) fn describe(fact: &Fact) -> Description {
                 "the account has more than {limit} channels (catch_up.max_channels); the others are not read"
             ),
         ),
-        Fact::LoopStopped { channel, limit } => {
-            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
-            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
-        }
         other => describe_server(other),
-    };
-    Description { level, message, fields }
+    }
 }
 
 /// Returns the description of a fact about a server, or of one without values.
@@ -174,6 +187,7 @@ fn describe_server(fact: &Fact) -> (Level, String) {
                 (not only timeout client and server), AWS ALB idle_timeout.timeout_seconds";
             (Level::WARN, format!("{what}; {remedy}"))
         }
+        Fact::Stalled { cause } => (Level::WARN, format!("no event can be handed over: {cause}")),
         plain => describe_plain(plain),
     }
 }
@@ -195,7 +209,6 @@ fn describe_plain(fact: &Fact) -> (Level, String) {
             (Level::INFO, "the cooldown is over; one more charged ending trips the account again")
         }
         Fact::BudgetReset => (Level::INFO, "the restart budget is full again"),
-        Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
         Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
         Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
         Fact::OwnChange => (Level::DEBUG, "the account changed itself; the connection is fine"),

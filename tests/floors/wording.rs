@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 41] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 43] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -66,6 +66,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 41] = [
     ("host", "the process that hosts accounts"),
     ("lib", "the root of a package"),
     ("metrics", "the Prometheus metrics"),
+    ("permissions", "what the roles of an account permit"),
     ("ping", "the in-band ping"),
     ("reconfigure", "changes to a running actor"),
     ("reload", "reading the configuration again"),
@@ -73,6 +74,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 41] = [
     ("reply", "a post of an account"),
     ("restart", "restarts of an account"),
     ("server", "a server and its parts"),
+    ("server_limits", "the sizes that a server takes"),
     ("servers", "the Mattermost servers"),
     ("settings", "the settings of a host"),
     ("shutdown", "the shutdown of the host"),

@@ -33,7 +33,7 @@ async fn assert_accessible(browser: &Browser, axe: &str, view: &str) {
     browser.screenshot(view).await;
 }
 
-/// Checks each view: the login, a list with an unhealthy account, its details, a dialog, and the tail.
+/// Checks each view: the login, a list with an unhealthy account, its details, a dialog, the tail, the sinks and the runbook.
 async fn walk(harness: &PageHarness, browser: &Browser, axe: &str, name: &str) {
     browser.goto("about:blank").await;
     browser.goto(&harness.url).await;
@@ -55,7 +55,15 @@ async fn walk(harness: &PageHarness, browser: &Browser, axe: &str, name: &str) {
     harness.fixture.simulator.cycle(&harness.fixture.bot.user_id);
     browser.wait_for_text("#tail-lines", "ready after").await;
     assert_accessible(browser, axe, &format!("tail-{name}")).await;
+    browser.click("#tail-close").await;
+    browser.click("#sinks-toggle").await;
+    browser.wait_for_text("#sinks", "running").await;
+    assert_accessible(browser, axe, &format!("sinks-{name}")).await;
+    browser.click("#sinks-close").await;
     browser.click("#logout").await;
+    browser.goto(&format!("{}runbook.html", harness.url)).await;
+    browser.wait_for_text("#runbook", "Three in the morning").await;
+    assert_accessible(browser, axe, &format!("runbook-{name}")).await;
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
         ("oncall", "tripped", "protocol error"),
         ("tester", "misconfigured", "not found (404)"),
         ("helpdesk", "blocked", "the token is refused (401)"),
-        ("archive", "stalled", "its sink is not accepting events"),
+        ("archive", "stalled", "sink hook: http://127.0.0.1"),
         ("faraway", "connecting", "its server does not answer"),
         ("lunch", "stopped", "stopped by an operator"),
     ] {

@@ -16,3 +16,4 @@ mod many_accounts;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod program;
 mod scripts;
+mod sinks;

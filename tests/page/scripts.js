@@ -91,6 +91,13 @@ function words({ span, ago, cause, ending: ended, why, summary, standing, isUnhe
   is('the same in short', summary(blocked, AT), 'the token is refused (401): disabled or revoked');
   is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), AT), 'its sink is not accepting events; 1 event waiting');
   is('both stall', summary(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink is not accepting events');
+  const waiting = { waiting_channels: 1, waiting_event: { since: before(5000), cause: 'sink hook: 500', next_attempt: before(-9000) } };
+  is('a channel that waits', why(account('a', 'ready', waiting), AT), '1 channel waits for 5 s: sink hook: 500; retrying in 9 s');
+  is('a channel that waits is no problem of the account', isUnhealthy(account('a', 'ready', waiting), AT), false);
+  const stalled = account('a', 'stalled', { ...waiting, stalled_by: ['sink'], queued: 2 });
+  is('the cause of a stall', why(stalled, AT), 'sink hook: 500; 2 events waiting; retrying in 9 s');
+  const long_ago = { ...ending('silent', ''), at: before(3_700_000) };
+  is('an old ending of a healthy account', why(account('a', 'ready', { last_ending: long_ago }), AT), '');
   is('the first connection', why(account('a', 'connecting'), AT), 'first connection');
   is('a stop', isUnhealthy(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
   is('a stop without a request', isUnhealthy(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);

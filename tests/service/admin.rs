@@ -5,10 +5,11 @@
 mod accounts;
 mod actions;
 mod authentication;
+mod bot_actions;
 mod endpoints;
 mod floods;
 pub(crate) mod host;
-mod http_client;
+pub(crate) mod http_client;
 mod isolation;
 mod malformed_requests;
 mod openapi;

@@ -1,6 +1,6 @@
 //! The bot posts the answer of a handler exactly once, whatever fails in between.
 
-use matterhost_simulator::{Fault, FaultKind};
+use matterhost_simulator::{Fault, FaultKind, Simulator};
 
 use crate::program::{ConfigDir, Fixture, RunningProgram};
 
@@ -74,4 +74,42 @@ fn a_reply_is_posted_once_though_the_host_is_killed_before_its_event_is_acknowle
     fixture.post("alive");
     fixture.await_post("received: alive");
     assert_eq!((count_replies(&fixture, "killed"), count_replies(&fixture, "alive")), (1, 1));
+}
+
+/// The limits come from the server, also for a handler, and the buttons go with the last post.
+#[test]
+fn a_long_reply_becomes_the_posts_that_the_server_takes() {
+    let fixture = Fixture::on(Simulator::builder().max_post_size(4_000).start().unwrap());
+    let dir = answering(&fixture);
+    let long = r#""text": "x" * 10000, "props": {"attachments": [{"text": "b"}]}"#;
+    dir.write("handler.py", &HANDLER.replace(r#""text": "received: " + post["message"]"#, long));
+    dir.write("may-acknowledge", "");
+    let _running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("hello");
+    fixture.await_post(&"x".repeat(2_000));
+    let posts = fixture.simulator.posts_in(&fixture.channel);
+    let own = posts.iter().filter(|post| post.user_id == fixture.bot.user_id && post.kind.is_empty());
+    let parts: Vec<_> =
+        own.map(|post| (post.message.len(), post.props.contains_key("attachments"))).collect();
+    assert_eq!(parts, [(4_000, false), (4_000, false), (2_000, true)]);
+}
+
+/// Returns the first block of the README in a language.
+fn readme_block(language: &str) -> String {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let block = readme.split(&format!("```{language}\n")).nth(1).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_first_handler_of_the_readme_answers() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &readme_block("toml")));
+    dir.write("handler.py", &readme_block("python"));
+    let _running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("hello");
+    fixture.await_post("You said: hello");
+    fixture.post("again");
+    fixture.await_post("You said: again");
+    assert_eq!(fixture.bot_posts().len(), 2, "its own posts are not answered: {:?}", fixture.bot_posts());
 }

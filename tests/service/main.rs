@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
 mod admin;
+mod attacks;
+mod bots;
 mod check;
 mod command_line;
 mod configuration;
@@ -25,6 +27,7 @@ mod run_command;
 mod secrets;
 mod service_manager;
 mod sinks;
+mod sinks_view;
 mod state;
 mod transport;
 mod unread_output;

@@ -82,7 +82,10 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let simulator = Simulator::start().unwrap();
+        Self::on(Simulator::start().unwrap())
+    }
+
+    pub(crate) fn on(simulator: Simulator) -> Self {
         let (bot, person) = (simulator.create_bot("helper"), simulator.create_user("ann"));
         let team = simulator.create_team("crew");
         let channel = simulator.create_channel(&team, "lobby");

@@ -121,8 +121,12 @@ fn accounts_are_stopped_started_reset_and_audited() {
 #[test]
 fn of_several_names_each_is_tried() {
     let mut host = Host::new();
-    let (code, stdout, error) = host.ask(&["restart", "nobody", "helpdesk"]);
-    assert_eq!(stdout, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
+    let (code, stdout, error) = host.ask(&["restart", "nobody", "helpdsk", "helpdesk"]);
+    assert_eq!(
+        stdout,
+        "nobody: not done: there is no account nobody; `matterhost status` lists the accounts\n\
+         helpdsk: not done: there is no account helpdsk; did you mean helpdesk?\nhelpdesk: restarting\n"
+    );
     assert!(code == 1 && error.contains("some accounts were refused"), "{error}");
     host.running.log.wait_for_fact("closed");
 }
@@ -193,7 +197,10 @@ fn errors_have_a_remedy_and_show_no_token() {
             vec!["status", "--admin", "192.0.2.1:1", "--token-file", wrong.to_str().unwrap()],
             "would be sent to http://192.0.2.1:1 unencrypted; use https:// or unix:",
         ),
-        (vec!["status", "nobody"], "there is no account nobody"),
+        (vec!["status", "nobody"], "there is no account nobody; `matterhost status` lists the accounts"),
+        (vec!["status", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
+        (vec!["stop", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
+        (vec!["tail", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
         (vec!["tail", "--level", "loud"], "level must be one of"),
     ] {
         let (code, stdout, error) = host.ask(&args);

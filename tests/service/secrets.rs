@@ -41,7 +41,7 @@ fn config_with_secrets() -> (ConfigDir, Sources) {
     ]);
     let file = dir.path().join("matterhost.toml");
     let flags = vec![("accounts.d.token", format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9d"), "--some-flag")];
-    (dir, Sources { file, environment, flags })
+    (dir, Sources { files: vec![file], environment, flags })
 }
 
 /// Panics if a debug format of the value shows a secret.
@@ -76,7 +76,13 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
         refuse_shown(&account);
         refuse_shown(&account.token);
         let sink = Arc::new(Nowhere);
-        let spec = AccountSpec { name: account.name, server: account.server, token: account.token, sink };
+        let spec = AccountSpec {
+            name: account.name,
+            server: account.server,
+            token: account.token,
+            sink,
+            settings: None,
+        };
         refuse_shown(&spec);
         refuse_shown(&AddAccount(spec));
     }
@@ -120,7 +126,7 @@ fn no_mistake_in_the_configuration_shows_a_secret() {
     ] {
         let dir = ConfigDir::with(&config);
         let file = dir.path().join("matterhost.toml");
-        let sources = Sources { file, ..Sources::default() };
+        let sources = Sources { files: vec![file], ..Sources::default() };
         let error = Config::load(&sources, None).unwrap_err();
         refuse_shown(&error);
         refuse_secrets(&error.to_string());
@@ -166,7 +172,7 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
         ("GET", "/v1/log-level"),
         ("GET", "/v1/reload"),
         ("POST", "/v1/accounts/helpdesk/restart"),
-        ("POST", "/v1/accounts/helpdesk/posts"),
+        ("POST", "/v1/accounts/helpdesk/actions"),
         ("GET", "/v1/accounts/nobody"),
     ] {
         for token in [&full, &read, &format!("{TOKEN_PREFIX}ofnobodyatall")] {

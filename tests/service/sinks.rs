@@ -91,7 +91,8 @@ fn the_handlers_of_the_page_receive_signed_events() {
 fn events_refused_by_a_handler_are_listed_and_retried() {
     for handler in [Handler::python(0, OTHER), Handler::rust(OTHER)] {
         let fixture = Fixture::new();
-        let config = fixture.config() + &handler.sink() + "reject_on = [401]\n";
+        let admin = "[admin]\nunix = \"admin.sock\"\n";
+        let config = fixture.config() + admin + &handler.sink() + "reject_on = [401]\n";
         let dir = ConfigDir::with(&config);
         let mut running = RunningProgram::ready(&fixture, &dir);
         let id = fixture.post("hello there");
@@ -118,10 +119,14 @@ fn events_refused_by_a_handler_are_listed_and_retried() {
         // The operator corrects the secret while the host runs.
         drop(handler);
         let mut fixed_handler = Handler::python(0, SECRET);
-        dir.write("matterhost.toml", &(fixture.config() + &fixed_handler.sink()));
+        dir.write("matterhost.toml", &(fixture.config() + admin + &fixed_handler.sink()));
+        let reloaded = dir.matterhost(&["reload"]).output().unwrap();
+        assert_eq!(reloaded.status.code(), Some(0), "{}", text(&reloaded.stderr));
         let taken = dir.matterhost(&["dead-letter", "retry", "--sink", "hook"]).output().unwrap();
         assert_eq!(taken.status.code(), Some(0), "{}{}", text(&taken.stdout), text(&taken.stderr));
         fixed_handler.output.wait_for_line(&format!("received {id}"));
+        // It goes the normal way: the answer is posted.
+        fixture.await_post("You said: hello there");
         let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
         assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
     }

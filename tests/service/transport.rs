@@ -205,3 +205,24 @@ fn run_and_status_keep_the_cause_and_the_remedy() {
     let json = text(&dir.matterhost(&["status", "--json"]).output().unwrap().stdout);
     assert!(json.contains("the issuer of the certificate is not known"), "{json}");
 }
+
+#[test]
+fn a_command_reaches_a_host_behind_the_proxy_of_the_environment() {
+    let fixture = Fixture::new();
+    // What answers behind the proxy is no TLS, so the command fails; the way is what counts.
+    let proxy = ConnectProxy::start(fixture.simulator.address());
+    let run = |address: &str, exceptions: &str| {
+        let dir = ConfigDir::with("");
+        dir.write("token", "mth_mustnotshowrTwjUPD8ILPZIo2LaLaSw");
+        let mut command = dir.matterhost(&["status", "--admin", address, "--token-file", "token"]);
+        command.env("HTTPS_PROXY", proxy.address.to_string()).env("NO_PROXY", exceptions);
+        text(&command.output().unwrap().stderr)
+    };
+    let refused = run("https://ops.inner.invalid:8466", "");
+    assert!(refused.contains("https://ops.inner.invalid:8466"), "{refused}");
+    let [asked] = &proxy.asked()[..] else { panic!("{:?}", proxy.asked()) };
+    assert!(asked.starts_with("CONNECT ops.inner.invalid:8466 "), "{asked}");
+    run("https://ops.inner.invalid:8466", "inner.invalid");
+    run("https://127.0.0.1:1", "");
+    assert_eq!(proxy.asked().len(), 1, "exceptions and loopback go around it");
+}

@@ -37,7 +37,7 @@ fn a_store_that_is_dropped_instead_of_closed_is_found_whole() {
 fn stored_state_is_listed_and_deleted_per_account() {
     let store_dir = StoreDir::new();
     let store = store_dir.open().unwrap();
-    assert!(list(store_dir.dir()).is_err_and(|error| error.kind == DiskErrorKind::InUse));
+    assert!(forget(store_dir.dir(), &name("a")).is_err_and(|error| error.kind == DiskErrorKind::InUse));
     store_dir.commit(&store, "a", records(3, 1)).unwrap();
     store_dir.commit(&store, "b", Records { account: None, ..records(2, 2) }).unwrap();
     store_dir.close(&store);

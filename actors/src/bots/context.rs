@@ -5,8 +5,8 @@ use std::sync::{
 
 use crate::{
     model::{
-        AccountName, ChannelId, Draft, Event, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
-        ServerName, UserId,
+        AccountName, ChannelId, Draft, Event, Found, Lookup, OutgoingAction, PostId, PostedIds, ReplyError,
+        ReplyKey, ServerName, Target, UserId,
     },
     ports::Poster,
 };
@@ -121,6 +121,44 @@ impl Context {
     pub async fn react(&self, emoji: impl Into<String>) -> Result<(), ReplyError> {
         let post = self.post.clone().ok_or(ReplyError::NoChannel)?;
         self.submit(OutgoingAction::React { post, emoji: emoji.into() }).await.map(|_| ())
+    }
+
+    /// Removes the account's reaction from the event's post.
+    ///
+    /// # Errors
+    /// As [`react`](Self::react).
+    pub async fn unreact(&self, emoji: impl Into<String>) -> Result<(), ReplyError> {
+        let post = self.post.clone().ok_or(ReplyError::NoChannel)?;
+        self.submit(OutgoingAction::Unreact { post, emoji: emoji.into() }).await.map(|_| ())
+    }
+
+    /// Deletes a post that the account may delete. A post that is gone already counts as deleted.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply).
+    pub async fn delete(&self, post: &PostId) -> Result<(), ReplyError> {
+        self.submit(OutgoingAction::Delete { post: post.clone() }).await.map(|_| ())
+    }
+
+    /// Looks up a channel, user, thread or the newest posts of a channel, as the account. Channels and users are
+    /// remembered for some minutes.
+    ///
+    /// # Errors
+    /// [`ReplyError::NotFound`] if it does not exist or the account may not see it; otherwise as
+    /// [`reply`](Self::reply).
+    pub async fn look_up(&self, lookup: Lookup) -> Result<Found, ReplyError> {
+        self.poster.look_up(self.account(), lookup).await
+    }
+
+    /// Returns the id of a channel given by name or of the direct channel with a user, for a [`Draft`].
+    ///
+    /// # Errors
+    /// As [`look_up`](Self::look_up).
+    pub async fn find_channel(&self, target: Target) -> Result<ChannelId, ReplyError> {
+        match target {
+            Target::Id(id) => Ok(id),
+            target => Ok(self.look_up(Lookup::Channel(target)).await?.id().into()),
+        }
     }
 
     /// Shows that the account is typing. Skipped without an error if that is not possible at once.

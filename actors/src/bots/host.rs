@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use super::{Bot, BotSink, RunningHost, running_host};
 use crate::{
     hosting::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
-    mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls},
+    mattermost::{ClientConfig, ClientLimits, Proxy, ServerUrl, Tls, UrlError, proxy},
     model::{AccountName, Observation, ServerName, Token},
     policy::GateLimits,
     ports::{CursorStore, EventSink, HttpApi, Poster},
@@ -36,7 +36,13 @@ pub(super) struct PendingAccount {
 
 impl PendingAccount {
     pub(super) fn into_spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
-        AccountSpec { name: self.name, server: self.server, token: self.token, sink: (self.sink)(poster) }
+        AccountSpec {
+            name: self.name,
+            server: self.server,
+            token: self.token,
+            sink: (self.sink)(poster),
+            settings: None,
+        }
     }
 }
 
@@ -91,21 +97,17 @@ impl Bot for NoBot {}
 
 impl HostBuilder {
     /// Adds a server by its address, such as `https://chat.example.com`. The accounts added next belong to it. The
-    /// system's root certificates are trusted.
+    /// system's root certificates are trusted, and the proxies of the environment are used: `HTTPS_PROXY`, `HTTP_PROXY`,
+    /// `ALL_PROXY` and `NO_PROXY`.
     pub fn server(self, url: &str) -> Self {
-        let tls = |url: &ServerUrl| if url.is_tls() { Tls::load(None).map(Some) } else { Ok(None) };
-        let config = url.parse::<ServerUrl>().map_err(|error| error.to_string()).and_then(|url| {
-            let tls = tls(&url).map_err(|error| error.to_string())?;
-            Ok(ClientConfig::new(url, tls, ClientLimits::default(), USER_AGENT))
-        });
         let n = self.spec.servers.len() + 1;
-        match config {
+        match client_config(url, |variable| std::env::var(variable).ok()) {
             Ok(config) => self.server_with(config, GateLimits::default()),
             Err(problem) => self.problem(format!("server {n}: {problem}")),
         }
     }
 
-    /// Adds a server with custom settings. The accounts added next belong to it.
+    /// Adds a server with custom settings, which name its proxy, too. The accounts added next belong to it.
     pub fn server_with(mut self, config: ClientConfig, limits: GateLimits) -> Self {
         let name = format!("server-{}", self.spec.servers.len() + 1);
         match ServerName::new(&name) {
@@ -219,6 +221,19 @@ impl HostBuilder {
     }
 }
 
+/// Returns the settings for an address, with the proxy that the environment names for it.
+///
+/// # Errors
+/// If the address or a proxy is not valid, or no certificates can be loaded: a description.
+fn client_config(url: &str, environment: impl Fn(&str) -> Option<String>) -> Result<ClientConfig, String> {
+    let url: ServerUrl = url.parse().map_err(|error: UrlError| error.to_string())?;
+    let found = proxy::from_environment(&url, environment).map_err(|error| error.to_string())?;
+    let proxy = found.map(|(_, proxy)| proxy);
+    let needs_tls = url.is_tls() || proxy.as_ref().is_some_and(Proxy::is_tls);
+    let tls = if needs_tls { Some(Tls::load(None).map_err(|error| error.to_string())?) } else { None };
+    Ok(ClientConfig::new(url, tls, ClientLimits::default(), USER_AGENT).with_proxy(proxy))
+}
+
 impl fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostBuilder")
@@ -226,5 +241,32 @@ impl fmt::Debug for HostBuilder {
             .field("accounts", &self.spec.accounts.len())
             .field("problems", &self.problems)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_reached_as_the_environment_says() {
+        let proxy_of = |url: &str, environment: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            };
+            client_config(url, lookup).map(|config| config.proxy().map(ToString::to_string))
+        };
+        let named = |proxy: &str| Ok(Some(proxy.to_owned()));
+        let secure = "https://chat.test";
+        assert_eq!(proxy_of(secure, &[]), Ok(None));
+        assert_eq!(proxy_of(secure, &[("HTTPS_PROXY", "proxy:3128")]), named("http://proxy:3128"));
+        assert_eq!(
+            proxy_of("http://chat.test", &[("ALL_PROXY", "https://proxy")]),
+            named("https://proxy:443")
+        );
+        assert_eq!(proxy_of(secure, &[("ALL_PROXY", "proxy:1"), ("NO_PROXY", "chat.test")]), Ok(None));
+        assert_eq!(proxy_of("http://127.0.0.1:8065", &[("HTTP_PROXY", "proxy:1")]), Ok(None));
+        let refused = proxy_of(secure, &[("HTTPS_PROXY", "ftp://u:hidden@proxy")]).unwrap_err();
+        assert!(refused.contains("HTTPS_PROXY") && !refused.contains("hidden"), "{refused}");
     }
 }

@@ -13,13 +13,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Observer, Supervisor, replies::SharedLoopGuard, server_gate::GateHandle, settings::HostSettings,
-    shared_replay::SharedReplay,
+    Observer, Supervisor, replies::SharedLoopGuard, server_gate::GateHandle,
+    server_limits::SharedServerLimits, settings::HostSettings, shared_replay::SharedReplay,
 };
 use crate::{
     model::{
         AccountName, AccountState, CatchUpProgress, Excerpt, Fact, Generation, Probe, ServerName, Token,
-        UserId, Witnesses,
+        UserId, WaitingChannels, Witnesses,
     },
     policy::{PingSettings, PollTiming, SendPermission, SiblingWatch, send_permission},
     ports::ApiFactory,
@@ -38,6 +38,7 @@ pub(super) struct AccountContext {
     pub(super) sibling_watch: SharedSiblingWatch,
     pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
+    pub(super) server_limits: SharedServerLimits,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
     pub(super) stats: Arc<AccountStats>,
@@ -139,6 +140,10 @@ pub(super) struct AccountStats {
     recovered: AtomicU64,
     catching_up: Mutex<Option<CatchUpProgress>>,
     witnesses: Mutex<Witnesses>,
+    /// The name of the account's Mattermost user.
+    user: Mutex<Option<Arc<str>>>,
+    /// The channels whose next event the sink did not accept.
+    waiting_channels: Mutex<Option<WaitingChannels>>,
     /// The state, and true once the account drains. Replies wait on it for permission to be sent.
     state: watch::Sender<(AccountState, bool)>,
 }
@@ -152,6 +157,8 @@ impl Default for AccountStats {
             recovered: AtomicU64::default(),
             catching_up: Mutex::default(),
             witnesses: Mutex::default(),
+            user: Mutex::default(),
+            waiting_channels: Mutex::default(),
             state: watch::Sender::new((AccountState::Connecting, false)),
         }
     }
@@ -207,6 +214,24 @@ impl AccountStats {
     /// Returns the last result of each witness.
     pub(super) fn witnesses(&self) -> Witnesses {
         self.witnesses.lock().clone()
+    }
+
+    /// Records the name of the account's user.
+    pub(super) fn set_user(&self, name: &Arc<str>) {
+        *self.user.lock() = Some(Arc::clone(name));
+    }
+
+    pub(super) fn user(&self) -> Option<Arc<str>> {
+        self.user.lock().clone()
+    }
+
+    /// Sets the channels whose next event the sink did not accept.
+    pub(super) fn set_waiting_channels(&self, waiting: Option<WaitingChannels>) {
+        *self.waiting_channels.lock() = waiting;
+    }
+
+    pub(super) fn waiting_channels(&self) -> Option<WaitingChannels> {
+        self.waiting_channels.lock().clone()
     }
 
     pub(super) fn set_state(&self, state: AccountState) {

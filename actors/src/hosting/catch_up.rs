@@ -48,6 +48,8 @@ pub(super) struct CatchUp {
     pub(super) me: AccountUser,
     /// A lower bound of the server's time: when the account was last changed.
     pub(super) server_time: i64,
+    /// The server's time when it listed the channels.
+    pub(super) listed_at: i64,
     /// The time, in server milliseconds, before which posts are ignored.
     pub(super) oldest: Option<i64>,
     pub(super) progress: Cell<CatchUpProgress>,
@@ -85,6 +87,7 @@ impl CatchUp {
         let listing = list.channels.iter().map(listing_entry).collect();
         let listing = SubmitListing { listing, server_time: self.server_time, date: list.date };
         let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
+        self.listed_at = list.date.unwrap_or_else(|| self.known_server_time());
         self.oldest = self.oldest_recoverable();
         self.update_progress(|progress| progress.channels += news.len());
         let this = &*self;
@@ -109,10 +112,14 @@ impl CatchUp {
         }
     }
 
+    /// Returns a lower bound of the server's time.
+    fn known_server_time(&self) -> i64 {
+        self.client.context.replay.with(|replay| replay.account().server_time)
+    }
+
     fn oldest_recoverable(&self) -> Option<i64> {
-        let context = &self.client.context;
-        let server_time = context.replay.with(|replay| replay.account().server_time);
-        context.settings.catch_up.max_age_ms().map(|age| server_time.saturating_sub(age))
+        let max_age = self.client.context.settings.catch_up.max_age_ms();
+        max_age.map(|age| self.known_server_time().saturating_sub(age))
     }
 
     /// Reads one channel and returns its id if the server refuses access to it: the others are still read.
@@ -132,6 +139,7 @@ impl CatchUp {
         match result {
             Ok(()) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
+            Err(ChannelReadError::Undecided) => Ok(Some(news.channel.clone())),
             Err(ChannelReadError::Refused(error)) => {
                 self.skip_channel(news, Excerpt::of(&error)).await?;
                 Ok(Some(news.channel.clone()))

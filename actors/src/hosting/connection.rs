@@ -2,6 +2,8 @@ mod audit;
 mod connect;
 mod ending;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod opening;
 mod own_account;
 mod permitted_frames;

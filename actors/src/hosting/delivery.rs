@@ -1,39 +1,34 @@
 mod permits;
 mod persistence;
 mod reconfigure;
+mod refusals;
 mod rounds;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
-    MessageResult, SpawnHandle, WrapFuture as _,
+    MessageResult, WrapFuture as _,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use permits::Permits;
 pub(super) use persistence::PersistFinalState;
 pub(super) use reconfigure::{ChangePermits, ChangeSink};
+pub(super) use refusals::RetryNow;
 pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
 
-use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
+use self::{persistence::Persistence, reconfigure::InFlightGuard, refusals::RetryTimer, rounds::Round};
 use super::{
     account_context::{AccountContext, now},
     connection::{Connection, Terminate},
-    supervisor::{DeliveryStopped, StallChanged},
+    supervisor::DeliveryStopped,
 };
 use crate::{
-    model::{ChannelId, CloseReason, DeliveryQueueStats, Event, Fact, Generation, StallCause},
-    policy::{KeyedQueue, ReplayState},
+    model::{ChannelId, DeliveryQueueStats, Event, Excerpt, Fact, Generation},
+    policy::{KeyedQueue, RefusalScope, RefusedEvents, ReplayState},
     ports::{Delivered, EventSink, Outcome},
 };
-
-/// The shortest and the longest wait before an event is delivered again; the sink's wish is clamped to them.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(300));
-
-/// The longest wait for a retry that a shutdown sits out. A sink with a full queue asks for less, one that is down for
-/// more; its events come again after the next start.
-const AWAITED_RETRY: Duration = Duration::from_secs(1);
 
 /// Delivers an account's events to its sink, in order within a channel and with a limit on events in flight. It lives
 /// as long as the account, across its Connections.
@@ -50,6 +45,8 @@ pub(super) struct Delivery {
     connection: Option<(Generation, Addr<Connection>)>,
     /// The retry timers of channels whose first event the sink did not accept.
     retrying: HashMap<ChannelId, RetryTimer>,
+    /// The events that the sink did not accept.
+    refused: RefusedEvents,
     /// True while the sink is reported as stalled.
     stalled: bool,
     /// True if the sink is broken: nothing is delivered until a new Connection attaches or the sink is replaced.
@@ -57,12 +54,6 @@ pub(super) struct Delivery {
     /// Notified when all events are delivered.
     draining: Vec<Drain>,
     planned: bool,
-}
-
-/// The timer of a channel whose first event is delivered again.
-struct RetryTimer {
-    handle: SpawnHandle,
-    is_long: bool,
 }
 
 /// An event with the permits that it holds until it is acknowledged.
@@ -118,6 +109,7 @@ impl Delivery {
     pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // Events that the previous Delivery took and did not deliver are fetched again.
         context.replay.with(ReplayState::forget_unacknowledged);
+        context.stats.set_waiting_channels(None);
         Self {
             in_flight: Vec::new(),
             round: Round::new(permits.live_limit()),
@@ -128,6 +120,7 @@ impl Delivery {
             in_flight_guard: InFlightGuard::default(),
             connection: None,
             retrying: HashMap::new(),
+            refused: RefusedEvents::default(),
             stalled: false,
             sink_broken: false,
             draining: Vec::new(),
@@ -165,19 +158,19 @@ impl Delivery {
             && let Some((channel, queued)) = self.queue.take()
         {
             if self.skips(&queued) {
-                self.settle(channel, queued, Outcome::Acknowledged, ctx);
+                self.settle(channel, queued, Outcome::Acknowledged, false, ctx);
                 continue;
             }
             self.context.loop_guard.observe_delivery(&queued.event);
             match self.sink.deliver(&queued.event) {
-                Delivered::Now(outcome) => self.settle(channel, queued, outcome, ctx),
+                Delivered::Now(outcome) => self.settle(channel, queued, outcome, false, ctx),
                 Delivered::Later(outcome) => {
                     self.in_flight.push(queued.event.clone());
                     let in_flight_guard = self.in_flight_guard.clone();
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
                         drop(in_flight_guard);
                         act.in_flight.retain(|event| !Arc::ptr_eq(event, &queued.event));
-                        act.settle(channel, queued, outcome, ctx);
+                        act.settle(channel, queued, outcome, true, ctx);
                         act.pump(ctx);
                     }));
                 }
@@ -207,14 +200,29 @@ impl Delivery {
         queued.origin == Origin::WhileOut || (queued.event.own && self.context.settings.delivery.skip_own)
     }
 
-    fn settle(&mut self, channel: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
+    /// Carries out the outcome of an event. `is_answer` is true if the sink took the event and answered.
+    fn settle(
+        &mut self,
+        channel: ChannelId,
+        queued: Queued,
+        outcome: Outcome,
+        is_answer: bool,
+        ctx: &mut Context<Self>,
+    ) {
         match outcome {
-            Outcome::Acknowledged => self.acknowledge(&channel, &queued),
+            Outcome::Acknowledged => self.acknowledge(&channel, &queued, is_answer),
             Outcome::Rejected { cause } => {
-                self.context.observe(queued.event.generation, Fact::Rejected { cause: cause.into() });
-                self.acknowledge(&channel, &queued);
+                let event = Excerpt::of(&queued.event.id());
+                let fact = Fact::Rejected { event, channel: channel.clone(), cause: cause.into() };
+                self.context.observe(queued.event.generation, fact);
+                self.acknowledge(&channel, &queued, is_answer);
             }
-            Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
+            Outcome::Retry { after, cause } => {
+                self.retry(channel, queued, (after, cause, RefusalScope::Sink), is_answer, ctx);
+            }
+            Outcome::Hold { after, cause } => {
+                self.retry(channel, queued, (after, cause, RefusalScope::Channel), is_answer, ctx);
+            }
             Outcome::Broken { cause } => {
                 self.queue.requeue(&channel, queued);
                 self.on_sink_broken(cause);
@@ -222,48 +230,16 @@ impl Delivery {
         }
     }
 
-    fn acknowledge(&mut self, channel: &ChannelId, queued: &Queued) {
+    fn acknowledge(&mut self, channel: &ChannelId, queued: &Queued, is_answer: bool) {
         self.queue.complete(channel);
-        if self.retrying.is_empty() {
-            self.report_stalled(false);
-        }
+        // With several sinks, another one than that which accepts nothing may have answered.
+        self.finish_refused(channel, is_answer && self.sink.names().len() <= 1);
         if let Some(change) = &queued.event.body.change {
-            self.context.replay.with(|replay| replay.acknowledge(channel, change.clone()));
+            self.context.replay.with(|replay| match queued.origin {
+                Origin::Live | Origin::Fetched => replay.acknowledge(channel, change.clone()),
+                Origin::WhileOut => replay.acknowledge_while_out(channel, change.clone()),
+            });
         }
-    }
-
-    fn retry(&mut self, channel: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
-        self.report_stalled(true);
-        self.queue.pause(&channel, queued);
-        let (shortest, longest) = RETRY_AFTER;
-        let key = channel.clone();
-        let handle = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
-            act.retrying.remove(&key);
-            act.queue.resume(&key);
-            act.pump(ctx);
-        });
-        self.retrying.insert(channel, RetryTimer { handle, is_long: after > AWAITED_RETRY });
-    }
-
-    fn on_sink_broken(&mut self, cause: String) {
-        if std::mem::replace(&mut self.sink_broken, true) {
-            return;
-        }
-        self.draining.clear();
-        if let Some((generation, connection)) = &self.connection {
-            let reason = CloseReason::SinkBroken { cause: cause.into() };
-            connection.do_send(Terminate { generation: *generation, reason });
-        }
-    }
-
-    fn report_stalled(&mut self, is_stalled: bool) {
-        if std::mem::replace(&mut self.stalled, is_stalled) == is_stalled {
-            return;
-        }
-        let fact = if is_stalled { Fact::Stalled } else { Fact::Unstalled };
-        self.context.observe(self.generation(), fact);
-        let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged { account, cause: StallCause::Sink, is_stalled });
     }
 }
 
@@ -337,6 +313,7 @@ impl Handler<GetWaiting> for Delivery {
             unacknowledged: self.in_flight.len(),
             waiting: self.queue.len().saturating_sub(self.queue.in_flight()),
             oldest: in_flight.chain(waiting).min(),
+            refused: self.refused.longest_waiting(),
         })
     }
 }

@@ -2,9 +2,11 @@ mod client;
 mod execute;
 mod find_posted;
 mod guard;
+mod look_up;
+mod parts;
 mod posting;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message,
@@ -14,10 +16,10 @@ use tokio::{sync::oneshot, time::Instant};
 
 pub(super) use guard::SharedLoopGuard;
 
-use self::{client::ReplyClient, execute::execute_action};
+use self::{client::ReplyClient, execute::execute_action, look_up::look_up};
 use super::account_context::{AccountContext, UpdateContext};
 use crate::{
-    model::{ChannelId, Generation, OutgoingAction, PostId, PostedIds, ReplyError},
+    model::{ChannelId, Found, Generation, Lookup, OutgoingAction, PostId, PostedIds, ReplyError},
     policy::KeyedQueue,
 };
 
@@ -27,6 +29,12 @@ const MAX_WAITING: usize = 1_000;
 /// The most bytes that may wait for one account, texts and files together. A larger action is accepted if nothing else
 /// waits.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most look-ups in flight for one account; a handler that asks for more is refused.
+const MAX_LOOKUPS: usize = 64;
+
+/// The time limit for a look-up, for which its caller waits.
+const LOOKUP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most typing notifications in flight; more than these are dropped, as they hardly help anyone.
 const MAX_TYPING: usize = 8;
@@ -38,6 +46,7 @@ pub(super) struct Replies {
     queue: KeyedQueue<OrderingKey, Job>,
     bytes: usize,
     typing: usize,
+    lookups: usize,
     /// Notified when nothing waits.
     draining: Vec<oneshot::Sender<()>>,
 }
@@ -71,6 +80,16 @@ pub(super) struct Submit {
     pub(super) done: Done,
 }
 
+/// Looks something up. The answer goes to `done`, which is dropped if it is lost.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct LookUp {
+    /// The account's current context.
+    pub(super) context: Arc<AccountContext>,
+    pub(super) lookup: Lookup,
+    pub(super) done: oneshot::Sender<Result<Found, ReplyError>>,
+}
+
 /// Requests a notification when nothing waits.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -88,6 +107,7 @@ impl Replies {
             queue: KeyedQueue::new(MAX_WAITING),
             bytes: 0,
             typing: 0,
+            lookups: 0,
             draining: Vec::new(),
         }
     }
@@ -149,7 +169,7 @@ impl Replies {
     }
 }
 
-fn send_result(done: Done, result: Result<PostedIds, ReplyError>) {
+fn send_result<T>(done: oneshot::Sender<Result<T, ReplyError>>, result: Result<T, ReplyError>) {
     // The caller may no longer wait.
     let _ = done.send(result);
 }
@@ -160,9 +180,10 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
             OrderingKey::Channel(draft.channel.clone())
         }
         OutgoingAction::Typing { channel, .. } => OrderingKey::Channel(channel.clone()),
-        OutgoingAction::Edit { post, .. } | OutgoingAction::React { post, .. } => {
-            OrderingKey::Post(post.clone())
-        }
+        OutgoingAction::Edit { post, .. }
+        | OutgoingAction::React { post, .. }
+        | OutgoingAction::Unreact { post, .. }
+        | OutgoingAction::Delete { post } => OrderingKey::Post(post.clone()),
     }
 }
 
@@ -176,8 +197,8 @@ fn size(action: &OutgoingAction) -> usize {
             draft.text.len() + props + files
         }
         OutgoingAction::Edit { text, .. } => text.len(),
-        OutgoingAction::React { emoji, .. } => emoji.len(),
-        OutgoingAction::Typing { .. } => 0,
+        OutgoingAction::React { emoji, .. } | OutgoingAction::Unreact { emoji, .. } => emoji.len(),
+        OutgoingAction::Delete { .. } | OutgoingAction::Typing { .. } => 0,
     }
 }
 
@@ -204,6 +225,24 @@ impl Handler<Submit> for Replies {
                 self.pump(ctx);
             }
         }
+    }
+}
+
+impl Handler<LookUp> for Replies {
+    type Result = ();
+
+    fn handle(&mut self, LookUp { context, lookup, done }: LookUp, ctx: &mut Self::Context) {
+        let account = context.account.clone();
+        self.client.update_context(context);
+        if self.lookups >= MAX_LOOKUPS {
+            return send_result(done, Err(ReplyError::QueueFull { account, limit: "64 look-ups" }));
+        }
+        self.lookups += 1;
+        let found = look_up(self.client.clone(), lookup, Instant::now() + LOOKUP_DEADLINE).into_actor(self);
+        ctx.spawn(found.map(move |found, act, _| {
+            act.lookups -= 1;
+            send_result(done, found);
+        }));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings that apply to all accounts of a host.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     mattermost::MAX_CHANNELS,
@@ -28,6 +28,21 @@ pub struct HostSettings {
     pub stop_deadline: Duration,
     /// Arbiters (threads) that accounts are spread over; 0 puts all accounts on the Supervisor's own.
     pub arbiters: usize,
+}
+
+/// The settings that an account may have for itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AccountSettings {
+    /// Restart budget and delays.
+    pub restart: RestartPolicy,
+    /// Detection of deaf sockets.
+    pub health: HealthSettings,
+    /// The queue between socket and sink.
+    pub delivery: DeliverySettings,
+    /// Fetching of missed posts.
+    pub catch_up: CatchUpSettings,
+    /// Posts by the account. The loop limit is that of the host.
+    pub replies: ReplySettings,
 }
 
 /// The witnesses that detect a deaf socket, and their intervals.
@@ -95,6 +110,16 @@ pub struct ReplySettings {
     /// Consecutive posts by bots of this host in one channel after which further replies are refused, until another
     /// user posts; 0 is no limit.
     pub loop_limit: u32,
+}
+
+impl HostSettings {
+    /// Returns the settings of an account that may have some of its own.
+    pub(super) fn for_account(self: &Arc<Self>, own: Option<&AccountSettings>) -> Arc<Self> {
+        let Some(own) = own else { return self.clone() };
+        let AccountSettings { restart, health, delivery, catch_up, replies } = *own;
+        let replies = ReplySettings { loop_limit: self.replies.loop_limit, ..replies };
+        Arc::new(Self { restart, health, delivery, catch_up, replies, ..(**self).clone() })
+    }
 }
 
 impl CatchUpSettings {

@@ -27,11 +27,11 @@ use actix::{Actor, Context};
 
 pub use messages::{
     AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, ListAccounts, ListServers,
-    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport,
-    StartAccount, StopAccount, SupervisorError,
+    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, ServerSpec, Shutdown,
+    ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
-pub use replies::SendReply;
+pub use replies::{LookUp, SendReply};
 
 pub(super) use child_events::{
     ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerStatusChanged,
@@ -44,6 +44,7 @@ use super::{
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
+    server_limits::SharedServerLimits,
     settings::HostSettings,
 };
 use crate::{
@@ -74,6 +75,7 @@ struct Server {
     sibling_watch: SharedSiblingWatch,
     ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
+    limits: SharedServerLimits,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,
     /// The time at which its waiting accounts were last started.

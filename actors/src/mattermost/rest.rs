@@ -1,22 +1,30 @@
 //! The REST API: requests with their limits, responses, errors and the server's rate headers.
 
+mod bot_accounts;
+mod bounded_text;
 mod channels;
 pub(super) mod client;
 mod client_config;
 mod error;
 mod extra_headers;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod headers;
 mod limits;
+mod lookups;
 mod odd_row;
+mod permissions;
 mod post_list;
 mod posts;
 mod request_stats;
 mod response;
 mod row_splitter;
+mod server_limits;
 mod uploads;
 mod users;
 mod writing;
 
+pub use bot_accounts::{Bot, NewBot, TokenRow};
 pub use channels::{Channel, ChannelKind, ChannelList};
 pub use client::{Client, http_client};
 pub use client_config::ClientConfig;
@@ -24,10 +32,12 @@ pub use error::{RestError, RestErrorKind};
 pub use extra_headers::{ExtraHeaders, HeaderError};
 pub use headers::{Etag, RateHeaders, foreign_encoding};
 pub use limits::{ClientLimits, MAX_CHANNELS};
+pub use lookups::LookupRequest;
 pub use odd_row::OddRow;
+pub use permissions::{ChannelRoles, RolePermissions, TeamRoles};
 pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_LIMIT};
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
 pub use response::{RestResponse, SystemPing};
 pub use uploads::{FileId, NewFile};
-pub use users::{Me, User};
+pub use users::{Me, Roles, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

@@ -11,6 +11,8 @@ mod dial_error;
 mod envelope;
 mod error;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod header;
 mod requests;
 mod shared;

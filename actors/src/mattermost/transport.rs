@@ -21,8 +21,8 @@ mod verifier;
 pub(super) use connector::ServerConnector;
 pub(super) use dns::Dns;
 pub use error::describe_send_error;
-pub(super) use error::{TransportError, TransportErrorKind};
-pub(super) use explain::explain;
+pub(super) use error::{REDIRECT_TEXT, TransportError, TransportErrorKind, remedy_of, write_error};
+
 pub use proxy::{Proxy, ProxyCredentials, ProxyParseError};
 pub use tls::{Tls, TlsError, TlsIdentity};
 pub use url::{ServerUrl, UrlError};

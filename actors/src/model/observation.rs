@@ -70,6 +70,14 @@ pub enum Fact {
         /// The part that was skipped.
         what: Truncation,
     },
+    /// Posts from before a channel's cursor changed while the account was away, without a visible cause. A post that was
+    /// made meanwhile and dated back would be among them, and was not delivered.
+    OlderPostsUntold {
+        /// The channel.
+        channel: ChannelId,
+        /// The number of posts.
+        posts: usize,
+    },
     /// The server refused to let a channel be read; the channel was skipped.
     ChannelSkipped {
         /// The channel.
@@ -129,12 +137,19 @@ pub enum Fact {
     HalfOpen,
     /// The operator restored the account's full budget.
     BudgetReset,
-    /// The sink or the store accepts nothing; reading is paused.
-    Stalled,
-    /// The sink or the store accepts events again.
+    /// The sink accepts no event: everything waits.
+    Stalled {
+        /// The name of the sink, and what it said last.
+        cause: Excerpt,
+    },
+    /// The sink accepts events again.
     Unstalled,
     /// A sink rejected an event permanently.
     Rejected {
+        /// The id of the event.
+        event: Excerpt,
+        /// Its channel.
+        channel: ChannelId,
         /// The sink's explanation.
         cause: Excerpt,
     },
@@ -258,7 +273,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 42] = [
+    pub const LABELS: [&'static str; 43] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -267,6 +282,7 @@ impl Fact {
         "catching_up",
         "caught_up",
         "catch_up_truncated",
+        "older_posts_untold",
         "channel_skipped",
         "row_skipped",
         "channels_left_out",
@@ -314,6 +330,7 @@ impl Fact {
             Self::CatchingUp(_) => "catching_up",
             Self::CaughtUp { .. } => "caught_up",
             Self::CatchUpTruncated { .. } => "catch_up_truncated",
+            Self::OlderPostsUntold { .. } => "older_posts_untold",
             Self::ChannelSkipped { .. } => "channel_skipped",
             Self::RowSkipped { .. } => "row_skipped",
             Self::ChannelsLeftOut { .. } => "channels_left_out",
@@ -327,7 +344,7 @@ impl Fact {
             Self::Tripped { .. } => "tripped",
             Self::HalfOpen => "half_open",
             Self::BudgetReset => "budget_reset",
-            Self::Stalled => "stalled",
+            Self::Stalled { .. } => "stalled",
             Self::Unstalled => "unstalled",
             Self::Rejected { .. } => "rejected",
             Self::StoreFailed { .. } => "store_failed",

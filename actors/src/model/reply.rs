@@ -37,6 +37,18 @@ pub enum OutgoingAction {
         /// The emoji's name, without colons.
         emoji: String,
     },
+    /// Remove the account's reaction from a post.
+    Unreact {
+        /// The post.
+        post: PostId,
+        /// The emoji's name, without colons.
+        emoji: String,
+    },
+    /// Delete a post. A post that is gone already counts as deleted.
+    Delete {
+        /// The post.
+        post: PostId,
+    },
     /// Show that the account is typing. It is attempted once, and dropped if it cannot be sent at once.
     Typing {
         /// The channel.
@@ -183,6 +195,9 @@ pub enum ReplyError {
         /// The maximum number.
         limit: usize,
     },
+    /// The server takes no files.
+    #[error("the server takes no files; allow file attachments in its System Console, or send text")]
+    NoFiles,
     /// A file is larger than the server allows.
     #[error("file {name:?} has {bytes} bytes; the server's limit is {limit}")]
     FileTooLarge {
@@ -215,8 +230,16 @@ pub enum ReplyError {
         /// True if the action may have been carried out.
         maybe_done: bool,
     },
+    /// The server does not have it, or does not show it to the account.
+    #[error("{what} was not found on the server, or account {account} may not see it")]
+    NotFound {
+        /// The account.
+        account: AccountName,
+        /// The thing that was looked up.
+        what: Excerpt,
+    },
     /// The server refused the request.
-    #[error("the server refused it: {cause}")]
+    #[error("it cannot be done: {cause}")]
     Refused {
         /// The server's explanation.
         cause: Excerpt,
@@ -262,7 +285,9 @@ impl ReplyError {
             | Self::NoChannel
             | Self::TooLong { .. }
             | Self::TooManyFiles { .. }
+            | Self::NoFiles
             | Self::FileTooLarge { .. }
+            | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::LoopGuard { .. } => Retryability::Permanent,
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, AccountState, CloseReason, Excerpt, Generation, ServerName};
+use super::{AccountName, AccountState, ChannelId, CloseReason, Excerpt, Generation, ServerName};
 
 /// The progress of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +25,10 @@ pub struct AccountSnapshot {
     pub account: AccountName,
     /// Its server.
     pub server: ServerName,
+    /// The name of its Mattermost user, without the `@`; none before the first Connection.
+    pub user: Option<Arc<str>>,
+    /// The names of its sinks.
+    pub sinks: Arc<[Arc<str>]>,
     /// Its state.
     pub state: AccountState,
     /// The time at which it entered that state.
@@ -53,6 +57,8 @@ pub struct AccountSnapshot {
     pub last_ending: Option<Arc<Ending>>,
     /// The components that accept nothing at the moment.
     pub stalls: Stalls,
+    /// The channels whose next event a sink did not accept; none if there are none.
+    pub waiting_channels: Option<WaitingChannels>,
     /// The number of permits held by frames that no sink has acknowledged yet, each of at most 16 KiB.
     pub queued: usize,
     /// The time until the next attempt, if one is scheduled.
@@ -90,6 +96,32 @@ impl Stalls {
             StallCause::Store => self.store = on,
         }
     }
+}
+
+/// The channels of an account whose next event a sink did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingChannels {
+    /// The number of channels.
+    pub count: usize,
+    /// The event that has waited longest.
+    pub oldest: WaitingEvent,
+}
+
+/// An event that a sink did not accept and that is delivered again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingEvent {
+    /// Its channel.
+    pub channel: ChannelId,
+    /// Its id.
+    pub event: Excerpt,
+    /// The time of the first attempt.
+    pub since: SystemTime,
+    /// The number of attempts that the sink answered.
+    pub attempts: u32,
+    /// The time of the next attempt.
+    pub next: SystemTime,
+    /// The reason of the last failure, with the name of the sink.
+    pub cause: Excerpt,
 }
 
 /// The state of an account, with its history and its queue.
@@ -149,7 +181,7 @@ pub struct Probe {
 }
 
 /// The events that an account has received and its sink has not acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryQueueStats {
     /// The number of events handed to the sink and not answered.
     pub unacknowledged: usize,
@@ -157,6 +189,8 @@ pub struct DeliveryQueueStats {
     pub waiting: usize,
     /// The time at which the oldest of these events was received: the lag of the cursors.
     pub oldest: Option<SystemTime>,
+    /// The events that a sink did not accept, those that have waited longest first; a few at most.
+    pub refused: Vec<WaitingEvent>,
 }
 
 /// The state of a server at one moment.

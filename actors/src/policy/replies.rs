@@ -3,6 +3,8 @@
 mod attempt;
 mod fence;
 mod keyed_queue;
+mod known_limits;
+mod lookup_cache;
 mod loop_guard;
 mod send_permission;
 mod sent;
@@ -10,8 +12,10 @@ mod split;
 
 pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
+pub(crate) use known_limits::{KnownLimits, LimitsUse, always_fits};
+pub(crate) use lookup_cache::LookupCache;
 pub(crate) use loop_guard::{LoopGuard, LoopVerdict};
 pub(crate) use send_permission::{SendPermission, send_permission};
-pub(crate) use sent::SentKeys;
+pub(crate) use sent::{SentKeys, SentPost};
+pub use split::MOST_PARTS;
 pub(crate) use split::split_text;
-pub use split::{MAX_POST_CHARS, MAX_TEXT_CHARS};

@@ -1,14 +1,15 @@
 use std::{rc::Rc, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
+use serde_json::value::RawValue;
 
 use crate::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
-        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError, RestResponse,
-        SystemPing,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
+        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError,
+        RestResponse, SystemPing,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -75,6 +76,15 @@ pub trait Api {
     /// Adds a reaction to a post; repeating it changes nothing.
     fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()>;
 
+    /// Removes a reaction of the account; repeating it changes nothing.
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()>;
+
+    /// Deletes a post. A post that is gone is a distinct error.
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()>;
+
+    /// Looks something up and returns the server's JSON. 403 and 404 are distinct errors.
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>>;
+
     /// Shows that the account is typing.
     fn typing<'a>(
         &'a self,
@@ -86,8 +96,8 @@ pub trait Api {
     /// Uploads a file that a post can then refer to.
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId>;
 
-    /// Returns the maximum size of a file, in bytes.
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64>;
+    /// Returns the sizes that the server takes.
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits>;
 }
 
 /// A factory of API handles for any Arbiter: an HTTP client cannot move between threads.

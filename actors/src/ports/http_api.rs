@@ -9,14 +9,16 @@ use std::{
 };
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use serde_json::value::RawValue;
 
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
     mattermost::{
-        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
-        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
+        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
+        LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
+        RequestStats, SystemPing,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -129,6 +131,18 @@ impl Api for Client {
         Client::add_reaction(self, token, reaction).boxed_local()
     }
 
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        Client::remove_reaction(self, token, reaction).boxed_local()
+    }
+
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()> {
+        Client::delete_post(self, token, id).boxed_local()
+    }
+
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>> {
+        async move { Client::look_up(self, token, &request).await }.boxed_local()
+    }
+
     fn typing<'a>(
         &'a self,
         token: &'a Token,
@@ -142,7 +156,7 @@ impl Api for Client {
         Client::upload_file(self, token, file).boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        Client::max_file_size(self, token).boxed_local()
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {
+        Client::server_limits(self, token).boxed_local()
     }
 }

@@ -1,6 +1,6 @@
 use futures_util::future::BoxFuture;
 
-use crate::model::{AccountName, OutgoingAction, PostedIds, ReplyError};
+use crate::model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
 
 /// A service that posts as the hosted accounts.
 ///
@@ -13,4 +13,8 @@ pub trait Poster: Send + Sync + 'static {
         account: &AccountName,
         order: OutgoingAction,
     ) -> BoxFuture<'static, Result<PostedIds, ReplyError>>;
+
+    /// Looks something up as an account.
+    fn look_up(&self, account: &AccountName, lookup: Lookup)
+    -> BoxFuture<'static, Result<Found, ReplyError>>;
 }

@@ -6,13 +6,25 @@ use futures_util::future::BoxFuture;
 
 use crate::model::Event;
 
+/// The longest delay before an event is delivered again; a sink that wants it later is asked more often. People who mend
+/// a handler do not know which delay it asked for.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
 /// The result of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The sink has accepted the event; it is never delivered again.
     Acknowledged,
-    /// The sink cannot accept the event now: it is delivered again after the delay.
+    /// The sink accepts no event now, as far as is known: this one is delivered again after the delay.
     Retry {
+        /// The delay.
+        after: Duration,
+        /// The reason.
+        cause: String,
+    },
+    /// The sink does not accept this event now, but it accepts those of other channels: the event holds its channel for
+    /// the delay.
+    Hold {
         /// The delay.
         after: Duration,
         /// The reason.
@@ -46,6 +58,11 @@ pub enum Delivered {
 pub trait EventSink: Send + Sync + 'static {
     /// Delivers an event.
     fn deliver(&self, event: &Arc<Event>) -> Delivered;
+
+    /// Returns the names of the sinks that the events go to, for people; empty if they have none.
+    fn names(&self) -> Arc<[Arc<str>]> {
+        Arc::default()
+    }
 }
 
 impl fmt::Debug for Delivered {

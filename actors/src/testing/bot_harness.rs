@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::EventBuilder;
 use crate::{
     bots::{Bot, BotSink},
-    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
     ports::{Delivered, EventSink as _, Outcome, Poster},
 };
 
@@ -43,6 +43,7 @@ struct Script {
     actions: Vec<OutgoingAction>,
     failures: VecDeque<ReplyError>,
     posts: usize,
+    found: Vec<(Lookup, Found)>,
 }
 
 impl<B: Bot> BotHarness<B> {
@@ -78,6 +79,14 @@ impl<B: Bot> BotHarness<B> {
         self.poster.with(|script| script.failures.push_back(error));
     }
 
+    /// Sets the answer to a look-up, in the server's JSON. A look-up without an answer finds nothing.
+    pub fn set_found(&self, lookup: Lookup, json: &serde_json::Value) {
+        // A JSON value is valid JSON text.
+        if let Ok(json) = serde_json::value::to_raw_value(json) {
+            self.poster.with(|script| script.found.push((lookup, Found::new(json))));
+        }
+    }
+
     /// Returns the actions of the bot that succeeded so far, in order.
     pub fn actions(&self) -> Vec<OutgoingAction> {
         self.poster.with(|script| script.actions.clone())
@@ -90,6 +99,8 @@ impl<B: Bot> BotHarness<B> {
             OutgoingAction::Ephemeral { .. }
             | OutgoingAction::Edit { .. }
             | OutgoingAction::React { .. }
+            | OutgoingAction::Unreact { .. }
+            | OutgoingAction::Delete { .. }
             | OutgoingAction::Typing { .. } => None,
         };
         self.actions().into_iter().filter_map(text).collect()
@@ -122,5 +133,18 @@ impl Poster for FakePoster {
             Ok(PostedIds { ids })
         });
         ready(result).boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let found = self.with(|script| {
+            let answer = script.found.iter().rev().find(|(asked, _)| *asked == lookup);
+            answer.map(|(_, found)| found.clone())
+        });
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        ready(found.ok_or(missing)).boxed()
     }
 }

@@ -152,7 +152,7 @@ fn a_temporary_failure_to_reply_repeats_the_event_and_a_permanent_one_skips_it()
         // The failures last longer than a reply's deadline.
         harness.fake.script_post_replies((0..20).map(|_| PostReply::Fail(RestErrorKind::Server(500))));
         let id = post_to_bot(harness, "room-0", "answer");
-        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         bot.wait_until_ended(1).await;
         assert_eq!(harness.fake.rest_messages("room-0"), ["an answer"]);
         assert!(bot.begun().len() > 1 && bot.begun().iter().all(|begun| *begun == id));
@@ -160,7 +160,7 @@ fn a_temporary_failure_to_reply_repeats_the_event_and_a_permanent_one_skips_it()
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Refused(403))]);
         post_to_bot(harness, "room-1", "answer");
         let rejected = harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
-        let Fact::Rejected { cause } = rejected else { panic!("{rejected:?}") };
+        let Fact::Rejected { cause, .. } = rejected else { panic!("{rejected:?}") };
         assert!(cause.contains("403"), "{cause}");
         assert_eq!(harness.count("bot", "closed"), 0, "a reply error must not end the connection");
     });

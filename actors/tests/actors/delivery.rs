@@ -7,12 +7,12 @@ use std::sync::{
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    hosting::{DeliverySettings, HostSettings},
-    model::{AccountState, Event, Fact},
+    hosting::{DeliverySettings, HostSettings, RetryDeliveries},
+    model::{AccountState, Event, Fact, WaitingEvent},
     ports::{Delivered, EventSink, Outcome},
 };
 
-use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate};
+use crate::harness::{SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
 
 fn queue_of(queue: usize) -> HostSettings {
     HostSettings {
@@ -135,7 +135,7 @@ fn a_sink_that_always_answers_retry_stalls_the_account_without_ending_it() {
         for n in 0..30 {
             harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         harness.advance(3_600 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Stalled);
         assert_eq!(harness.count("bot", "closed"), 0);
@@ -144,6 +144,27 @@ fn a_sink_that_always_answers_retry_stalls_the_account_without_ending_it() {
         assert!(posts.iter().enumerate().all(|(n, post)| *post == format!("p{n}")), "{posts:?}");
         harness.advance(2 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_channel_that_waits_is_shown_and_neither_stalls_nor_ends_the_account() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.sink.set_behavior(SinkBehavior::Hold("c1"));
+        harness.ready("bot").await;
+        harness.fake.server_socket("bot").post("c1", "p1");
+        harness.fake.server_socket("bot").post("c2", "p2");
+        assert_eq!(harness.sink.wait_for_posts(1).await, ["p2"]);
+        let snapshot = harness.snapshot("bot").await;
+        let waiting = snapshot.waiting_channels.unwrap();
+        assert_eq!((snapshot.state, waiting.count), (AccountState::Ready, 1));
+        let WaitingEvent { channel, event, cause, attempts: 1, .. } = waiting.oldest else { panic!() };
+        assert_eq!((channel.as_str(), &*event, &*cause), ("c1", "p1", "sink hook: 500"));
+        harness.sink.set_behavior(SinkBehavior::Immediate);
+        harness.send(RetryDeliveries(name("bot"))).await.unwrap();
+        assert_eq!(harness.sink.wait_for_posts(2).await, ["p2", "p1"], "it does not wait for an hour");
+        assert_eq!(harness.snapshot("bot").await.waiting_channels, None);
+        assert_eq!((harness.count("bot", "stalled"), harness.count("bot", "closed")), (0, 0));
     });
 }
 

@@ -1,6 +1,8 @@
 //! Losses and duplicates of real installations, case by case, over sockets.
 
+mod dated_back;
 mod odd;
+mod rejoined;
 
 use std::time::Duration;
 
@@ -61,6 +63,7 @@ fn a_channel_that_was_refused_keeps_its_hole_until_it_was_read() {
             }
             assert!(!received_summary(&harness).contains(&posts[0].to_string()), "it was refused");
             assert_eq!(harness.host.count("bot", "channel_skipped"), 1);
+            harness.wait_until_stored(&posts[2]).await;
             // A kill in between changes nothing.
             let before = harness.kill().await.remove("bot").unwrap();
             assert!(before.len() >= 3);
@@ -218,20 +221,24 @@ fn posts_that_the_plan_hides_are_told_of() {
 #[test]
 fn edits_and_deletions_behind_a_thousand_new_posts_come() {
     run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
-        let old: Vec<PostId> = (0..7).map(|n| harness.post(&format!("old {n}"))).collect();
-        harness.host.sink.wait_for_posts(7).await;
-        harness
-            .while_disabled(|harness| {
-                (0..1_104).for_each(|n| drop(harness.post(&format!("new {n}"))));
-                tick();
-                old[..5].iter().for_each(|post| drop(harness.simulator.edit_post(post.as_str(), "edited")));
-                old[5..].iter().for_each(|post| harness.simulator.delete_post(post.as_str()));
-            })
-            .await;
-        let is_change = |change: &Change| !matches!(change, Change::Posted(_));
-        harness.host.sink.wait_for_changes(7, |taken| is_change(&taken.change)).await;
-        assert_eq!(received_summary(&harness).len(), 7 + 1_104 + 7);
+        for new in [1_104, 2_500] {
+            let mut harness = SimulatorHarness::with_one_bot().await;
+            let old: Vec<PostId> = (0..7).map(|n| harness.post(&format!("old {n}"))).collect();
+            harness.host.sink.wait_for_posts(7).await;
+            harness
+                .while_disabled(|harness| {
+                    (0..new).for_each(|n| drop(harness.post(&format!("new {n}"))));
+                    tick();
+                    old[..5]
+                        .iter()
+                        .for_each(|post| drop(harness.simulator.edit_post(post.as_str(), "edited")));
+                    old[5..].iter().for_each(|post| harness.simulator.delete_post(post.as_str()));
+                })
+                .await;
+            let is_change = |change: &Change| !matches!(change, Change::Posted(_));
+            harness.host.sink.wait_for_changes(7, |taken| is_change(&taken.change)).await;
+            assert_eq!(received_summary(&harness).len(), 7 + new + 7);
+        }
     });
 }
 

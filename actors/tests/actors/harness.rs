@@ -185,7 +185,8 @@ impl TestHost {
         sink: Arc<dyn EventSink>,
     ) -> Result<(), SupervisorError> {
         let token = Token::new(token).unwrap();
-        self.send(AddAccount(AccountSpec { name: name(account), server: server(), token, sink })).await
+        let spec = AccountSpec { name: name(account), server: server(), token, sink, settings: None };
+        self.send(AddAccount(spec)).await
     }
 
     pub(crate) async fn send<M>(&self, message: M) -> M::Result
@@ -259,6 +260,13 @@ impl TestHost {
     /// Waits for a fact about any subject.
     pub(crate) async fn wait_for_any_fact(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
         self.find(|seen| wanted(&seen.fact)).await
+    }
+
+    /// Passes over what was observed until now: an earlier fact does not answer a later wait.
+    pub(crate) fn pass_observations(&mut self) {
+        while let Ok(seen) = self.observations.try_recv() {
+            self.seen.push(seen);
+        }
     }
 
     async fn find(&mut self, wanted: impl Fn(&Observation) -> bool) -> Fact {

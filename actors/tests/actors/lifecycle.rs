@@ -76,7 +76,7 @@ fn a_shutdown_keeps_its_deadline_and_names_unfinished_accounts() {
         harness.ready("slow").await;
         harness.sink.set_behavior(SinkBehavior::Retry);
         harness.fake.server_socket("slow").post("c1", "p1");
-        harness.wait_for("slow", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("slow", |fact| matches!(fact, Fact::Stalled { .. })).await;
         let since = tokio::time::Instant::now();
         let report = harness.send(Shutdown { deadline: 5 * SECOND }).await;
         assert_eq!(report, ShutdownReport { abandoned: vec![name("slow")] });
@@ -90,7 +90,7 @@ fn a_shutdown_does_not_wait_where_only_late_retries_are_left() {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::RetryAfter(60 * SECOND));
         harness.fake.server_socket("bot").post("c1", "p1");
-        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         let since = tokio::time::Instant::now();
         let report = harness.send(Shutdown { deadline: 30 * SECOND }).await;
         assert_eq!(report, ShutdownReport { abandoned: vec![name("bot")] });

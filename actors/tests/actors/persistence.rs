@@ -6,6 +6,7 @@ use std::{
 };
 
 use matterhost_actors::{
+    hosting::RemoveAccount,
     model::{AccountState, CloseReason, Fact},
     ports::CursorStore as _,
 };
@@ -147,6 +148,23 @@ fn a_kill_in_the_middle_of_a_page_loses_none_of_it() {
         let counts = count_receipts(&[first.remove("bot").unwrap(), harness.host.sink.received_changes()]);
         assert!(missed.iter().all(|post| counts.contains_key(post)), "{counts:?}");
         assert!(counts.values().filter(|count| **count > 1).count() < 50, "no commit before the kill");
+    });
+}
+
+/// The deadline of a removal ends the wait for the sink; what the sink has answered until then is stored all the same.
+#[test]
+fn a_removal_at_its_deadline_stores_all_acknowledgements() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Delayed(Duration::from_millis(30)));
+        for n in 0..200 {
+            harness.fake.server_socket("bot").post("c", &format!("p{n}"));
+        }
+        harness.sink.wait_for_posts(1).await;
+        harness.send(RemoveAccount(crate::harness::name("bot"))).await.unwrap();
+        let last = harness.sink.posts().pop().unwrap().id;
+        assert!(harness.sink.posts().len() < 200, "the deadline did not end the wait");
+        assert!(harness.store.has(&crate::harness::name("bot"), &last).await, "{last} is not stored");
     });
 }
 

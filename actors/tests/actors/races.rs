@@ -96,7 +96,7 @@ fn a_stalled_account_that_loses_its_socket_waits_without_reconnecting() {
         for n in 0..30 {
             harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         harness.send(RestartAccount(name("bot"))).await.unwrap();
         harness.advance(3_600 * SECOND).await;
         assert_eq!((harness.count("bot", "closed"), harness.count("bot", "stalled")), (1, 1));

@@ -28,7 +28,13 @@ fn server(name: &str) -> ServerName {
 }
 
 fn spec(account: &str, token: &str, on: &str, sink: Arc<dyn EventSink>) -> AccountSpec {
-    AccountSpec { name: name(account), server: server(on), token: Token::new(token).unwrap(), sink }
+    AccountSpec {
+        name: name(account),
+        server: server(on),
+        token: Token::new(token).unwrap(),
+        sink,
+        settings: None,
+    }
 }
 
 /// Gives a hosted account another sink.
@@ -94,7 +100,7 @@ fn an_event_that_waited_for_a_busy_sink_goes_to_the_new_one_at_once() {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Retry);
         harness.fake.server_socket("bot").post("c1", "p1");
-        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         let (new, since) = (Arc::new(CollectingSink::default()), tokio::time::Instant::now());
         change_sink(harness, "bot", new.clone()).await;
         assert_eq!(new.wait_for_posts(1).await, ["p1"]);

@@ -2,7 +2,9 @@
 
 mod limits;
 mod live;
+mod lookups;
 mod once;
+mod server_limits;
 
 use matterhost_actors::{
     hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},

@@ -217,6 +217,7 @@ impl SimulatorHarness {
 
     /// Drops the first bot's socket, and waits until it is ready again.
     pub(crate) async fn drop_and_reconnect(&mut self) {
+        self.host.pass_observations();
         self.simulator.drop_sockets(&self.bots[0].user_id);
         let username = self.bots[0].username.clone();
         self.host.wait_until_ready(&username).await;

@@ -74,7 +74,7 @@ fn unacknowledged_and_waiting_events_are_counted() {
         }
         harness.advance(SECOND).await;
         let detail = harness.send(GetAccount(name("bot"))).await.unwrap();
-        let Some(DeliveryQueueStats { unacknowledged: 1, waiting: 2, oldest: Some(_) }) = detail.waiting
+        let Some(DeliveryQueueStats { unacknowledged: 1, waiting: 2, oldest: Some(_), .. }) = detail.waiting
         else {
             panic!("{:?}", detail.waiting)
         };

@@ -37,7 +37,7 @@ fn a_recorded_account_is_understood() {
         let answer = client(&server.url()).me(&token(), None).await.unwrap();
         let Me::User { user, etag } = answer.value else { panic!() };
         assert_eq!((&*user.username, user.update_at), ("admin", 1_795_354_179_603));
-        assert!(!user.is_guest && !user.is_bot && etag.is_some());
+        assert!(!user.roles.is_guest && !user.is_bot && etag.is_some());
         let rate = answer.rate.unwrap();
         assert_eq!((rate.limit, rate.remaining, rate.reset), (6, 4, Duration::from_secs(1)));
     });
@@ -49,7 +49,7 @@ fn a_request_has_exactly_the_required_headers() {
         let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let client = client(&format!("{}/team/chat/", server.url()));
         let Me::User { user, .. } = client.me(&token(), None).await.unwrap().value else { panic!() };
-        assert!(user.is_guest && user.is_bot);
+        assert!(user.roles.is_guest && user.is_bot);
         client.system_ping().await.unwrap();
         let [me, ping] = &server.heads()[..] else { panic!() };
         assert!(me.starts_with("GET /team/chat/api/v4/users/me HTTP/1.1\r\n"), "{me}");

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use matterhost_actors::model::AccountName;
 
-use super::{Client, RemoteError, http_client::encode_path_segment};
+use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
 use crate::{
-    admin::dto::{Action, ActionAccepted, LogLevel},
+    admin::dto::{Action, ActionAccepted, BotAction, BotActionDone, LogLevel},
     config::ConfigDiff,
 };
 
@@ -24,19 +24,43 @@ pub async fn apply_action(
     let mut text = String::new();
     let mut failed = None;
     for account in accounts {
-        let path = format!("/v1/accounts/{}/{}", encode_path_segment(account), action.label());
+        let path = format!("/v1/accounts/{}/{}", encode_path_segment(account.as_str()), action.label());
         match client.post::<ActionAccepted>(&path).await {
-            Ok(_) => {
-                let _ = writeln!(text, "{account}: {}", progress(action));
+            Ok(accepted) => {
+                let progress = if accepted.already_running { "already running" } else { progress(action) };
+                let _ = writeln!(text, "{account}: {progress}{}", started_sinks(&accepted));
             }
-            Err(RemoteError::Refused { problem }) if accounts.len() > 1 => {
-                let _ = writeln!(text, "{account}: not done: {}", problem.detail);
-                failed = Some(RemoteError::Unhealthy("some accounts were refused".into()));
-            }
-            Err(error) => return (text, Some(error)),
+            Err(error) => match suggest(client, account, error).await {
+                RemoteError::Refused { problem } if accounts.len() > 1 => {
+                    let _ = writeln!(text, "{account}: not done: {}", problem.detail);
+                    failed = Some(RemoteError::Unhealthy("some accounts were refused".into()));
+                }
+                error => return (text, Some(error)),
+            },
         }
     }
     (text, failed)
+}
+
+/// Makes an account act on its Mattermost server, and returns the ids of the posts that it created.
+///
+/// # Errors
+/// When the action is not valid or not done, or the host cannot be reached.
+pub async fn take_action(
+    client: &Client,
+    account: &AccountName,
+    action: &BotAction,
+) -> Result<Vec<String>, RemoteError> {
+    let path = format!("/v1/accounts/{}/actions", encode_path_segment(account.as_str()));
+    let done: BotActionDone = client.post_slow(&path, action).await?;
+    Ok(done.ids)
+}
+
+fn started_sinks(accepted: &ActionAccepted) -> String {
+    match &*accepted.started_sinks {
+        [] => String::new(),
+        sinks => format!("; sink {}, which rested, is started, too", sinks.join(", ")),
+    }
 }
 
 fn progress(action: Action) -> &'static str {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matterhost_actors::mattermost::{ServerUrl, Tls};
+use matterhost_actors::mattermost::{Proxy, ServerUrl, Tls, proxy};
 
 use super::{AdminArgs, RemoteError, TOKEN_VARIABLE};
 use crate::config::{self, AdminConfig, AdminToken, DEFAULT_BIND, DEFAULT_FILE, ListenAddress, Sources};
@@ -24,7 +24,7 @@ pub struct Endpoint {
 /// A way to reach the host.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Tcp { url: ServerUrl, tls: Option<Tls> },
+    Tcp { url: ServerUrl, tls: Option<Tls>, proxy: Option<Proxy> },
     Unix(PathBuf),
 }
 
@@ -58,11 +58,25 @@ impl Endpoint {
         if token.is_some() && !is_own {
             require_confidential(&transport)?;
         }
-        Ok(Self { transport, token })
+        let lookup = |name: &str| environment.get(name).cloned();
+        Ok(Self { transport: transport.with_proxy_of(lookup)?, token })
     }
 }
 
 impl Transport {
+    /// Returns this with the proxy that the environment names for its address. Only TLS goes through one: an address
+    /// without it is vouched for as a trusted network, of which a proxy is no part.
+    fn with_proxy_of(self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, RemoteError> {
+        match self {
+            Self::Tcp { url, tls, .. } if url.is_tls() => {
+                let found = proxy::from_environment(&url, lookup)
+                    .map_err(|error| argument_error(&error.what(), &error.remedy()))?;
+                Ok(Self::Tcp { url, tls, proxy: found.map(|(_, proxy)| proxy) })
+            }
+            Self::Tcp { .. } | Self::Unix(_) => Ok(self),
+        }
+    }
+
     /// True if both lead to the same address or socket.
     fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
@@ -110,10 +124,10 @@ fn load_config(
     args: &AdminArgs,
     environment: &HashMap<String, String>,
 ) -> Result<Option<AdminConfig>, RemoteError> {
-    if args.file.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
+    if args.file.config.is_empty() && !Path::new(DEFAULT_FILE).exists() {
         return Ok(None);
     }
-    let sources = Sources { file: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
+    let sources = Sources { files: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
     match AdminConfig::load(&sources) {
         Ok(config) => Ok(Some(config)),
         Err(_) if args.admin.is_some() => Ok(None),
@@ -160,7 +174,7 @@ fn parse(address: &str, ca_file: Option<&Path>) -> Result<Transport, RemoteError
         )
     })?;
     let tls = if url.is_tls() { Some(tls(ca_file)?) } else { None };
-    Ok(Transport::Tcp { url, tls })
+    Ok(Transport::Tcp { url, tls, proxy: None })
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<Tls, RemoteError> {
@@ -236,6 +250,35 @@ mod tests {
         ] {
             assert_eq!(open(address), is_open, "{address}");
         }
+    }
+
+    #[test]
+    fn only_tls_goes_through_a_proxy() {
+        let proxy_of = |address: &str, exceptions: &str| {
+            let lookup = |name: &str| match name {
+                "ALL_PROXY" => Some("proxy:3128".to_owned()),
+                "NO_PROXY" => Some(exceptions.to_owned()),
+                _ => None,
+            };
+            match parse(address, None).unwrap().with_proxy_of(lookup).unwrap() {
+                Transport::Tcp { proxy, .. } => proxy.map(|proxy| proxy.to_string()),
+                Transport::Unix(_) => None,
+            }
+        };
+        assert_eq!(proxy_of("https://ops.test:8466", "").as_deref(), Some("http://proxy:3128"));
+        for (address, exceptions) in [
+            ("https://ops.test:8466", "ops.test"),
+            ("https://127.0.0.1:8466", ""),
+            ("http://ops.test:8466", ""),
+            ("10.0.0.1:8466", ""),
+            ("unix:/run/a.sock", ""),
+        ] {
+            assert_eq!(proxy_of(address, exceptions), None, "{address}");
+        }
+        let broken =
+            parse("https://ops.test", None).unwrap().with_proxy_of(|_| Some("ftp://u:hidden@p".into()));
+        let message = broken.unwrap_err().to_string();
+        assert!(message.contains("https_proxy") && !message.contains("hidden"), "{message}");
     }
 
     #[test]

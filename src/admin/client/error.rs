@@ -89,7 +89,8 @@ impl RemoteError {
 /// Formats a problem, with a line for each error in the configuration.
 fn describe(problem: &Problem) -> String {
     problem.problems.iter().fold(problem.detail.clone(), |text, finding| {
-        format!("{text}\n  {}: {}; {}", finding.key, finding.problem, finding.remedy)
+        let place = finding.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        format!("{text}\n  {}: {}; {}{place}", finding.key, finding.problem, finding.remedy)
     })
 }
 

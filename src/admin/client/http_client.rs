@@ -12,10 +12,7 @@ use awc::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, future::LocalBoxFuture, stream::LocalBoxStream};
-use matterhost_actors::{
-    mattermost::{ClientConfig, ClientLimits, http_client},
-    model::AccountName,
-};
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, http_client};
 use rustix::{
     net::sockopt,
     process::{Uid, geteuid},
@@ -36,6 +33,9 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time limit for a reload, which waits for removed accounts (each up to `host.stop_deadline`) and for earlier
 /// reloads. Ctrl-C ends the wait; the host continues.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(25 * 60);
+/// The time limit for a request that waits for others: for an account that cannot act yet (`replies.deadline`), or for a
+/// handler that answers thousands of dead letters. Ctrl-C ends the wait; the host continues.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(65 * 60);
 /// The time limit for connecting to a Unix socket: it opens at once unless its process hangs.
 const UNIX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
@@ -60,10 +60,11 @@ impl Client {
     /// Creates a client of the host at this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
         let (http, base) = match &endpoint.transport {
-            Transport::Tcp { url, tls } => {
+            Transport::Tcp { url, tls, proxy } => {
                 let shown = url.to_string();
                 let plain = shown.split_once("://").map_or(&*shown, |(_, rest)| rest);
-                let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT);
+                let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT)
+                    .with_proxy(proxy.clone());
                 // The connector adds TLS.
                 (http_client(&config), format!("http://{plain}"))
             }
@@ -90,6 +91,27 @@ impl Client {
     /// Sends a POST request with the time limit of a reload.
     pub(super) async fn reload<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
         self.parse(&self.send_within(RELOAD_TIMEOUT, Method::POST, path, None).await?)
+    }
+
+    /// Sends a POST request with a body and parses the JSON response.
+    pub(super) async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        // Strings always serialize.
+        let body = serde_json::to_string(value).unwrap_or_default();
+        self.parse(&self.send(Method::POST, path, Some(body)).await?)
+    }
+
+    /// Sends a POST request with a body, whose response may take long.
+    pub(super) async fn post_slow<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        let body = serde_json::to_string(value).unwrap_or_default();
+        self.parse(&self.send_within(SLOW_TIMEOUT, Method::POST, path, Some(body)).await?)
     }
 
     /// Sends a PUT request and parses the JSON response.
@@ -215,9 +237,9 @@ impl Client {
     }
 }
 
-/// Encodes an account's name as a path segment; it may contain non-ASCII letters.
-pub(super) fn encode_path_segment(account: &AccountName) -> String {
-    url::form_urlencoded::byte_serialize(account.as_str().as_bytes()).collect()
+/// Encodes a name as a path segment; it may contain non-ASCII letters.
+pub(super) fn encode_path_segment(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
 }
 
 fn unix_http_client(path: &Path) -> awc::Client {
@@ -276,7 +298,8 @@ mod tests {
         // A listener that accepts connections and never responds.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
-        let client = Client::new(Endpoint { transport: Transport::Tcp { url, tls: None }, token: None });
+        let client =
+            Client::new(Endpoint { transport: Transport::Tcp { url, tls: None, proxy: None }, token: None });
         let result = client.send_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
         assert!(matches!(result, Err(RemoteError::Timeout { within_s: 0, .. })), "{result:?}");
     }

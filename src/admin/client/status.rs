@@ -1,31 +1,17 @@
 //! The status of a running host's accounts, once or repeatedly.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    time::Duration,
-};
+use std::io;
 
-use crossterm::{
-    cursor::MoveTo,
-    queue,
-    terminal::{self, Clear, ClearType},
-};
-use matterhost_actors::model::{AccountName, printable};
-use tokio::time::sleep;
+use matterhost_actors::model::AccountName;
 use url::form_urlencoded;
 
-use super::{Client, RemoteError, http_client::encode_path_segment, table};
+use super::{
+    Client, RemoteError, http_client::encode_path_segment, table, unknown_account, watch::watch_view,
+};
 use crate::{
-    admin::dto::{AccountDetail, Accounts},
+    admin::dto::{Account, AccountDetail, Accounts},
     telemetry::color,
 };
-
-/// The pause between two requests of `watch`.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
-/// The number of rows assumed for a terminal of unknown height.
-const DEFAULT_ROWS: u16 = 40;
-/// Lines kept free for the header, the summary and an error.
-const RESERVED_LINES: u16 = 6;
 
 /// A selection of accounts and an output format.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +29,7 @@ pub struct StatusQuery {
 impl StatusQuery {
     fn path(&self) -> String {
         if let Some(account) = &self.account {
-            return format!("/v1/accounts/{}", encode_path_segment(account));
+            return format!("/v1/accounts/{}", encode_path_segment(account.as_str()));
         }
         let pairs = [("state", &self.state), ("server", &self.server)];
         let given = pairs.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)));
@@ -60,39 +46,33 @@ pub async fn status(client: &Client, query: &StatusQuery) -> Result<String, Remo
     render(client, query, usize::MAX).await
 }
 
+/// Returns one account as the list shows it.
+///
+/// # Errors
+/// When the host cannot be reached or has no such account.
+pub async fn account(client: &Client, name: &AccountName) -> Result<Account, RemoteError> {
+    let path = format!("/v1/accounts/{}", encode_path_segment(name.as_str()));
+    let detail: AccountDetail = client.get(&path).await?;
+    Ok(detail.account)
+}
+
 /// Prints the status every second.
 ///
 /// # Errors
 /// When the first request fails, a later one fails for good, or standard output cannot be written.
 pub async fn watch(client: &Client, query: &StatusQuery) -> Result<(), RemoteError> {
-    let terminal = io::stdout().is_terminal() && !query.json;
-    let mut shown = String::new();
-    loop {
-        match render(client, query, rows(terminal)).await {
-            Ok(render) => shown = render,
-            Err(error) if error.is_transient() && !shown.is_empty() => {
-                report_error(terminal, &shown, &error)?;
-                sleep(REFRESH_INTERVAL).await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        }
-        print(terminal, &shown)?;
-        sleep(REFRESH_INTERVAL).await;
-    }
-}
-
-/// Reports an error: below the last output on a terminal, else on standard error.
-fn report_error(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
-    if terminal {
-        return print(terminal, &format!("{shown}! {}\n", printable(&error.to_string())));
-    }
-    // If standard error is closed, the message is lost.
-    let _ = writeln!(io::stderr().lock(), "matterhost: {}", printable(&error.to_string()));
-    Ok(())
+    watch_view(query.json, async |max_rows| render(client, query, max_rows).await).await
 }
 
 async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
+    let rendered = render_once(client, query, max_rows).await;
+    match (rendered, &query.account) {
+        (Err(error), Some(account)) => Err(unknown_account::suggest(client, account, error).await),
+        (rendered, _) => rendered,
+    }
+}
+
+async fn render_once(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
     let path = query.path();
     if query.json {
         let value: serde_json::Value = client.get(&path).await?;
@@ -105,21 +85,4 @@ async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result
     }
     let Accounts { accounts } = client.get(&path).await?;
     Ok(table::table(&accounts, max_rows, colored))
-}
-
-fn print(terminal: bool, render: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if terminal {
-        queue!(out, MoveTo(0, 0), Clear(ClearType::All))?;
-    }
-    out.write_all(render.as_bytes())?;
-    out.flush()
-}
-
-fn rows(terminal: bool) -> usize {
-    if !terminal {
-        return usize::MAX;
-    }
-    let height = terminal::size().map_or(DEFAULT_ROWS, |(_, height)| height);
-    usize::from(height.saturating_sub(RESERVED_LINES).max(1))
 }

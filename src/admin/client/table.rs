@@ -1,6 +1,9 @@
 //! Accounts as a table, the unhealthy ones first.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 use matterhost_actors::model::{Excerpt, printable};
@@ -22,6 +25,11 @@ const ORDER: [&str; 10] = [
     "ready",
 ];
 
+/// The lines of a row of an account in trouble, so that at 80 columns its cause is not cut to a few words.
+const MAX_LINES: usize = 3;
+/// The last ending of a healthy account is of no interest after this time; the details keep it.
+const FORGET_AFTER: Duration = Duration::from_secs(3_600);
+
 /// Formats a table of accounts with at most `max_rows` rows, and a summary below it.
 pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> String {
     let now = SystemTime::now();
@@ -29,13 +37,13 @@ pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> Str
     sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    let header = ["account", "server", "state", "since", "#", "events", "budget", "why"];
+    let header = ["account", "server", "state", "for", "events", "restarts\nleft", "why"];
     table.set_header(header.iter().map(|name| bold(name, colored)));
     // On a terminal each row is one line; `status NAME` has the rest.
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.add_rows(sorted.iter().take(max_rows).map(|account| {
         let mut row = Row::from(row(account, now, colored));
-        row.max_height(1);
+        row.max_height(if is_ready(account) { 1 } else { MAX_LINES });
         row
     }));
     let mut text = table.trim_fmt();
@@ -54,18 +62,21 @@ fn rank(state: &str) -> usize {
 fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
     let unhealthy = !is_ready(account);
     let activity = text::activity(account, now);
-    let last = account.last_ending.as_ref().map(|ending| text::ending(ending, unhealthy));
+    let is_recent = |ending: &&Ending| unhealthy || text::age(&ending.at, now) < FORGET_AFTER;
+    let last = account.last_ending.as_ref().filter(is_recent);
+    let last = last.map(|ending| text::ending(ending, unhealthy));
     let why = match (activity, last) {
-        (Some(activity), Some(last)) if unhealthy => format!("{last}; {activity}"),
-        (Some(activity), None) => activity,
-        (_, last) => last.unwrap_or_default(),
+        (Some(activity), Some(last)) if unhealthy && !text::is_delivery_trouble(account) => {
+            format!("{last}; {activity}")
+        }
+        (Some(activity), _) => activity,
+        (None, last) => last.unwrap_or_default(),
     };
     vec![
         Cell::new(Excerpt::of(&account.name)),
         Cell::new(Excerpt::of(&account.server)),
         state(&account.state, colored),
         Cell::new(text::ago(&account.since, now)),
-        Cell::new(account.generation),
         Cell::new(account.events),
         Cell::new(account.budget_left),
         Cell::new(printable(&why)),
@@ -115,7 +126,9 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let mut line = |key: &str, value: String| {
         table.add_row([bold(key, colored), Cell::new(printable(&value))]);
     };
-    line("account", format!("{} on {}", account.name, account.server));
+    let bot = account.user.as_ref().map(|user| format!(" as @{user}")).unwrap_or_default();
+    line("account", format!("{} on {}{bot}", account.name, account.server));
+    line("sinks", account.sinks.join(", "));
     line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
     if let Some(activity) = text::activity(account, now) {
         line("now", activity);
@@ -123,8 +136,11 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     line("generation", format!("{} (restarts: {})", account.generation, account.restarts));
     line("events", format!("{}, last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
-    line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));
+    line("restarts left", format!("{}, {} used", account.budget_left, account.restarts_in_window));
     line("queue", queue(detail));
+    for refused in &detail.refused {
+        line("waits", text::refused(refused, now));
+    }
     line("poll", probe(detail.liveness.last_poll.as_ref(), now));
     line("ping", probe(detail.liveness.last_ping.as_ref(), now));
     line("audit", probe(detail.liveness.last_audit.as_ref(), now));
@@ -146,7 +162,7 @@ fn queue(detail: &AccountDetail) -> String {
     match (detail.waiting, detail.unacknowledged, detail.cursor_lag_ms) {
         (Some(waiting), Some(unacknowledged), Some(lag)) => {
             let lag = text::time(std::time::Duration::from_millis(lag));
-            format!("{waiting} waiting, {unacknowledged} unacknowledged, cursors {lag} behind")
+            format!("{waiting} events waiting, {unacknowledged} unacknowledged, the oldest for {lag}")
         }
         _ => "unknown: the account's thread does not respond".to_owned(),
     }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use matterhost_actors::model::printable;
+use matterhost_actors::model::{AccountName, printable};
 use tokio::time::{sleep, timeout};
 use url::form_urlencoded;
 
@@ -15,6 +15,7 @@ use super::{
     Client, RemoteError,
     http_client::ByteChunks,
     sse::{Event, Parser},
+    unknown_account,
 };
 use crate::admin::dto::{Fact, Gap};
 
@@ -28,7 +29,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone, Default)]
 pub struct TailOptions {
     /// Only facts of these accounts.
-    pub accounts: Vec<String>,
+    pub accounts: Vec<AccountName>,
     /// Only facts of these servers themselves, separated by commas.
     pub server: Option<String>,
     /// Only these facts, separated by commas.
@@ -41,7 +42,7 @@ pub struct TailOptions {
 
 impl TailOptions {
     fn path(&self) -> String {
-        let accounts = Some(self.accounts.join(",")).filter(|list| !list.is_empty());
+        let accounts = Some(join(&self.accounts)).filter(|list| !list.is_empty());
         let pairs =
             [("account", accounts.as_ref()), ("server", self.server.as_ref()), ("fact", self.fact.as_ref())];
         let query = form_urlencoded::Serializer::new(String::new())
@@ -52,11 +53,17 @@ impl TailOptions {
     }
 }
 
+fn join(accounts: &[AccountName]) -> String {
+    accounts.iter().map(AccountName::as_str).collect::<Vec<_>>().join(",")
+}
+
 /// Prints facts as they happen. If the host goes away, reconnects and continues after the last fact.
 ///
 /// # Errors
-/// When the first request fails, a later one is refused, or standard output cannot be written.
+/// When an account does not exist, the first request fails, a later one is refused, or standard output cannot be written.
 pub async fn tail(client: &Client, options: &TailOptions) -> Result<(), RemoteError> {
+    // Facts of an account that does not exist would never come.
+    unknown_account::check(client, &options.accounts).await?;
     let mut last: Option<String> = None;
     let mut connected = false;
     loop {
@@ -90,22 +97,27 @@ async fn next(chunks: &mut ByteChunks, limit: Duration) -> Option<Bytes> {
 }
 
 fn print(event: &Event, json: bool) -> io::Result<()> {
+    if event.kind == "gap" {
+        let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
+        let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
+        print_notice(&format!("{count} facts are missing here"));
+    }
+    let Some(line) = line(event, json) else { return Ok(()) };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Returns a fact as one line; `None` for another kind of event.
+pub(super) fn line(event: &Event, json: bool) -> Option<String> {
     let line = match (&*event.kind, json) {
         ("fact", true) => event.data.clone(),
         ("fact", false) => {
             serde_json::from_str(&event.data).map_or_else(|_| event.data.clone(), |fact| format_fact(&fact))
         }
-        ("gap", _) => {
-            let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
-            let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
-            print_notice(&format!("{count} facts are missing here"));
-            return Ok(());
-        }
-        _ => return Ok(()),
+        _ => return None,
     };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", one_line(&line))?;
-    out.flush()
+    Some(one_line(&line))
 }
 
 /// Returns a text as one line without escapes, whatever the host sent.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use matterhost_actors::model::Excerpt;
 
 use crate::{
-    admin::dto::{Account, Ending},
+    admin::dto::{Account, Ending, RefusedEvent},
     telemetry::time::millis,
 };
 
@@ -35,18 +35,62 @@ pub(super) fn activity(account: &Account, now: SystemTime) -> Option<String> {
             progress.done, progress.channels, progress.recovered
         ));
     }
-    if !account.stalled_by.is_empty() {
-        return Some(format!("stalled by the {}", account.stalled_by.join(" and the ")));
+    if let Some(trouble) = delivery_trouble(account, now) {
+        return Some(trouble);
     }
     let next = account.next_attempt.as_deref()?;
     let wait = humantime::parse_rfc3339(next).ok()?.duration_since(now).unwrap_or_default();
     Some(format!("next attempt in {}", time(wait)))
 }
 
+/// Returns true if an event of the account waits for a sink, or nothing can be stored.
+pub(super) fn is_delivery_trouble(account: &Account) -> bool {
+    !account.stalled_by.is_empty() || account.waiting_event.is_some()
+}
+
+/// Describes the events that wait for a sink, and a store that accepts nothing.
+fn delivery_trouble(account: &Account, now: SystemTime) -> Option<String> {
+    let store =
+        account.stalled_by.iter().any(|by| by == "store").then(|| "the state cannot be saved".to_owned());
+    let waiting = account.waiting_event.as_ref().map(|event| {
+        let channels = match account.waiting_channels {
+            1 => "1 channel waits".to_owned(),
+            count => format!("{count} channels wait"),
+        };
+        let (since, next) = (ago(&event.since, now), until(&event.next_attempt, now));
+        format!("{channels} for {since}: {}; next attempt {next}", Excerpt::of(&event.cause))
+    });
+    let stalled = account.stalled_by.iter().any(|by| by == "sink") && waiting.is_none();
+    let parts = [store, waiting, stalled.then(|| "no event can be handed over to its sink".to_owned())];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Describes an event that a sink did not accept.
+pub(super) fn refused(event: &RefusedEvent, now: SystemTime) -> String {
+    let RefusedEvent { channel, event: id, since, attempts, next_attempt, cause } = event;
+    let (since, next) = (ago(since, now), until(next_attempt, now));
+    format!(
+        "event {id} in channel {channel} for {since}; {attempts} attempts, next {next}: {}",
+        Excerpt::of(cause)
+    )
+}
+
+/// Returns the time that has passed since then.
+pub(super) fn age(time_of: &str, now: SystemTime) -> Duration {
+    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| now.duration_since(since).ok());
+    since.unwrap_or_default()
+}
+
 /// Formats the time that has passed since then.
 pub(super) fn ago(time_of: &str, now: SystemTime) -> String {
-    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| now.duration_since(since).ok());
-    time(since.unwrap_or_default())
+    time(age(time_of, now))
+}
+
+/// Formats the time until then, such as `in 12 s`.
+pub(super) fn until(time_of: &str, now: SystemTime) -> String {
+    let wait = humantime::parse_rfc3339(time_of).ok().and_then(|then| then.duration_since(now).ok());
+    wait.map_or_else(|| "now".to_owned(), |wait| format!("in {}", time(wait)))
 }
 
 /// Formats a duration in its two largest units.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use matterhost_actors::model::{self, AccountSnapshot, CatchUpProgress};
+use matterhost_actors::model::{self, AccountSnapshot, CatchUpProgress, Excerpt};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +15,12 @@ pub struct Account {
     pub name: String,
     /// The server's name in the configuration.
     pub server: String,
+    /// The name of its Mattermost user, without the `@`; left out before its first connection.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub user: Option<String>,
+    /// The names of its sinks.
+    #[serde(default)]
+    pub sinks: Vec<String>,
     /// `connecting`, `catching_up`, `ready`, `stalled`, `backoff`, `blocked`, `misconfigured`, `tripped`, `stopping` or
     /// `stopped`.
     pub state: String,
@@ -46,11 +52,34 @@ pub struct Account {
     pub catching_up: Option<CatchingUp>,
     /// The parts that accept nothing at the moment: `sink`, `store`.
     pub stalled_by: Vec<String>,
+    /// The channels that wait because a sink did not accept their next event.
+    #[serde(default)]
+    pub waiting_channels: usize,
+    /// The event of such a channel that has waited longest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub waiting_event: Option<RefusedEvent>,
     /// Frames waiting for an acknowledgement; each further 16 KiB of a large frame count as one more.
     pub queued: usize,
     /// The ending of its last Connection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_ending: Option<Ending>,
+}
+
+/// An event that a sink did not accept and that is delivered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedEvent {
+    /// The channel's id.
+    pub channel: String,
+    /// The event's id.
+    pub event: String,
+    /// The time of the first attempt.
+    pub since: String,
+    /// Attempts that the sink answered.
+    pub attempts: u32,
+    /// The time of the next attempt.
+    pub next_attempt: String,
+    /// The reason, with the name of the sink.
+    pub cause: String,
 }
 
 /// The progress of a catch-up.
@@ -113,6 +142,8 @@ impl From<&AccountSnapshot> for Account {
         Self {
             name: of.account.to_string(),
             server: of.server.to_string(),
+            user: of.user.as_deref().map(|name| Excerpt::of(name).into()),
+            sinks: of.sinks.iter().map(ToString::to_string).collect(),
             state: of.state.label().into(),
             since: rfc3339(of.since),
             generation: of.generation.0,
@@ -126,6 +157,8 @@ impl From<&AccountSnapshot> for Account {
             next_attempt: of.next_attempt_in.map(|wait| rfc3339(whole_second(SystemTime::now() + wait))),
             catching_up: of.catching_up.map(Into::into),
             stalled_by: stalled_by.iter().filter(|(on, _)| *on).map(|(_, by)| (*by).into()).collect(),
+            waiting_channels: of.waiting_channels.as_ref().map_or(0, |waiting| waiting.count),
+            waiting_event: of.waiting_channels.as_ref().map(|waiting| (&waiting.oldest).into()),
             queued: of.queued,
             last_ending: of.last_ending.as_deref().map(Into::into),
         }
@@ -138,6 +171,19 @@ fn whole_second(at: SystemTime) -> SystemTime {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH
         + std::time::Duration::from_secs((since.as_millis() + 500).try_into().unwrap_or(u64::MAX) / 1_000)
+}
+
+impl From<&model::WaitingEvent> for RefusedEvent {
+    fn from(of: &model::WaitingEvent) -> Self {
+        Self {
+            channel: of.channel.to_string(),
+            event: of.event.to_string(),
+            since: rfc3339(of.since),
+            attempts: of.attempts,
+            next_attempt: rfc3339(of.next),
+            cause: of.cause.to_string(),
+        }
+    }
 }
 
 impl From<CatchUpProgress> for CatchingUp {

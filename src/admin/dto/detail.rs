@@ -6,7 +6,7 @@ use matterhost_actors::model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Account, Ending};
+use super::{Account, Ending, RefusedEvent};
 use crate::telemetry::time::{millis, rfc3339};
 
 /// Everything known about one account.
@@ -28,6 +28,9 @@ pub struct AccountDetail {
     /// The age of the oldest event that is not acknowledged: the lag of the cursors.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor_lag_ms: Option<u64>,
+    /// The events that a sink did not accept, one for each waiting channel, those that have waited longest first; 20 at most.
+    #[serde(default)]
+    pub refused: Vec<RefusedEvent>,
 }
 
 /// The last results of the checks for a deaf socket.
@@ -68,9 +71,10 @@ impl From<&model::AccountDetail> for AccountDetail {
             account: (&of.snapshot).into(),
             endings: of.endings.iter().map(|ending| (&**ending).into()).collect(),
             liveness: (&of.witnesses).into(),
-            unacknowledged: of.waiting.map(|waiting| waiting.unacknowledged),
-            waiting: of.waiting.map(|waiting| waiting.waiting),
-            cursor_lag_ms: of.waiting.map(|waiting| waiting.oldest.map_or(0, lag)),
+            unacknowledged: of.waiting.as_ref().map(|waiting| waiting.unacknowledged),
+            waiting: of.waiting.as_ref().map(|waiting| waiting.waiting),
+            cursor_lag_ms: of.waiting.as_ref().map(|waiting| waiting.oldest.map_or(0, lag)),
+            refused: of.waiting.iter().flat_map(|waiting| &waiting.refused).map(Into::into).collect(),
         }
     }
 }

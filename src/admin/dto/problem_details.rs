@@ -31,4 +31,7 @@ pub struct ConfigProblem {
     pub problem: String,
     /// A way to fix it.
     pub remedy: String,
+    /// The file and the line, as `FILE:LINE`, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }

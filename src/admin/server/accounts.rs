@@ -6,18 +6,16 @@ use actix_web::{
 };
 use matterhost_actors::{
     hosting::{
-        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, SendReply,
-        StartAccount, StopAccount,
+        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, StartAccount,
+        StopAccount,
     },
-    model::{AccountName, AccountSnapshot, OutgoingAction},
+    model::{AccountName, AccountSnapshot, AccountState},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
-use crate::admin::dto::{
-    Account, AccountDetail, Accounts, Action, ActionAccepted, NewPost, PostCreated, Problem, Server, Servers,
-};
+use crate::admin::dto::{Account, AccountDetail, Accounts, Action, ActionAccepted, Problem, Server, Servers};
 
 /// The filters of the list of accounts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -80,6 +78,7 @@ pub(super) async fn act(
 ) -> Result<HttpResponse, ApiError> {
     let (name, action) = path.into_inner();
     let name = parse_name(&name)?;
+    let already_running = action == Action::Start && is_running(&backend, &name).await?;
     match action {
         Action::Restart => backend.ask(RestartAccount(name.clone())).await??,
         Action::Stop => backend.ask(StopAccount(name.clone())).await??,
@@ -87,37 +86,29 @@ pub(super) async fn act(
         Action::Reset => backend.ask(ResetAccount(name.clone())).await??,
         Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
     }
+    let started_sinks = start_resting_sinks(&backend, &name, action).await;
     tracing::info!(account = name.as_str(), action = action.label(), "an operator requested an action");
-    Ok(HttpResponse::Accepted().json(ActionAccepted { account: name.to_string(), action }))
+    Ok(HttpResponse::Accepted().json(ActionAccepted {
+        account: name.to_string(),
+        action,
+        already_running,
+        started_sinks,
+    }))
 }
 
-/// Post as an account
-///
-/// The response is sent once the post is created, which can take as long as `replies.deadline` while the account is not
-/// connected.
-#[utoipa::path(post, path = "/v1/accounts/{name}/posts", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
-    request_body = NewPost,
-    responses((status = 201, description = "The post is created", body = PostCreated),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn post(
-    backend: Data<Backend>,
-    name: Path<String>,
-    post: Json<NewPost>,
-) -> Result<HttpResponse, ApiError> {
-    let account = parse_name(&name)?;
-    let post = post.into_inner();
-    if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
-        return Err(ApiError::bad_request("key must be 1 to 256 visible ASCII characters"));
+/// Returns true if the account has a connection or is opening one.
+async fn is_running(backend: &Backend, account: &AccountName) -> Result<bool, ApiError> {
+    use AccountState as S;
+    let state = backend.ask(GetAccount(account.clone())).await??.snapshot.state;
+    Ok(matches!(state, S::Connecting | S::CatchingUp | S::Ready | S::Stalled))
+}
+
+/// Starts the sinks that the account waits for, if the action is to get it going. Returns their names.
+async fn start_resting_sinks(backend: &Backend, account: &AccountName, action: Action) -> Vec<String> {
+    match (action, backend.operations.sinks()) {
+        (Action::Restart | Action::Start | Action::Reset, Some(sinks)) => sinks.start_resting(account).await,
+        _ => Vec::new(),
     }
-    let draft = post.into_draft().map_err(|error| ApiError::bad_request(format!("key: {error}")))?;
-    if draft.channel.as_str().is_empty() {
-        return Err(ApiError::bad_request("channel_id is empty; set it to a channel's id"));
-    }
-    let result = backend.supervisor.send(SendReply { account, action: OutgoingAction::Post(draft) }).await;
-    let posted = result.map_err(|_| ApiError::unavailable("the host is shutting down"))??;
-    let ids = posted.ids.iter().map(ToString::to_string).collect();
-    Ok(HttpResponse::Created().json(PostCreated { ids }))
 }
 
 /// List Mattermost servers by name
@@ -131,6 +122,6 @@ pub(super) async fn list_servers(backend: Data<Backend>) -> Result<Json<Servers>
     Ok(Json(Servers { servers }))
 }
 
-fn parse_name(name: &str) -> Result<AccountName, ApiError> {
+pub(super) fn parse_name(name: &str) -> Result<AccountName, ApiError> {
     AccountName::new(name).map_err(|error| ApiError::not_found(format!("no such account: {error}")))
 }

@@ -55,6 +55,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
     /// The path exists, but not for this method.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allow}"));
@@ -116,7 +120,7 @@ impl From<SupervisorError> for ApiError {
 impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
         let status = match error {
-            ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
+            ReplyError::UnknownAccount(_) | ReplyError::NotFound { .. } => StatusCode::NOT_FOUND,
             ReplyError::QueueFull { .. } => {
                 return Self::too_many_requests(error.to_string(), QUEUE_FULL_RETRY);
             }
@@ -124,6 +128,7 @@ impl From<ReplyError> for ApiError {
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
+            | ReplyError::NoFiles
             | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             // The request is valid, but the account's state or the server does not allow it.
             ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {

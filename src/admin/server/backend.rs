@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator, event_log::EventLog,
-    health::StateCountsCache,
+    health::StateCountsCache, sink_operations::SinkOperations,
 };
 use crate::{
     admin::dto::{self, ConfigProblem},
@@ -59,6 +59,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Returns the changes that a reload would make; with `apply`, makes them.
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
+
+    /// Returns the operations on the sinks; `None` if the host has none.
+    fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
+        None
+    }
 }
 
 /// The reason why a reload changed nothing.

@@ -13,7 +13,7 @@ use actix_web::{
 };
 
 use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body};
-use crate::admin::ui::{ASSETS, CONTENT_SECURITY_POLICY};
+use crate::admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS};
 
 /// The headers that keep every response from other sites, caches and frames.
 const SECURITY_HEADERS: [(&str, &str); 6] = [
@@ -99,7 +99,7 @@ fn is_public(request: &ServiceRequest) -> bool {
 
 /// True for the files of the web page.
 fn is_asset(path: &str) -> bool {
-    ASSETS.iter().any(|asset| asset.path == path)
+    ASSETS.iter().chain(DOCUMENTS).any(|asset| asset.path == path)
 }
 
 fn add_security_headers(headers: &mut HeaderMap) {

@@ -8,7 +8,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{accounts, health, host, sse};
+use super::{accounts, bot_actions, health, host, sinks, sse};
 use crate::admin::dto;
 
 /// The OpenAPI document.
@@ -24,7 +24,10 @@ use crate::admin::dto;
     modifiers(&BearerToken),
     components(schemas(dto::Gap, dto::AccountChanges)),
     paths(
-        accounts::list_accounts, accounts::get_account, accounts::act, accounts::post, accounts::list_servers,
+        accounts::list_accounts, accounts::get_account, accounts::act, accounts::list_servers,
+        bot_actions::act, bot_actions::get_lookup,
+        sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
+        sinks::drop_letters,
         sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
         host::preview, host::apply, host::document

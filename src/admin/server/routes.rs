@@ -21,11 +21,11 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, health, host, listener::ListenSocket, middleware,
-    sse,
+    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host,
+    listener::ListenSocket, middleware, sinks, sse,
 };
 use crate::{
-    admin::ui::{ASSETS, Asset},
+    admin::ui::{ASSETS, Asset, DOCUMENTS},
     config::AdminTls,
 };
 
@@ -127,9 +127,21 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
     .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
     .service(allow_only("/v1/accounts/{name}", GET, [get().to(accounts::get_account)]))
-    .service(allow_only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
+    .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
+    .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
+    .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
+    .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))
+    .service(allow_only("/v1/sinks/{name}/skip", "POST", [web::post().to(sinks::skip)]))
+    .service(allow_only("/v1/sinks/{name}/dead-letters", GET, [get().to(sinks::list_letters)]))
+    .service(allow_only(
+        "/v1/sinks/{name}/dead-letters/retry",
+        "POST",
+        [web::post().to(sinks::retry_letters)],
+    ))
+    .service(allow_only("/v1/sinks/{name}/dead-letters/drop", "POST", [web::post().to(sinks::drop_letters)]))
+    .service(allow_only("/v1/sinks/{name}/{action}", "POST", [web::post().to(sinks::act)]))
     .service(allow_only("/v1/events", GET, [get().to(sse::events)]))
     .service(allow_only("/v1/watch", GET, [get().to(sse::watch)]))
     .service(allow_only(
@@ -142,7 +154,7 @@ fn routes(app: &mut ServiceConfig) {
         "GET, HEAD, POST",
         [get().to(host::preview), web::post().to(host::apply)],
     ));
-    for asset in ASSETS {
+    for asset in ASSETS.iter().chain(DOCUMENTS) {
         app.service(allow_only(
             asset.path,
             GET,

@@ -14,7 +14,7 @@ export const ACTIONS = {
   },
   reset: {
     word: 'Reset',
-    effect: () => 'Restores the whole restart budget. A tripped account is retried at once.',
+    effect: () => 'Restores the whole restart budget. A tripped account is retried at once, and so is a sink that rests.',
   },
   audit: {
     word: 'Audit',
@@ -57,8 +57,9 @@ export function act(account, action, { readOnly }) {
     text: effect(account),
     go: `${word} ${account.name}`,
     act: async () => {
-      await ask(accountPath(account.name, action), { method: 'POST' });
-      showNotice(`${word} of ${account.name} requested.`);
+      const { already_running: ran, started_sinks: sinks = [] } = await ask(accountPath(account.name, action), { method: 'POST' });
+      const also = sinks.length === 0 ? '' : ` Sink ${sinks.join(', ')}, which rested, is started, too.`;
+      showNotice((ran ? `${account.name} is already running.` : `${word} of ${account.name} requested.`) + also);
     },
   });
 }

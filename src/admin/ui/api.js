@@ -5,6 +5,9 @@ const KEY = 'matterhost.token';
 // The time limit for a response. The API responds within milliseconds, even when the hosts are busy.
 const TIMEOUT_MS = 10_000;
 
+// The time limit for a response that takes as long as a handler needs for many events.
+const SLOW_TIMEOUT_MS = 600_000;
+
 // An error without problem details is cut to this length: it may be a whole page from a proxy.
 const MAX_DETAIL = 300;
 
@@ -31,8 +34,10 @@ export function keepToken(value) {
 }
 
 /** Requests JSON. Throws a `Problem` on failure. */
-export async function ask(path, { method = 'GET', as = token() } = {}) {
-  const response = await send(path, { method, as, signal: AbortSignal.timeout(TIMEOUT_MS) });
+export async function ask(path, { method = 'GET', as = token(), body, slow = false } = {}) {
+  const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+  const signal = AbortSignal.timeout(slow ? SLOW_TIMEOUT_MS : TIMEOUT_MS);
+  const response = await send(path, { method, as, signal, headers, body: body && JSON.stringify(body) });
   return read(response, () => response.json());
 }
 
@@ -52,11 +57,17 @@ export function accountPath(name, action) {
   return action ? `${path}/${action}` : path;
 }
 
-async function send(path, { method = 'GET', headers = {}, signal, as }) {
+/** Returns the path of a sink, or of an action on it. */
+export function sinkPath(name, action) {
+  const path = `v1/sinks/${encodeURIComponent(name)}`;
+  return action ? `${path}/${action}` : path;
+}
+
+async function send(path, { method = 'GET', headers = {}, signal, as, body }) {
   if (as) {
     headers.Authorization = `Bearer ${as}`;
   }
-  const options = { method, headers, signal, credentials: 'omit', cache: 'no-store', redirect: 'error' };
+  const options = { method, headers, signal, body, credentials: 'omit', cache: 'no-store', redirect: 'error' };
   try {
     return await fetch(path, options);
   } catch (error) {

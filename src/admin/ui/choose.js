@@ -33,7 +33,8 @@ const ORDERS = {
 export function searchText(account, at) {
   const { word } = standing(account, at);
   const reason = account.last_ending?.reason ?? '';
-  return `${account.name} ${account.server} ${account.state} ${word} ${reason} ${summary(account, at)}`.toLowerCase();
+  const sinks = (account.sinks ?? []).join(' ');
+  return `${account.name} @${account.user ?? ''} ${sinks} ${account.server} ${account.state} ${word} ${reason} ${summary(account, at)}`.toLowerCase();
 }
 
 /** Returns true if the account contains every word of the query. */

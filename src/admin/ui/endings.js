@@ -31,6 +31,10 @@ function content(endings, name, now) {
   return make('ol', {}, endings.map((ending) => item(ending, name, now)));
 }
 
+/** Creates a link to the entry of a state or an ending in a section of the runbook. */
+export const runbook = (section, entry, text) =>
+  make('a', { href: `runbook.html#${section}-${entry.replaceAll('_', '-')}`, target: '_blank', rel: 'noreferrer' }, text);
+
 function item(ending, name, now) {
   const time = make('time', { datetime: ending.at, title: new Date(ending.at).toString() }, agoWords(ending.at, now));
   const facts = [
@@ -41,5 +45,5 @@ function item(ending, name, now) {
     ending.charged ? 'charged to the budget' : null,
     TOUCHED[ending.reason] ? ending.cause : null,
   ];
-  return make('li', {}, time, make('p', { class: 'cause', title: ending.cause }, cause(ending, name)), make('p', { class: 'note' }, facts.filter(Boolean).join(' · ')));
+  return make('li', {}, time, make('p', { class: 'cause', title: ending.cause }, cause(ending, name)), make('p', { class: 'note' }, facts.filter(Boolean).join(' · '), ' · ', runbook('endings', ending.reason, 'What to do')));
 }

@@ -1,7 +1,7 @@
 // The data of one account, as terms and values.
 
 import { make, setAttribute, setText } from './dom.js';
-import { ago, exact, number, span } from './words.js';
+import { ago, exact, lasting, number, span } from './words.js';
 
 const GROUPS = ['Connection', 'Liveness checks', 'Restart budget', 'Delivery'];
 
@@ -37,7 +37,7 @@ export function makeFacts() {
 
 /** Returns an account's facts in order. */
 export function factsOf(account, now) {
-  return [...connection(account, now), ...checks(account.liveness, now), ...budget(account, now), ...delivery(account)];
+  return [...connection(account, now), ...checks(account.liveness, now), ...budget(account, now), ...delivery(account, now)];
 }
 
 const NONE = '–';
@@ -57,6 +57,7 @@ function agoWords(at, now) {
 function connection(account, now) {
   const group = 'Connection';
   return [
+    { group, term: 'Bot', text: account.user ? `@${account.user}` : NONE },
     { group, term: 'Server', text: account.server },
     time(group, 'In this state since', account.since, now),
     { group, term: 'Generation', text: number(account.generation) },
@@ -106,12 +107,29 @@ function next(group, account, now) {
   return { group, term: 'Next attempt', text: Number.isNaN(wait) ? NONE : `${words} (${exact(account.next_attempt, now)})` };
 }
 
-function delivery(account) {
+/** Returns the event that has waited longest, in full. */
+function refused({ waiting_channels: count, waiting_event: it }, now) {
+  const group = 'Delivery';
+  if (!it) {
+    return [{ group, term: 'Waiting channels', text: '0' }, { group, term: 'Waits longest', text: NONE }];
+  }
+  const { channel, event, cause, attempts, since, next_attempt: next_ } = it;
+  const next = exact(next_, now);
+  const text = `event ${event} in channel ${channel} for ${lasting(since, now)}; ${attempts} attempts, next at ${next}: ${cause}`;
+  return [
+    { group, term: 'Waiting channels', text: number(count), tone: 'warn' },
+    { group, term: 'Waits longest', text, tone: 'warn' },
+  ];
+}
+
+function delivery(account, now) {
   const group = 'Delivery';
   const { catching_up: catching, waiting, unacknowledged, cursor_lag_ms: lag } = account;
   const stalled = account.stalled_by ?? [];
   return [
     { group, term: 'Queued frames', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
+    { group, term: 'Sinks', text: (account.sinks ?? []).join(', ') || NONE },
+    ...refused(account, now),
     { group, term: 'Not yet delivered', text: known(waiting, number) },
     { group, term: 'Not yet acknowledged', text: known(unacknowledged, number) },
     { group, term: 'Cursor lag', text: known(lag, span) },

@@ -12,6 +12,7 @@ import { loginReason, showLogin, startLogin } from './login.js';
 import { announceChanges, showNotice } from './notice.js';
 import { Panel } from './panel.js';
 import { fillRow, makeRow } from './row.js';
+import { Sinks } from './sinks.js';
 import { Store } from './store.js';
 import { Tail } from './tail.js';
 import { startTheme } from './theme.js';
@@ -57,6 +58,7 @@ const panel = new Panel(store, {
     grid.focus(name);
   },
   tail: (name) => tail.open(name),
+  sink: (name) => sinks.open(name),
   fresh: (account) => {
     announceChanges(store.refresh(account), store.at);
     showSoon();
@@ -64,6 +66,7 @@ const panel = new Panel(store, {
 });
 
 const tail = new Tail({ refused: () => askForToken(), names: () => store.all() });
+const sinks = new Sinks({ isUp: () => link.isUp && instance !== null, now: () => store.now() });
 const link = new Link(() => feed.retryNow());
 const counts = new Counts((kind) => view.press(kind));
 const refreshServers = startServers(() => link.isUp && instance !== null, (servers) => {
@@ -97,6 +100,7 @@ function begin(value) {
   instance = value;
   store.setNow(value.now);
   panel.readOnly = Boolean(value.read_only);
+  sinks.readOnly = Boolean(value.read_only);
   byId('read-only').hidden = !value.read_only;
   byId('logout').hidden = token() === null;
 }
@@ -154,6 +158,7 @@ function askForToken(refused = token()) {
 function leave(used) {
   feed.stop();
   tail.close();
+  sinks.clear();
   closeDialog();
   view.account = null;
   panel.close();

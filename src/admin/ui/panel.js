@@ -3,7 +3,7 @@
 import { ACTIONS, READ_ONLY, act, allActions } from './actions.js';
 import { accountPath, ask } from './api.js';
 import { byId, make, setAttribute, setText, shape } from './dom.js';
-import { fillEndings } from './endings.js';
+import { fillEndings, runbook } from './endings.js';
 import { factsOf, makeFacts } from './facts.js';
 import { standing, why } from './words.js';
 
@@ -12,8 +12,8 @@ const MIN_REFRESH_MS = 1_000;
 const MAX_REFRESH_MS = 5_000;
 
 /**
- * The details of an account. Calls `closed(name)` when they close, `tail(name)` to open its tail, and `fresh(account)` with
- * each response.
+ * The details of an account. Calls `closed(name)` when they close, `tail(name)` to open its tail, `sink(name)` to open a
+ * sink, and `fresh(account)` with each response.
  */
 export class Panel {
   #store;
@@ -126,6 +126,7 @@ export class Panel {
       meaning: make('p', { class: 'note' }),
       buttons: make('div', { class: 'buttons' }),
       problem: make('p', { class: 'error', role: 'status' }),
+      sinks: make('div', { class: 'buttons' }),
       facts: makeFacts(),
       endings: make('div', { class: 'endings' }),
     };
@@ -138,6 +139,7 @@ export class Panel {
       parts.meaning,
       parts.buttons,
       parts.problem,
+      parts.sinks,
       parts.facts.element,
       make('h3', {}, 'Last endings'),
       parts.endings,
@@ -155,10 +157,26 @@ export class Panel {
       parts.state.replaceChildren(shape(tone), word);
     }
     setText(parts.why, why(account, at));
-    setText(parts.meaning, meaning);
+    if (parts.meaning.dataset.state !== account.state) {
+      parts.meaning.dataset.state = account.state;
+      parts.meaning.replaceChildren(meaning, ' ', runbook('states', account.state, 'What to do'));
+    }
+    this.#fillSinks(account);
     this.#fillButtons(account);
     parts.facts.fill(factsOf(account, at.now));
     fillEndings(parts.endings, this.#detail?.endings, account.name, at.now);
+  }
+
+  /** Shows a button for each sink, which opens the view of the sinks there. */
+  #fillSinks({ sinks = [] }) {
+    const { sinks: element } = this.#parts;
+    const key = sinks.join();
+    if (element.dataset.key !== key) {
+      element.dataset.key = key;
+      const button = (name) =>
+        make('button', { type: 'button', onclick: () => this.#on.sink(name) }, `Sink ${name}`);
+      element.replaceChildren(...sinks.map(button));
+    }
   }
 
   /** Recreates the buttons only if they differ, so that the focus stays on them. */

@@ -12,7 +12,8 @@ export function makeRow() {
   row.parts = {
     use: find('use'),
     word: find('.word'),
-    name: find('.name'),
+    name: find('.name .account'),
+    user: find('.name .user'),
     server: find('.server'),
     time: find('time'),
     ago: find('.ago'),
@@ -39,8 +40,12 @@ export function fillRow(row, account, { at, spark, open, readOnly }) {
   setText(parts.name, account.name);
   setText(parts.server, account.server);
   setText(parts.why, reason);
-  setAttribute(parts.name, 'title', account.name);
+  const user = account.user ? `@${account.user}` : '';
+  setText(parts.user, user && ` ${user}`);
+  setAttribute(parts.name.parentElement, 'title', [account.name, user, sinkWords(account.sinks)].filter(Boolean).join(' · '));
+  setAttribute(parts.server, 'title', account.server);
   setAttribute(parts.why, 'title', reason || null);
+  setAttribute(parts.why, 'data-tone', account.waiting_event ? 'warn' : null);
   setAttribute(parts.time, 'datetime', account.since);
   setAttribute(parts.time, 'title', new Date(account.since).toString());
   setText(parts.ago, ago(account.since, now));
@@ -48,6 +53,8 @@ export function fillRow(row, account, { at, spark, open, readOnly }) {
   fillEvents(parts, account, now, spark);
   fillButtons(parts.buttons, account, readOnly);
 }
+
+const sinkWords = (sinks = []) => (sinks.length === 0 ? '' : `${sinks.length === 1 ? 'sink' : 'sinks'} ${sinks.join(', ')}`);
 
 function fillEvents(parts, account, now, spark) {
   const rate = Math.round(spark.perMinute(now));

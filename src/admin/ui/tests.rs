@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
-use super::{ASSETS, Asset, SCRIPT, tag};
+use super::{ASSETS, Asset, DOCUMENTS, HTML, SCRIPT, tag};
 
 /// Returns every text between `start` and `end`.
 fn between<'a>(text: &'a str, start: &str, end: char) -> Vec<&'a str> {
@@ -11,7 +11,7 @@ fn between<'a>(text: &'a str, start: &str, end: char) -> Vec<&'a str> {
 
 fn is_served(name: &str) -> bool {
     let path = format!("/{}", name.trim_start_matches("./"));
-    ASSETS.iter().any(|asset| asset.path == path)
+    ASSETS.iter().chain(DOCUMENTS).any(|asset| asset.path == path)
 }
 
 fn scripts() -> impl Iterator<Item = &'static Asset> {
@@ -36,16 +36,19 @@ fn every_file_that_the_page_refers_to_is_served() {
             assert!(name.starts_with("./") && is_served(name), "{} imports {name}", script.path);
         }
     }
-    let index = ASSETS[0].bytes;
-    for name in [between(index, "href=\"", '"'), between(index, "src=\"", '"')].concat() {
-        assert!(is_served(name), "the page refers to {name}, which is not served");
+    for page in ASSETS.iter().filter(|asset| asset.content_type == HTML) {
+        for name in [between(page.bytes, "href=\"", '"'), between(page.bytes, "src=\"", '"')].concat() {
+            assert!(is_served(name), "{} refers to {name}, which is not served", page.path);
+        }
     }
 }
 
 #[test]
 fn every_script_is_imported() {
-    let imported: HashSet<&str> =
-        scripts().flat_map(|script| between(script.bytes, "from './", '\'')).chain(["main.js"]).collect();
+    let imported: HashSet<&str> = scripts()
+        .flat_map(|script| between(script.bytes, "from './", '\''))
+        .chain(["main.js", "runbook.js"])
+        .collect();
     let unused: Vec<_> = scripts().filter(|script| !imported.contains(&script.path[1..])).collect();
     assert!(unused.is_empty(), "{unused:?}");
 }

@@ -27,7 +27,7 @@ export const STATES = {
     tone: 'warn',
     rank: 3,
     word: 'stalled',
-    meaning: 'It is connected, but its events cannot be delivered, so reading is paused. Nothing is lost.',
+    meaning: 'It is connected, but no event can be handed over to its sink, or the state cannot be saved. Nothing is lost.',
   },
   backoff: { tone: 'warn', rank: 4, word: 'backoff', meaning: 'It is waiting before its next connection.' },
   connecting: { tone: 'busy', rank: 4, word: 'connecting', meaning: 'A connection is being opened.' },
@@ -42,6 +42,9 @@ const STOPPED_BY_ERROR = new Set(['identity_changed']);
 
 // An account that is still connecting after this time counts as unhealthy.
 const SLOW_MS = 30_000;
+
+// The last ending of a healthy account is of no interest after this time; the details keep it.
+const FORGET_MS = 3_600_000;
 
 const UNKNOWN = { tone: 'warn', rank: 3, meaning: 'This page does not know this state.' };
 
@@ -95,6 +98,15 @@ export function ago(time, now) {
   const ms = now - Date.parse(time);
   return ms < 1000 ? 'now' : span(ms);
 }
+
+/** Formats for how long something has lasted. */
+export function lasting(since, now) {
+  const words = ago(since, now);
+  return words === 'now' ? 'a moment' : words;
+}
+
+/** Formats a number of things, of which one is named without the last letter. */
+export const count = (amount, things) => `${number(amount)} ${amount === 1 ? things.slice(0, -1) : things}`;
 
 /** Formats the time of day, with the date if it is not today. */
 export function exact(time, now) {
@@ -167,7 +179,7 @@ export function why(account, at) {
     case 'backoff':
       return summary(account, at) + retry(account, now);
     case 'stalled':
-      return `${summary(account, at)}; ${events(account.queued ?? 0)}`;
+      return `${summary(account, at)}; ${events(account.queued ?? 0)}${retry(waitingEvent(account), now)}`;
     case 'connecting':
       return connecting(account, at);
     case 'catching_up':
@@ -175,8 +187,21 @@ export function why(account, at) {
     case 'stopped':
       return summary(account, at);
     default:
-      return account.last_ending ? ending(account.last_ending, account.name) : '';
+      return account.waiting_event ? waiting(account, now) : lastEnding(account, now);
   }
+}
+
+/** Describes how a healthy account last ended, unless that is long ago. */
+function lastEnding({ last_ending: last, name }, now) {
+  return last && now - Date.parse(last.at) < FORGET_MS ? ending(last, name) : '';
+}
+
+const waitingEvent = (account) => account.waiting_event ?? {};
+
+/** Describes the channels of a healthy account that wait for a sink. */
+function waiting({ waiting_channels: channelCount, waiting_event: event }, now) {
+  const channels = channelCount === 1 ? '1 channel waits' : `${number(channelCount)} channels wait`;
+  return `${channels} for ${lasting(event.since, now)}: ${event.cause}${retry(event, now)}`;
 }
 
 /** Explains the state without numbers and times, so that accounts with the same problem have the same text. */
@@ -185,7 +210,7 @@ export function summary(account, at) {
     return 'its server does not answer';
   }
   if (account.state === 'stalled') {
-    return stalled(account.stalled_by ?? []);
+    return stalled(account.stalled_by ?? [], account.waiting_event?.cause);
   }
   const said = account.last_ending ? cause(account.last_ending, account.name) : '';
   // The state is already shown.
@@ -199,8 +224,8 @@ function connecting(account, at) {
   return account.last_ending ? `after ${summary(account, at)}` : 'first connection';
 }
 
-function stalled(by) {
-  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && 'its sink is not accepting events'];
+function stalled(by, said) {
+  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && (said ?? 'its sink is not accepting events')];
   return parts.filter(Boolean).join(', and ') || 'its events are not accepted';
 }
 

@@ -2,22 +2,24 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     future::Future,
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt as _, stream};
 use matterhost_actors::{
-    mattermost::{Client, Frame, Incoming, Me, SocketReader, parse_frame},
-    model::{Excerpt, ServerName},
+    mattermost::{Client, Frame, Incoming, Me, SocketReader, User, parse_frame},
+    model::{Excerpt, ServerName, UserId},
     policy::TokenBucket,
 };
 use tokio::time::{sleep, timeout};
 
 use super::{
+    permissions::{PermissionCheck, RoleCache},
     remedy,
-    report::{AccountRow, CheckReport, CheckResult, ServerRow},
+    report::{AccountCounts, AccountRow, CheckReport, CheckResult, PermissionRow, ServerRow, SinkRow},
+    sinks::check_sinks,
     store::check_store,
 };
 use crate::config::{AccountConfig, Config, ServerConfig};
@@ -30,6 +32,7 @@ struct Server<'a> {
     config: &'a ServerConfig,
     client: Client,
     rate_limit: RefCell<TokenBucket>,
+    roles: RoleCache,
 }
 
 /// Tests all servers and tokens, and inspects the store.
@@ -44,18 +47,31 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
         let is_up = server_rows.iter().any(|row| row.server == account.server.as_str() && row.is_ok());
         Some(servers.get(&account.server)?.check_account(account, is_up, hello_timeout))
     });
-    let accounts: Vec<AccountRow> = stream::iter(checks).buffered(CONCURRENT).collect().await;
+    let mut accounts: Vec<AccountRow> = stream::iter(checks).buffered(CONCURRENT).collect().await;
+    warn_of_shared_users(&mut accounts);
+    let sinks = check_sinks(config).await;
     let state = check_store(&config.state);
-    let ok =
-        state.is_ok() && server_rows.iter().all(ServerRow::is_ok) && accounts.iter().all(AccountRow::is_ok);
+    let ok = state.is_ok()
+        && config.left_out.is_empty()
+        && server_rows.iter().all(ServerRow::is_ok)
+        && accounts.iter().all(AccountRow::is_ok)
+        && sinks.iter().all(SinkRow::is_ok);
+    let working = accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
+    let counts = AccountCounts { all: accounts.len(), working };
+    let left_out = config.left_out.iter().map(ToString::to_string).collect();
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    CheckReport { ok, servers: server_rows, accounts, state, warnings }
+    CheckReport { ok, servers: server_rows, accounts, sinks, counts, state, left_out, warnings }
 }
 
 impl<'a> Server<'a> {
     fn new(config: &'a ServerConfig) -> Self {
         let rate_limit = TokenBucket::new(Instant::now(), config.limits.requests_per_second);
-        Self { config, client: Client::new(&config.client), rate_limit: RefCell::new(rate_limit) }
+        Self {
+            config,
+            client: Client::new(&config.client),
+            rate_limit: RefCell::new(rate_limit),
+            roles: RoleCache::default(),
+        }
     }
 
     async fn check(&self) -> ServerRow {
@@ -83,8 +99,11 @@ impl<'a> Server<'a> {
             account: account.name.to_string(),
             server: account.server.to_string(),
             user: None,
+            user_id: None,
+            warnings: Vec::new(),
             token: CheckResult::default(),
             hello: CheckResult::default(),
+            permissions: PermissionRow::default(),
         };
         if !is_up {
             return row;
@@ -92,7 +111,7 @@ impl<'a> Server<'a> {
         self.wait_for_permit().await;
         let (answer, took_ms) = timed(self.client.me(&account.token, None)).await;
         match answer.map(|answer| answer.value) {
-            Ok(Me::User { user, .. }) => row.user = Some(Excerpt::of(&user.username).into()),
+            Ok(Me::User { user, .. }) => row.set_user(&user),
             // Only a request with an ETag is answered so, and none was sent.
             Ok(Me::Unmodified) => {}
             Err(error) => {
@@ -102,6 +121,9 @@ impl<'a> Server<'a> {
         }
         row.token = success(took_ms);
         row.hello = self.check_hello(account, hello_timeout).await;
+        let (client, token, cache) = (&self.client, &account.token, &self.roles);
+        let wait_for_permit = async || self.wait_for_permit().await;
+        row.permissions = PermissionCheck { client, token, cache, wait_for_permit }.run().await;
         row
     }
 
@@ -131,6 +153,40 @@ impl<'a> Server<'a> {
                 Ok(()) => return,
                 Err(wait) => sleep(wait).await,
             }
+        }
+    }
+}
+
+impl AccountRow {
+    /// Sets the user, and warns of one that is no bot or may do anything.
+    fn set_user(&mut self, user: &User) {
+        self.user = Some(Excerpt::of(&user.username).into());
+        self.user_id = Some(user.id.clone());
+        let name = Excerpt::of(&user.username);
+        if !user.is_bot {
+            self.warnings.push(format!(
+                "the token belongs to a person, @{name}, not to a bot: everything said to them goes to the sinks"
+            ));
+        }
+        if user.roles.is_admin {
+            self.warnings.push(format!(
+                "@{name} is an administrator: whoever gets the token can do anything; use an ordinary bot"
+            ));
+        }
+    }
+}
+
+/// Warns of accounts on one server whose tokens belong to one user: each receives, and answers, every post.
+fn warn_of_shared_users(rows: &mut [AccountRow]) {
+    let mut first: HashMap<(String, UserId), String> = HashMap::new();
+    for row in rows {
+        let Some(id) = row.user_id.clone() else { continue };
+        match first.entry((row.server.clone(), id)) {
+            Entry::Vacant(vacant) => drop(vacant.insert(row.account.clone())),
+            Entry::Occupied(other) => row.warnings.push(format!(
+                "its token belongs to the same user as that of {}: both receive and answer every post",
+                other.get()
+            )),
         }
     }
 }

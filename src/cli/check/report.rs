@@ -1,5 +1,6 @@
 //! The results of a check, and their JSON.
 
+use matterhost_actors::model::UserId;
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,8 +15,14 @@ pub(super) struct CheckReport {
     pub(super) servers: Vec<ServerRow>,
     /// The accounts, by name.
     pub(super) accounts: Vec<AccountRow>,
+    /// The sinks that accounts name, by name.
+    pub(super) sinks: Vec<SinkRow>,
+    /// The number of accounts, and of those that work.
+    pub(super) counts: AccountCounts,
     /// The store of cursors.
     pub(super) state: StateRow,
+    /// Files in directories of tokens that cannot be used.
+    pub(super) left_out: Vec<String>,
     /// Warnings about the configuration.
     pub(super) warnings: Vec<String>,
 }
@@ -38,10 +45,63 @@ pub(super) struct AccountRow {
     pub(super) server: String,
     /// Name of the user whom the token belongs to.
     pub(super) user: Option<String>,
+    /// The user's id, to find two tokens of one user.
+    #[serde(skip)]
+    pub(super) user_id: Option<UserId>,
+    /// A warning about the user: a person, an administrator, or that of another account, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
     /// The answer to a REST request with the token.
     pub(super) token: CheckResult,
     /// The hello on a WebSocket.
     pub(super) hello: CheckResult,
+    /// The permissions for what bots do. What is lacking does not fail the check: not every bot needs it.
+    pub(super) permissions: PermissionRow,
+}
+
+/// The permissions of an account, as far as its roles show them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct PermissionRow {
+    /// True if the server showed the account's roles and their permissions.
+    pub(super) known: bool,
+    /// The permissions that it lacks, the most important first.
+    pub(super) lacking: Vec<LackingPermission>,
+    /// The reason why they are not known.
+    pub(super) problem: Option<String>,
+}
+
+/// A permission that an account lacks, everywhere or in some channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct LackingPermission {
+    /// The action that is not possible: `post`, `react`, `upload`, `edit`, `direct`, `ephemeral` or `commands`.
+    pub(super) ability: &'static str,
+    /// The permission, as Mattermost names it, or several of which one is enough.
+    pub(super) permission: String,
+    /// The consequence.
+    pub(super) effect: &'static str,
+    /// The number of channels in which it is lacking; none if it counts for the whole server or a team.
+    pub(super) channels: Option<usize>,
+    /// The id of one of these channels.
+    pub(super) channel: Option<String>,
+    /// The name of that channel.
+    pub(super) channel_name: Option<String>,
+}
+
+/// The number of accounts.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct AccountCounts {
+    pub(super) all: usize,
+    pub(super) working: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct SinkRow {
+    pub(super) sink: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    /// The address, program or file.
+    pub(super) target: String,
+    pub(super) usable: CheckResult,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -67,6 +127,14 @@ pub(super) struct CheckResult {
 }
 
 impl CheckReport {
+    /// Removes what works.
+    pub(super) fn only_failed(mut self) -> Self {
+        self.servers.retain(|row| !row.is_ok());
+        self.accounts.retain(|row| !row.is_ok() || !row.warnings.is_empty());
+        self.sinks.retain(|row| !row.is_ok());
+        self
+    }
+
     /// Formats the report as one JSON object and a line end.
     pub(super) fn json(&self) -> String {
         // Serializing text, numbers and bools cannot fail.
@@ -86,6 +154,12 @@ impl AccountRow {
     }
 }
 
+impl SinkRow {
+    pub(super) fn is_ok(&self) -> bool {
+        self.usable.ok == Some(true)
+    }
+}
+
 impl StateRow {
     pub(super) fn is_ok(&self) -> bool {
         self.usable.ok == Some(true)
@@ -96,7 +170,8 @@ impl StateRow {
 pub(super) fn config_error_json(error: &ConfigError) -> String {
     let problem = |problem: &Problem| {
         json!({
-            "key": problem.key, "origin": problem.origin, "problem": problem.message, "remedy": problem.remedy,
+            "key": problem.key, "origin": problem.origin, "place": problem.place, "problem": problem.message,
+            "remedy": problem.remedy,
         })
     };
     let problems: Vec<_> = error.problems.iter().map(problem).collect();

@@ -1,10 +1,16 @@
 //! The report as tables, followed by a remedy for each failure.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
-use super::report::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow};
+use super::report::{
+    AccountCounts, AccountRow, CheckReport, CheckResult, LackingPermission, PermissionRow, ServerRow,
+    SinkRow, StateRow,
+};
+
+/// The most accounts that a note names: the others are in the table.
+const SHOWN_ACCOUNTS: usize = 5;
 
 impl CheckReport {
     /// Formats the report as tables, with colors for a terminal.
@@ -18,16 +24,31 @@ impl CheckReport {
         };
         let mut servers = with_header(&["server", "address", "way", "reachable", "version"]);
         servers.add_rows(self.servers.iter().map(|row| row.cells(colors)));
-        let mut accounts = with_header(&["account", "server", "token", "user", "hello"]);
+        let mut accounts = with_header(&["account", "server", "token", "user", "hello", "lacks"]);
         accounts.add_rows(self.accounts.iter().map(|row| row.cells(colors)));
+        let mut sinks = with_header(&["sink", "type", "target", "usable"]);
+        sinks.add_rows(self.sinks.iter().map(|row| row.cells(colors)));
         let mut state = with_header(&["state", "file", "usable"]);
         state.add_row(self.state.cells(colors));
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{servers}\n\n{accounts}\n\n{state}\n");
+        for table in [servers, accounts, sinks, state].iter().filter(|table| !table.is_empty()) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{table}\n");
+        }
         for (name, result) in self.failures() {
             let problem = result.problem.as_deref().unwrap_or_default();
             let remedy = result.remedy.as_deref().unwrap_or_default();
             let _ = writeln!(text, "✗ {name}: {problem}\n  → {remedy}");
+        }
+        for note in self.permission_notes() {
+            let _ = writeln!(text, "! {note}");
+        }
+        for problem in &self.left_out {
+            let _ = writeln!(text, "✗ {problem}");
+        }
+        for row in &self.accounts {
+            for warning in &row.warnings {
+                let _ = writeln!(text, "! {}: {warning}", row.account);
+            }
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "! {warning}");
@@ -39,13 +60,34 @@ impl CheckReport {
         let servers = self.servers.iter().map(|row| (&*row.server, &row.reachable));
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
+        let sinks = self.sinks.iter().map(|row| (&*row.sink, &row.usable));
         let state = [("state", &self.state.usable)];
-        servers.chain(accounts).chain(state).filter(|(_, result)| result.ok == Some(false)).collect()
+        servers
+            .chain(accounts)
+            .chain(sinks)
+            .chain(state)
+            .filter(|(_, result)| result.ok == Some(false))
+            .collect()
+    }
+
+    /// Returns a note for each lacking permission, with the accounts that lack it.
+    fn permission_notes(&self) -> Vec<String> {
+        let mut accounts_by_note: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for row in &self.accounts {
+            let notes = row.permissions.lacking.iter().map(LackingPermission::note);
+            let unknown = row.permissions.problem.iter();
+            let unknown = unknown.map(|problem| format!("its permissions are not known: {problem}"));
+            for note in notes.chain(unknown) {
+                accounts_by_note.entry(note).or_default().push(&row.account);
+            }
+        }
+        let show = |(note, accounts): (String, Vec<&str>)| format!("{}: {note}", name_some(&accounts));
+        accounts_by_note.into_iter().map(show).collect()
     }
 
     fn summary(&self) -> String {
-        let working = self.accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
-        format!("{working} of {} accounts work\n", self.accounts.len())
+        let AccountCounts { all, working } = self.counts;
+        format!("{working} of {all} accounts work\n")
     }
 }
 
@@ -71,7 +113,62 @@ impl AccountRow {
             self.token.cell(colors),
             Cell::new(user),
             self.hello.cell(colors),
+            self.permissions.cell(colors),
         ]
+    }
+}
+
+impl PermissionRow {
+    fn cell(&self, colors: bool) -> Cell {
+        let names: Vec<_> = self.lacking.iter().map(LackingPermission::short).collect();
+        match (self.known, names.is_empty()) {
+            (false, _) if colors => Cell::new("– not known").fg(Color::DarkGrey),
+            (false, _) => Cell::new("– not known"),
+            (true, true) => Cell::new("nothing"),
+            (true, false) if colors => Cell::new(names.join(", ")).fg(Color::Yellow),
+            (true, false) => Cell::new(names.join(", ")),
+        }
+    }
+}
+
+impl LackingPermission {
+    fn short(&self) -> String {
+        match self.channels {
+            Some(channels) => format!("{} in {channels}", self.ability),
+            None => self.ability.to_owned(),
+        }
+    }
+
+    fn note(&self) -> String {
+        let Self { permission, effect, .. } = self;
+        let place = self.channels.map(|channels| {
+            let name = self.channel_name.as_ref().map(|name| format!("~{name}"));
+            let name = name.or_else(|| self.channel.clone()).unwrap_or_default();
+            match channels.saturating_sub(1) {
+                0 => format!(" in {name}"),
+                more => format!(" in {name} and {more} more"),
+            }
+        });
+        let place = place.unwrap_or_default();
+        format!(
+            "no permission {permission}{place}: {effect}\n  → give it to one of the account's roles there"
+        )
+    }
+}
+
+/// Returns the names of some accounts, and the number of the others.
+fn name_some(accounts: &[&str]) -> String {
+    let shown = accounts.iter().take(SHOWN_ACCOUNTS).copied().collect::<Vec<_>>().join(", ");
+    match accounts.len().saturating_sub(SHOWN_ACCOUNTS) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+impl SinkRow {
+    fn cells(&self, colors: bool) -> Vec<Cell> {
+        let target = Cell::new(&self.target);
+        vec![Cell::new(&self.sink), Cell::new(self.kind), target, self.usable.cell(colors)]
     }
 }
 

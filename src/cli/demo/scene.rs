@@ -83,8 +83,13 @@ impl Scene {
             self.simulator.add_to_channel_quietly(&self.channel, &account.user_id);
             let sink = Arc::new(CountingSink::default());
             let token = Token::new(account.token.as_str())?;
-            let spec =
-                AccountSpec { name: AccountName::new(bot)?, server: name.clone(), token, sink: sink.clone() };
+            let spec = AccountSpec {
+                name: AccountName::new(bot)?,
+                server: name.clone(),
+                token,
+                sink: sink.clone(),
+                settings: None,
+            };
             self.supervisor.send(AddAccount(spec)).await??;
             self.bots.push(Bot { name: bot.into(), user_id: account.user_id, sink });
         }

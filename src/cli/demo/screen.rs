@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Cell, CellAlignment, Color, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{
+    Cell, CellAlignment, Color, ContentArrangement, Table,
+    presets::{NOTHING, UTF8_HORIZONTAL_ONLY},
+};
 use crossterm::{
     cursor::MoveUp,
     queue,
-    terminal::{Clear, ClearType},
+    terminal::{self, Clear, ClearType},
 };
 use matterhost_actors::model::{AccountSnapshot, AccountState};
 
@@ -20,14 +23,18 @@ use super::{
 };
 use crate::telemetry::color;
 
-/// Number of recent lines under the table.
-const RECENT_LINES: usize = 8;
+/// The most recent lines under the table.
+const RECENT_LINES: usize = 30;
+/// The size that is assumed for a terminal that does not tell it.
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 /// Standard output, as a terminal or as plain lines.
 pub(super) struct Screen {
     is_terminal: bool,
     colors: bool,
     recent: VecDeque<String>,
+    /// The line that stays below all others.
+    footer: String,
     /// Number of lines of the last redraw.
     drawn: u16,
 }
@@ -35,7 +42,17 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn new(is_terminal: bool) -> Self {
         let colors = color::is_enabled(&io::stdout());
-        Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 }
+        let footer = "Press Ctrl-C to exit.".to_owned();
+        Self { is_terminal, colors, recent: VecDeque::new(), footer, drawn: 0 }
+    }
+
+    /// Shows the address of the page; on a terminal it stays in sight.
+    pub(super) fn page(&mut self, url: &str) -> io::Result<()> {
+        if self.is_terminal {
+            self.footer = format!("The page is at {url}. {}", self.footer);
+            return Ok(());
+        }
+        self.line(&format!("The page is at {url}"))
     }
 
     /// Shows a line about something that happened.
@@ -60,13 +77,10 @@ impl Screen {
         if !self.is_terminal {
             return Ok(());
         }
-        let mut text = self.table(scene, stats, accounts).to_string();
-        text.push_str("\n\n");
-        for line in &self.recent {
-            text.push_str(line);
-            text.push('\n');
-        }
-        text.push_str("Press Ctrl-C to exit.\n");
+        let size = terminal::size().unwrap_or(DEFAULT_SIZE);
+        let mut table = self.table(scene, stats, accounts);
+        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(size.0);
+        let text = frame(&table.trim_fmt(), &self.recent, &self.footer, size);
         let mut out = io::stdout().lock();
         if self.drawn > 0 {
             queue!(out, MoveUp(self.drawn))?;
@@ -106,11 +120,11 @@ impl Screen {
         table.set_header([
             "bot",
             "state",
-            "generation",
+            "#",
             "restarts",
-            "budget left",
+            "budget",
             "received",
-            "ready after (median, longest)",
+            "back after (median, longest)",
         ]);
         for account in accounts {
             let name = account.account.as_str();
@@ -148,6 +162,26 @@ impl Screen {
     }
 }
 
+/// Returns the lines to draw: at most as many as fit, and none that is wider than the terminal. A line that wraps
+/// would take more rows than the next drawing goes back.
+fn frame(table: &str, recent: &VecDeque<String>, footer: &str, (columns, rows): (u16, u16)) -> String {
+    /// The empty lines around the recent ones, and the row of the cursor.
+    const SPACE: usize = 3;
+    let (columns, rows) = (usize::from(columns), usize::from(rows));
+    let room = rows.saturating_sub(table.lines().count() + 1 + SPACE);
+    let recent = recent.iter().skip(recent.len().saturating_sub(room)).map(String::as_str);
+    let lines = table.lines().chain([""]).chain(recent).chain(["", footer]);
+    lines.map(|line| fit(line, columns) + "\n").collect()
+}
+
+/// Cuts a line that is wider than the terminal. Lines with colors are the table's, which fits.
+fn fit(line: &str, columns: usize) -> String {
+    if line.contains('\u{1b}') || line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// Formats the median and the longest of some times; empty if there are none.
 fn median_and_max(times: &[Duration]) -> String {
     let mut sorted = times.to_vec();
@@ -182,6 +216,22 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(median_and_max(&[]), "");
         assert_eq!(median_and_max(&[ms(900), ms(10), ms(30)]), "30 ms, 900 ms");
+    }
+
+    #[test]
+    fn a_frame_fits_the_terminal() {
+        let recent: VecDeque<_> = (0..40).map(|n| format!("{n} {}", "word ".repeat(30))).collect();
+        for size in [(80, 24), (160, 50), (20, 9)] {
+            let text = frame("head\na\nb\nc", &recent, "the page and the way out", size);
+            assert!(text.lines().count() < usize::from(size.1), "{size:?}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(size.0)), "{size:?}: {text}");
+            let last = recent.back().unwrap().split(' ').next().unwrap();
+            assert!(text.contains(&format!("\n{last} word")), "the newest line is shown at {size:?}: {text}");
+            assert!(
+                text.starts_with("head\na\n") && text.lines().last().unwrap().starts_with("the page"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum ListenAddress {
 /// Reads `bind` and `unix`.
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ListenAddress> {
     let explicit = section.has("bind");
-    let unix = section.optional::<PathBuf>("unix").map(|path| context.directory.join(path));
+    let unix = section.optional_path("unix", context);
     let bind = section.read("bind", DEFAULT_BIND.to_owned());
     if explicit && section.has("unix") {
         section.refuse("unix", "bind and unix are set together", "keep one of them");

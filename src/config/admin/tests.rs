@@ -3,12 +3,15 @@ use std::collections::HashMap;
 use config::{Map, Value};
 
 use super::*;
+use crate::config::sources::Places;
 
 /// Reads the section from these keys and returns the problems as key and message.
 fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
     let mut report = Diagnostics::default();
     let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
-    let context = ReadContext { directory: Path::new("/nowhere"), environment: &HashMap::new() };
+    let (places, environment) = (Places::default(), HashMap::new());
+    let context =
+        ReadContext { directory: Path::new("/nowhere"), places: &places, environment: &environment };
     read(TableReader::new("admin".into(), "admin", Some(values.into()), &mut report), &context);
     report.problems.into_iter().map(|problem| (problem.key, problem.message)).collect()
 }

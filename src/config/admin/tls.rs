@@ -1,4 +1,4 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
@@ -32,8 +32,7 @@ impl fmt::Debug for AdminTls {
 
 /// Reads `tls_cert_file` and `tls_key_file`, if they are set.
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<AdminTls> {
-    let mut file =
-        |key: &'static str| section.optional::<PathBuf>(key).map(|file| context.directory.join(file));
+    let mut file = |key: &'static str| section.optional_path(key, context);
     let (cert, key) = (file("tls_cert_file"), file("tls_key_file"));
     let (cert, key) = match (cert, key) {
         (None, None) => return None,

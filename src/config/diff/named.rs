@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use matterhost_actors::hosting::AccountSettings;
+
 use super::{
     Change, ChangeStatus, Compared,
     Effect::{self, Immediate, NextConnection, Restart},
@@ -82,13 +84,36 @@ pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Chan
         new,
         |account| account.name.as_str(),
         |a, b| {
-            compared(vec![
+            let mut keys = vec![
                 ("server", a.server == b.server, Restart),
                 ("token", a.token.same_as(&b.token), Restart),
                 ("sinks", a.sinks == b.sinks, Immediate),
-            ])
+            ];
+            keys.extend(compare_settings(a.settings.as_deref(), b.settings.as_deref()));
+            compared(keys)
         },
     )
+}
+
+/// Compares the settings that accounts have for themselves, by section.
+fn compare_settings(
+    a: Option<&AccountSettings>,
+    b: Option<&AccountSettings>,
+) -> [(&'static str, bool, Effect); 5] {
+    fn same<T: PartialEq>(
+        a: Option<&AccountSettings>,
+        b: Option<&AccountSettings>,
+        section: impl Fn(&AccountSettings) -> T,
+    ) -> bool {
+        a.map(&section) == b.map(&section)
+    }
+    [
+        ("restart", same(a, b, |own| own.restart), Immediate),
+        ("health", same(a, b, |own| own.health), Immediate),
+        ("delivery", same(a, b, |own| own.delivery), Immediate),
+        ("catch_up", same(a, b, |own| own.catch_up), Immediate),
+        ("replies", same(a, b, |own| own.replies), Immediate),
+    ]
 }
 
 pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {

@@ -19,7 +19,7 @@ fn load(dir: &TempDir, server: &str, environment: &[(&str, &str)]) -> Result<Con
     let mut all: std::collections::HashMap<_, _> =
         environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     all.insert("HOME".to_owned(), "/nonexistent".to_owned());
-    Config::load(&Sources { file, environment: all, flags: Vec::new() }, None)
+    Config::load(&Sources { files: vec![file], environment: all, flags: Vec::new() }, None)
 }
 
 fn refused(dir: &TempDir, server: &str) -> String {
@@ -122,7 +122,7 @@ fn a_proxy_over_tls_is_trusted_as_the_server_is() {
     );
     let file = dir.path().join("matterhost.toml");
     fs::write(&file, text).unwrap();
-    let sources = Sources { file, ..Sources::default() };
+    let sources = Sources { files: vec![file], ..Sources::default() };
     let message = Config::load(&sources, None).unwrap_err().to_string();
     assert!(message.contains("none.pem"), "{message}");
 }

@@ -1,6 +1,9 @@
 //! `type = "exec"`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::attempts::{self, AttemptLimits};
 use crate::config::{key_reader::TableReader, servers::ReadContext, value::StringList};
@@ -35,12 +38,12 @@ pub struct ExecConfig {
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ExecConfig> {
     let command = command(section);
-    let dir = section.optional::<PathBuf>("dir").map(|path| context.directory.join(path));
+    let dir = section.optional_path("dir", context);
     let pass_env = section.read("pass_env", StringList::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SHORTEST_TIMEOUT..=LONGEST_TIMEOUT);
     let attempts = attempts::read(section);
-    let dir = dir.unwrap_or_else(|| context.directory.to_owned());
+    let dir = dir.unwrap_or_else(|| section.resolve("dir", Path::new(""), context));
     if !dir.as_os_str().is_empty() && !dir.is_dir() {
         let message = format!("{} is not a directory", dir.display());
         section.refuse("dir", message, "use an existing directory");

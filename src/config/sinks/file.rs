@@ -37,7 +37,7 @@ pub struct FileConfig {
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<FileConfig> {
-    let path = section.optional::<PathBuf>("path");
+    let path = section.optional_path("path", context);
     if path.is_none() && !section.has("path") {
         section.refuse(
             "path",
@@ -49,7 +49,7 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let rotate_after = section.within("rotate_after", ROTATE_AFTER, SHORTEST_AGE..=LONGEST_AGE);
     let keep = section.within("rotate_keep", KEEP, 1..=MOST_KEPT);
     let fsync = section.read("fsync", true);
-    let path = context.directory.join(path?);
+    let path = path?;
     if path.is_dir() {
         section.refuse("path", format!("{} is a directory", path.display()), "name a file in it");
         return None;

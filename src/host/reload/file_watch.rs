@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::watched_paths::{self, WatchedPaths};
+use crate::config::Directory;
 
 /// Quiet time after which changed files are read: a file being written is complete by then.
 const SETTLE_TIME: Duration = Duration::from_millis(200);
@@ -26,7 +27,7 @@ const MAX_SETTLE_TIME: Duration = Duration::from_secs(2);
 /// whole, send no notifications.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A watch on the directories of some files, and on those of the symbolic links to them.
+/// A watch on some directories, on those of some files, and on those of the symbolic links to them.
 pub(in crate::host) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
     paths: Arc<RwLock<WatchedPaths>>,
@@ -46,10 +47,16 @@ impl FileWatch {
         Self { watcher: None, paths, watched: BTreeSet::new(), changes, seen: 0, failure_logged: false }
     }
 
-    /// Watches these files instead of the previous ones. Resolves symbolic links again each time.
-    pub(in crate::host) async fn watch_files(&mut self, files: BTreeSet<PathBuf>) {
+    /// Watches these files, and the files in these directories, instead of the previous ones. Resolves symbolic links
+    /// again each time.
+    pub(in crate::host) async fn watch_files(
+        &mut self,
+        files: BTreeSet<PathBuf>,
+        directories: Vec<Directory>,
+    ) {
         // On another thread: there may be many files, and a file system that hangs must not block this one.
-        let Ok(paths) = spawn_blocking(move || watched_paths::resolve(&files)).await else { return };
+        let resolved = spawn_blocking(move || watched_paths::resolve(files, &directories));
+        let Ok(paths) = resolved.await else { return };
         let wanted: BTreeSet<_> = paths.keys().cloned().collect();
         *self.paths.write() = paths;
         for unwanted in self.watched.difference(&wanted) {
@@ -125,7 +132,7 @@ fn concerns(event: &Event, paths: &WatchedPaths) -> bool {
     let is_watched = |path: &PathBuf| {
         // The event of a directory that is removed names the directory itself.
         let entry = path.parent().and_then(|parent| paths.get(parent)).zip(path.file_name());
-        paths.contains_key(path) || entry.is_some_and(|(names, name)| names.contains(name))
+        paths.contains_key(path) || entry.is_some_and(|(names, name)| names.contain(name))
     };
     event.need_rescan() || event.paths.iter().any(is_watched)
 }

@@ -3,21 +3,47 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     path::{self, Component, Path, PathBuf},
 };
 
+use crate::config::Directory;
+
 /// Directories, each with the names to watch in it.
-pub(in crate::host) type WatchedPaths = BTreeMap<PathBuf, BTreeSet<OsString>>;
+pub(in crate::host) type WatchedPaths = BTreeMap<PathBuf, WatchedNames>;
+
+/// The names to watch in a directory.
+#[derive(Debug, Default)]
+pub(in crate::host) struct WatchedNames {
+    names: BTreeSet<OsString>,
+    /// Directories of the configuration, in which other names count too.
+    patterns: Vec<Directory>,
+}
 
 /// Number of symbolic links that are followed, as in the Linux kernel.
 const MAX_LINKS: usize = 40;
 
-/// Returns the directory entries of the files.
-pub(in crate::host) fn resolve(files: &BTreeSet<PathBuf>) -> WatchedPaths {
+impl WatchedNames {
+    /// Returns true if a change of this name counts.
+    pub(in crate::host) fn contain(&self, name: &OsStr) -> bool {
+        let matches = |name| self.patterns.iter().any(|directory| directory.matches(name));
+        self.names.contains(name) || name.to_str().is_some_and(matches)
+    }
+}
+
+/// Returns the directory entries of the files, and those of the files in the directories.
+pub(in crate::host) fn resolve(mut files: BTreeSet<PathBuf>, directories: &[Directory]) -> WatchedPaths {
     let mut paths = WatchedPaths::new();
-    for file in files {
+    for directory in directories {
+        let path = Some(directory.path()).filter(|path| !path.as_os_str().is_empty());
+        let path = path.unwrap_or(Path::new("."));
+        files.insert(path.to_owned());
+        files.extend(directory.files());
+        let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        paths.entry(absolute).or_default().patterns.push(directory.clone());
+    }
+    for file in &files {
         add(file, &mut paths);
     }
     paths
@@ -36,7 +62,7 @@ fn add(file: &Path, paths: &mut WatchedPaths) {
         if (link.is_some() || remaining.is_empty())
             && let Some(name) = component.file_name()
         {
-            paths.entry(directory.clone()).or_default().insert(name.to_owned());
+            paths.entry(directory.clone()).or_default().names.insert(name.to_owned());
         }
         match link {
             Some(target) => {
@@ -67,7 +93,7 @@ mod tests {
     fn entries(file: &Path) -> Vec<(PathBuf, Vec<OsString>)> {
         let mut paths = WatchedPaths::new();
         add(file, &mut paths);
-        paths.into_iter().map(|(dir, names)| (dir, names.into_iter().collect())).collect()
+        paths.into_iter().map(|(dir, watched)| (dir, watched.names.into_iter().collect())).collect()
     }
 
     #[test]

@@ -6,14 +6,15 @@ use crate::sinks::{
 use crate::telemetry::metrics::{Format, Metrics};
 
 fn start(scripted: &Arc<ScriptedSink>) -> BestEffortQueue {
-    start_with(scripted, &Metrics::new(true))
+    start_with(scripted, &Metrics::new(true), SinkMonitor::default())
 }
 
-fn start_with(scripted: &Arc<ScriptedSink>, metrics: &Metrics) -> BestEffortQueue {
+fn start_with(scripted: &Arc<ScriptedSink>, metrics: &Metrics, monitor: SinkMonitor) -> BestEffortQueue {
     BestEffortQueue::start(
         &"spare".into(),
         Arc::clone(scripted) as Arc<dyn EventSink>,
         metrics.sink_meter("spare"),
+        monitor,
     )
     .unwrap()
 }
@@ -47,10 +48,26 @@ async fn events_are_acknowledged_at_once_and_delivered_in_order() {
 }
 
 #[tokio::test]
+async fn an_operator_makes_it_try_at_once_what_waits() {
+    let (scripted, monitor) = (Arc::<ScriptedSink>::default(), SinkMonitor::default());
+    scripted.answer(retry(3_600_000));
+    let sink = start_with(&scripted, &Metrics::new(true), monitor.clone());
+    outcome(sink.deliver(&post("c", "1"))).await;
+    wait_for_events(&scripted, 1).await;
+    // The command counts from the moment at which the queue waits.
+    let end = Instant::now() + DEADLINE;
+    while scripted.delivered_ids().len() < 2 {
+        assert!(Instant::now() < end, "{:?}", scripted.delivered_ids());
+        monitor.request_retry();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn events_beyond_the_capacity_are_dropped() {
     let scripted = Arc::<ScriptedSink>::default();
     let (first, metrics) = (scripted.answer_later(), Metrics::new(true));
-    let sink = start_with(&scripted, &metrics);
+    let sink = start_with(&scripted, &metrics, SinkMonitor::default());
     for id in 0..MAX_QUEUED_EVENTS + 10 {
         assert_eq!(outcome(sink.deliver(&post("c", &id.to_string()))).await, Outcome::Acknowledged);
     }

@@ -1,35 +1,29 @@
-//! Retries dead letters.
+//! Retries dead letters by way of the running sink: with its slots, its limits and its replies.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
-use matterhost_actors::{
-    policy::RestartPolicy,
-    ports::{Delivered, Outcome, Poster},
+use matterhost_actors::ports::{Delivered, Outcome};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
 };
-use tokio::time::{Instant, sleep};
 
-use super::{DeadLetter, DeadLetters};
-use crate::config::{Config, SinkConfig, SinkKind};
-use crate::sinks::{
-    HandlerDeps,
-    exec::Exec,
-    message::Message,
-    reply::DiscardingReplyPoster,
-    webhook::Webhook,
-    worker::{self, Worker},
-};
+use super::{DeadLetters, Selection, StoredLetter};
+use crate::sinks::{SinkHandle, message::Message, running_sink::LetterTarget};
 
 /// A handler that accepts no event for this long is considered down; the remaining letters are kept.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 /// The longest wait between two attempts, whatever the handler asks for: a person waits for the result.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
+/// The letters that are removed from the files together. A crash before that sends them again.
+const REMOVED_AT_ONCE: usize = 32;
 
 /// The result of retrying a sink's dead letters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct RetrySummary {
     /// Letters that the handler accepted.
     pub accepted: usize,
-    /// Letters that the handler refused again; they are kept.
+    /// Letters that the handler refused again; they are kept, as the newest.
     pub refused: usize,
     /// Letters without a final answer; they are kept.
     pub remaining: usize,
@@ -37,108 +31,88 @@ pub struct RetrySummary {
     pub cause: Option<String>,
 }
 
-/// A sink with a handler to retry letters with.
-enum RetryTarget {
-    Webhook(Webhook),
-    Exec(Exec),
+/// The reason why dead letters cannot be retried.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// They are being retried.
+    #[error("the dead letters of sink {0} are being retried already")]
+    Busy(String),
+    /// The sink refuses no events.
+    #[error("a {0} sink has no handler to send dead letters to")]
+    NoHandler(&'static str),
+    /// A file cannot be read or written.
+    #[error("the dead letters cannot be read or written: {0}")]
+    Files(#[from] io::Error),
 }
 
-/// Delivers the dead letters of a sink to its handler again, in order.
-///
-/// # Errors
-/// If the letters cannot be read or written, or the sink cannot be started; then all of them are still there.
-pub async fn retry_dead_letters(sink: &SinkConfig, config: &Config) -> io::Result<RetrySummary> {
-    let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
-    let taken = letters.take()?;
-    if taken.is_empty() {
-        letters.finish_retry(&[])?;
-        return Ok(RetrySummary::default());
-    }
-    let Some(target) = RetryTarget::start(sink, config.host.restart)? else {
-        return Ok(RetrySummary::default());
-    };
-    let (summary, kept) = target.retry_all(taken).await;
-    worker::close_all(std::slice::from_ref(target.worker())).await;
-    letters.finish_retry(&kept)?;
-    Ok(summary)
-}
-
-impl RetryTarget {
-    /// Starts the sink; `None` for a type without a handler.
-    fn start(sink: &SinkConfig, restart: RestartPolicy) -> io::Result<Option<Self>> {
-        let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new(Arc::clone(&sink.name)));
-        // Letters that are refused again are written back once all have been retried.
-        let handler_deps = HandlerDeps { sink: Arc::clone(&sink.name), poster, dead_letters: None };
-        Ok(match &sink.kind {
-            SinkKind::Webhook(config) => {
-                Some(Self::Webhook(Webhook::start((**config).clone(), handler_deps)?))
-            }
-            SinkKind::Exec(config) => Some(Self::Exec(Exec::start(config.clone(), restart, handler_deps)?)),
-            SinkKind::Stdout | SinkKind::File(_) => None,
-        })
-    }
-
-    async fn retry_all(&self, letters: Vec<DeadLetter>) -> (RetrySummary, Vec<DeadLetter>) {
-        let (mut summary, mut kept) = (RetrySummary::default(), Vec::new());
-        for mut letter in letters {
+impl SinkHandle {
+    /// Delivers the selected dead letters to the handler again, in order. Those that it accepts are removed; one that it
+    /// refuses again becomes a new letter.
+    ///
+    /// # Errors
+    /// If the files cannot be read or written, or a retry is running.
+    pub async fn retry_letters(&self, selection: Selection) -> Result<RetrySummary, RetryError> {
+        let target = self.target.as_ref().ok_or(RetryError::NoHandler(self.kind))?;
+        let busy = |_| RetryError::Busy(self.name.to_string());
+        let _retrying = self.monitor.begin_retry().map_err(busy)?;
+        let letters = self.letters.clone();
+        let selected = run_blocking(move || letters.select(&selection)).await?;
+        let (mut summary, mut done) = (RetrySummary::default(), Vec::new());
+        for letter in selected {
             if summary.cause.is_some() {
                 summary.remaining += 1;
-                kept.push(letter);
                 continue;
             }
-            match self.retry(letter.event.get()).await {
-                Ok(()) => summary.accepted += 1,
-                Err(RetryError::Permanent(cause)) => {
-                    summary.refused += 1;
-                    letter.cause = cause.into();
-                    kept.push(letter);
+            match retry(target, letter.letter.event.get()).await {
+                Ok(is_accepted) => {
+                    summary.accepted += usize::from(is_accepted);
+                    summary.refused += usize::from(!is_accepted);
+                    done.push(letter);
                 }
-                Err(RetryError::Transient(cause)) => {
+                Err(cause) => {
                     summary.remaining += 1;
                     summary.cause = Some(cause);
-                    kept.push(letter);
                 }
             }
-        }
-        (summary, kept)
-    }
-
-    async fn retry(&self, json: &str) -> Result<(), RetryError> {
-        let message = Message::parse(json).ok_or(RetryError::Permanent("the event cannot be read".into()))?;
-        let deadline = Instant::now() + GIVE_UP_AFTER;
-        loop {
-            match self.deliver(message.clone()).await {
-                Outcome::Acknowledged => return Ok(()),
-                Outcome::Rejected { cause } => return Err(RetryError::Permanent(cause)),
-                Outcome::Retry { cause, .. } | Outcome::Broken { cause } if Instant::now() >= deadline => {
-                    return Err(RetryError::Transient(cause));
-                }
-                Outcome::Retry { after, .. } => sleep(after.min(MAX_RETRY_DELAY)).await,
-                Outcome::Broken { .. } => sleep(MAX_RETRY_DELAY).await,
+            if done.len() >= REMOVED_AT_ONCE {
+                remove(&self.letters, std::mem::take(&mut done)).await?;
             }
         }
-    }
-
-    async fn deliver(&self, message: Message) -> Outcome {
-        let delivered = match self {
-            Self::Webhook(webhook) => webhook.submit(message),
-            Self::Exec(exec) => exec.submit(message),
-        };
-        match delivered {
-            Delivered::Now(outcome) => outcome,
-            Delivered::Later(outcome) => outcome.await,
-        }
-    }
-
-    fn worker(&self) -> &Worker {
-        match self {
-            Self::Webhook(webhook) => &webhook.worker,
-            Self::Exec(exec) => &exec.worker,
-        }
+        remove(&self.letters, done).await?;
+        Ok(summary)
     }
 }
 
-enum RetryError {
-    Permanent(String),
-    Transient(String),
+/// Delivers one event. Returns false if the handler refused it again, or the cause if there is no final answer.
+async fn retry(target: &LetterTarget, json: &str) -> Result<bool, String> {
+    let message = Message::parse(json).ok_or("the event of a letter cannot be read; drop it")?;
+    let deadline = Instant::now() + GIVE_UP_AFTER;
+    loop {
+        let outcome = match target.submit(message.clone()) {
+            Delivered::Now(outcome) => outcome,
+            Delivered::Later(outcome) => outcome.await,
+        };
+        let (after, cause) = match outcome {
+            Outcome::Acknowledged => return Ok(true),
+            Outcome::Rejected { .. } => return Ok(false),
+            Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => (after, cause),
+            Outcome::Broken { cause } => (MAX_RETRY_DELAY, cause),
+        };
+        let after = after.min(MAX_RETRY_DELAY);
+        if Instant::now() + after >= deadline {
+            return Err(cause);
+        }
+        sleep(after).await;
+    }
+}
+
+async fn remove(letters: &DeadLetters, done: Vec<StoredLetter>) -> io::Result<()> {
+    let letters = letters.clone();
+    run_blocking(move || letters.remove(&done)).await.map(drop)
+}
+
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -1,4 +1,4 @@
-use std::{os::unix::fs::PermissionsExt as _, sync::Arc, thread};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, thread};
 
 use super::*;
 use crate::sinks::tests::fixtures::post;
@@ -63,22 +63,41 @@ fn the_files_have_a_bound_and_the_oldest_goes() {
     assert!(sizes.iter().all(|size| *size <= 1_500), "{sizes:?}");
 }
 
+fn selected(ids: &[&str]) -> Selection {
+    Selection { ids: ids.iter().map(|id| (*id).to_owned()).collect(), account: None }
+}
+
 #[test]
-fn a_dead_letter_stays_until_its_retry_is_done() {
+fn a_dead_letter_stays_until_it_is_removed() {
     let fixture = fixture(1_500);
     fixture.add_all(&["1", "2", "3", "4"]);
-    assert_eq!(ids(&fixture.letters.take().unwrap()), ["1", "2", "3", "4"]);
-    // As after a crash: the next retry takes them again, with those added since.
+    let chosen = fixture.letters.select(&selected(&["2", "4"])).unwrap();
+    assert_eq!(fixture.ids(), ["1", "2", "3", "4"], "as after a crash: they are still there");
+    // One that comes meanwhile is kept.
     fixture.add("5");
-    assert_eq!(fixture.ids(), ["1", "2", "3", "4", "5"]);
-    let taken = fixture.letters.take().unwrap();
-    assert_eq!(ids(&taken), ["1", "2", "3", "4", "5"]);
-    fixture.add("6");
-    fixture.letters.finish_retry(&taken[3..]).unwrap();
-    assert_eq!(fixture.ids(), ["6", "4", "5"]);
-    let taken = fixture.letters.take().unwrap();
-    fixture.letters.finish_retry(&[]).unwrap();
-    assert_eq!((taken.len(), fixture.ids().len()), (3, 0));
+    assert_eq!(fixture.letters.remove(&chosen).unwrap(), 2);
+    assert_eq!(fixture.ids(), ["1", "3", "5"]);
+    assert_eq!(fixture.letters.remove(&chosen).unwrap(), 0, "they are gone");
+    let all = fixture.letters.select(&Selection::default()).unwrap();
+    assert_eq!((fixture.letters.count().unwrap(), fixture.letters.remove(&all).unwrap()), (3, 3));
+    assert_eq!((fixture.letters.count().unwrap(), fixture.ids().len()), (0, 0));
+    let files = fs::read_dir(fixture.dir.path().join("dead")).unwrap();
+    let names: Vec<_> = files.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["hook.lock"], "nothing else is left over");
+}
+
+#[test]
+fn letters_are_selected_by_account_and_by_event() {
+    let fixture = fixture(1 << 20);
+    fixture.add_all(&["1", "2"]);
+    let of = |account: &str, ids: &[&str]| {
+        let selection = Selection { account: Some(account.into()), ..selected(ids) };
+        let found = fixture.letters.select(&selection).unwrap();
+        found.into_iter().map(|stored| stored.letter.id().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("helpdesk", &[]), ["1", "2"]);
+    assert_eq!(of("helpdesk", &["2", "9"]), ["2"]);
+    assert!(of("other", &["2"]).is_empty());
 }
 
 #[test]
@@ -100,8 +119,9 @@ fn writers_and_retries_exclude_each_other() {
     });
     let mut seen = Vec::new();
     while !writer.is_finished() {
-        seen.extend(ids(&fixture.letters.take().unwrap()));
-        fixture.letters.finish_retry(&[]).unwrap();
+        let taken = fixture.letters.select(&Selection::default()).unwrap();
+        fixture.letters.remove(&taken).unwrap();
+        seen.extend(taken.into_iter().map(|stored| stored.letter.id().unwrap().to_string()));
     }
     writer.join().unwrap();
     seen.extend(fixture.ids());

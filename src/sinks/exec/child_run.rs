@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use tokio::{
     process::ChildStdout,
     task::JoinHandle,
@@ -23,6 +24,7 @@ use crate::{
         failing_events::MAX_DEATHS,
         handler::ThrottledWarning,
         message::Message,
+        monitor::CommandReceiver,
         queue::{Job, JobReceiver},
         worker::{self, CloseSignal},
     },
@@ -49,12 +51,16 @@ const FLOOD_WINDOW: Duration = Duration::from_secs(1);
 pub(super) enum RunEnd {
     /// The sink is closing.
     Closing,
+    /// An operator wants another child.
+    Restarted,
     /// The child failed.
     Fault {
         /// The reason, with the child's last lines.
         cause: String,
         /// True if an event may be the cause.
         blames_event: bool,
+        /// The events that it had, for the log.
+        had: String,
     },
 }
 
@@ -90,13 +96,13 @@ impl<'a> ChildRun<'a> {
     ) -> io::Result<Self> {
         let (process, Pipes { input, output, log }) = Process::start(config, group)?;
         let last_lines = LastLines::default();
-        let sink = Arc::clone(&state.handler_deps.sink);
+        let (sink, monitor) = (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
         Ok(Self {
             process,
             // One place per unanswered event, so it is never full.
             input: ChildInput::new(input, config.in_flight),
             output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
-            log: tokio::task::spawn_local(forward_log(sink, log, Rc::clone(&last_lines))),
+            log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
             unanswered: UnansweredEvents::new(Rc::clone(state)),
             suspects: VecDeque::new(),
@@ -108,21 +114,32 @@ impl<'a> ChildRun<'a> {
     }
 
     /// Sends events and reads answers until the child fails or the sink closes.
-    pub(super) async fn run(mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
-        let fault = self.serve(jobs, closing).await;
+    pub(super) async fn run(
+        mut self,
+        jobs: &mut JobReceiver<Message>,
+        closing: &mut CloseSignal,
+        commands: &mut CommandReceiver,
+    ) -> RunEnd {
+        let (fault, is_restart) = tokio::select! {
+            fault = self.serve(jobs, closing) => (fault, false),
+            () = commands.restart() => (None, true),
+        };
         let read = self.input.read_by_child();
         if fault.is_none() {
             self.shut_down().await;
         }
         self.process.kill().await;
         let end = match fault {
+            None if is_restart => RunEnd::Restarted,
             None => RunEnd::Closing,
             Some(fault) => {
                 let cause = format!("{fault}{}", self.describe_last_lines().await);
+                let had = self.unanswered.describe_read(read);
                 let blames_event = self.unanswered.record_death(read, &cause);
-                RunEnd::Fault { cause, blames_event }
+                RunEnd::Fault { cause, blames_event, had }
             }
         };
+        self.state.handler_deps.monitor.free_all_slots();
         self.unanswered.return_all(REDELIVER_AFTER, "the handler ended");
         for job in self.suspects.drain(..).chain(self.state.waiting.borrow_mut().clear()) {
             job.settle(super::redeliver("the handler ended"));
@@ -150,7 +167,7 @@ impl<'a> ChildRun<'a> {
                 }
                 () = sleep_until_some(deadline) => match self.unanswered.expire_oldest(self.config.timeout) {
                     Some(Overdue::Child(fault)) => return Some(fault),
-                    Some(Overdue::Event(problem)) => self.report_overdue(&problem),
+                    Some(Overdue::Event(event, problem)) => self.report_overdue(&event, &problem),
                     None => {}
                 },
                 job = jobs.recv() => match job {
@@ -161,12 +178,11 @@ impl<'a> ChildRun<'a> {
         }
     }
 
-    fn report_overdue(&self, problem: &str) {
+    fn report_overdue(&self, event: &Message, problem: &str) {
         let sink = &*self.state.handler_deps.sink;
-        tracing::warn!(
-            sink,
-            "the handler is slow: {problem}; the event is delivered again, the others go on"
-        );
+        let (account, channel, event) = (event.account.as_str(), event.channel.as_str(), &*event.id);
+        let then = "the event is delivered again, the others go on";
+        tracing::warn!(sink, account, channel, event, "the handler is slow: {problem}; {then}");
     }
 
     /// Sends the events that may go to the child now. An event with which the child died twice goes alone, so that
@@ -181,7 +197,7 @@ impl<'a> ChildRun<'a> {
             if self.suspects.iter().any(|job| deaths(job) + 1 >= MAX_DEATHS) {
                 return;
             }
-            let Some(job) = self.state.waiting.borrow_mut().take() else { return };
+            let Some(job) = self.state.take_waiting() else { return };
             if deaths(&job) == 0 {
                 self.send_to_child(job);
             } else {
@@ -244,7 +260,7 @@ impl<'a> ChildRun<'a> {
             return String::new();
         }
         // Newest first, because the end of a stack trace names the error and the text may be cut.
-        let lines: Vec<_> = lines.iter().rev().map(String::as_str).collect();
+        let lines: Vec<_> = lines.iter().rev().map(Excerpt::as_str).collect();
         format!("; its last lines, newest first: {}", lines.join(" | "))
     }
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use crate::{config::ExecConfig, sinks::handler::excerpt, telemetry::logging::HANDLER_TARGET};
+use crate::{config::ExecConfig, sinks::monitor::SinkMonitor, telemetry::logging::HANDLER_TARGET};
 
 /// The environment variables that every child gets; none of them holds a token.
 const INHERITED_VARIABLES: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
@@ -117,16 +117,23 @@ impl ProcessGroup {
 }
 
 /// The last lines of a child's standard error, oldest first.
-pub(super) type LastLines = Rc<RefCell<VecDeque<String>>>;
+pub(super) type LastLines = Rc<RefCell<VecDeque<Excerpt>>>;
 
 /// Logs the lines of the child's standard error, and keeps the last ones.
-pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr, last_lines: LastLines) {
+pub(super) async fn forward_log(
+    sink: Arc<str>,
+    monitor: SinkMonitor,
+    stderr: ChildStderr,
+    last_lines: LastLines,
+) {
     let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(MAX_LOG_LINE_BYTES));
     loop {
         match lines.next().await {
             Some(Ok(line)) => {
-                tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{}", Excerpt::of(&line));
-                keep_line(&mut last_lines.borrow_mut(), &line);
+                let line = Excerpt::of(&line);
+                tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{line}");
+                monitor.record_line(line.clone());
+                keep_line(&mut last_lines.borrow_mut(), line);
             }
             Some(Err(_)) => {
                 tracing::info!(target: HANDLER_TARGET, sink = &*sink, "(a line that is too long or not UTF-8)");
@@ -138,8 +145,7 @@ pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr, last_lines:
     }
 }
 
-fn keep_line(last_lines: &mut VecDeque<String>, line: &str) {
-    let line = excerpt(line);
+fn keep_line(last_lines: &mut VecDeque<Excerpt>, line: Excerpt) {
     if line.is_empty() {
         return;
     }

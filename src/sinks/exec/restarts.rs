@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use matterhost_actors::policy::{Backoff, Budget, ChargeOutcome, RestartPolicy};
+use matterhost_actors::policy::{self, Backoff, ChargeOutcome, RestartPolicy};
 use tokio::sync::watch;
+
+use crate::sinks::monitor::Budget;
 
 /// The restart policy, budget and backoff of a child.
 #[derive(Debug)]
@@ -11,7 +13,7 @@ pub(super) struct ChildRestarts {
     /// The configured policy, which may change.
     configured: watch::Receiver<RestartPolicy>,
     policy: RestartPolicy,
-    budget: Budget,
+    budget: policy::Budget,
     backoff: Backoff,
 }
 
@@ -27,7 +29,7 @@ pub(super) enum NextStart {
 impl ChildRestarts {
     pub(super) fn new(mut configured: watch::Receiver<RestartPolicy>) -> Self {
         let policy = *configured.borrow_and_update();
-        let (budget, backoff) = (Budget::new(policy.settings()), Backoff::new(policy.delays()));
+        let (budget, backoff) = (policy::Budget::new(policy.settings()), Backoff::new(policy.delays()));
         Self { configured, policy, budget, backoff }
     }
 
@@ -43,6 +45,18 @@ impl ChildRestarts {
     /// Records the start of a child. After a cooldown the budget allows one trial.
     pub(super) fn child_started(&mut self) {
         self.budget.cooled_down();
+    }
+
+    /// Restores the whole budget and the shortest delay, as an operator asked.
+    pub(super) fn reset(&mut self) {
+        self.apply_policy_change();
+        self.budget.reset();
+        self.backoff.reset();
+    }
+
+    /// Returns the state of the budget.
+    pub(super) fn budget(&mut self, now: Instant) -> Budget {
+        Budget { left: self.budget.remaining(now), used: self.budget.used(now) }
     }
 
     /// Records the exit of a child that ran for `ran`. An exit that an event is blamed for is not charged, since the event

@@ -1,3 +1,4 @@
+mod commands;
 mod failures;
 
 use matterhost_actors::{model::OutgoingAction, ports::Poster};

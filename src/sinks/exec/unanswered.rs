@@ -71,7 +71,7 @@ struct PendingReplies {
 /// The consequence of an event's passed deadline.
 pub(super) enum Overdue {
     /// The event's turn has ended; the child goes on.
-    Event(String),
+    Event(Box<Message>, String),
     /// The child answers nothing at all.
     Child(String),
 }
@@ -158,8 +158,9 @@ impl UnansweredEvents {
         }
         self.overdue.push_back(event.job.item.clone());
         let said = format!("the handler left the event unanswered for {time} (answer_timeout)");
+        let item = Box::new(event.job.item.clone());
         self.state.retry(event.job, Failure::Event, &said, |after| after);
-        Some(Overdue::Event(cause))
+        Some(Overdue::Event(item, cause))
     }
 
     /// Returns all events, to be delivered again.
@@ -167,6 +168,18 @@ impl UnansweredEvents {
         for event in self.events.drain(..) {
             event.job.settle(Outcome::Retry { after, cause: cause.to_owned() });
         }
+    }
+
+    /// Describes the events that a child has read that many bytes of, for the log.
+    pub(super) fn describe_read(&self, read: u64) -> String {
+        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
+        let Some(first) = taken.first().map(|event| &event.job.item) else { return String::new() };
+        let more = match taken.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (id, channel, account) = (&first.id, first.channel.as_str(), first.account.as_str());
+        format!("; it had event {id} in channel {channel} of account {account}{more}")
     }
 
     /// Records that the child died, having read that many bytes, and takes an event away that it died on too often.
@@ -246,9 +259,17 @@ impl UnansweredEvent {
 }
 
 impl ExecState {
+    /// Takes the next event that waits, with a slot for it.
+    pub(super) fn take_waiting(&self) -> Option<Job<Message>> {
+        let job = self.waiting.borrow_mut().take()?;
+        self.handler_deps.monitor.take_slot(&job.item.account);
+        Some(job)
+    }
+
     /// Returns the slot of an event.
     pub(super) fn release(&self, job: &Job<Message>) {
         self.waiting.borrow_mut().release(&job.item.account);
+        self.handler_deps.monitor.free_slot(&job.item.account);
     }
 
     /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
@@ -257,7 +278,9 @@ impl ExecState {
         match next {
             NextAttempt::GiveUp(limit) => self.reject(job, &format!("{cause}; {limit}")),
             NextAttempt::After(after) => {
-                job.settle(Outcome::Retry { after: delay(after), cause: cause.to_owned() });
+                let cause = cause.to_owned();
+                let outcome = self.failing.borrow().retry_outcome(&job.item, delay(after), cause);
+                job.settle(outcome);
             }
         }
     }

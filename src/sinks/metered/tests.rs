@@ -41,7 +41,7 @@ async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
 #[tokio::test]
 async fn an_event_counts_once_and_by_its_type() {
     let (scripted, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
-    let sink = CountedSink::new(scripted.clone(), metrics.clone());
+    let sink = CountedSink::new(scripted.clone(), Arc::default(), metrics.clone());
     scripted.answer(retry(1));
     scripted.answer(Outcome::Acknowledged);
     scripted.answer(Outcome::Rejected { cause: "no".into() });

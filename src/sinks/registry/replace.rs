@@ -13,8 +13,9 @@ use super::{SinkError, SinkRegistry};
 use crate::{
     config::{Config, DeadLetterConfig, SinkConfig},
     sinks::{
-        HandlerDeps,
+        HandlerDeps, SinkHandle,
         dead_letter::DeadLetters,
+        monitor::SinkMonitor,
         running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
         start_gate::StartGate,
     },
@@ -60,14 +61,15 @@ impl SinkRegistry {
         sink: &SinkConfig,
         dead_letter: &DeadLetterConfig,
     ) -> Result<RunningSink, SinkError> {
+        let meter = self.metrics.sink_meter(&sink.name);
         let handler_deps = HandlerDeps {
             sink: Arc::clone(&sink.name),
             poster: Arc::clone(&self.poster),
             dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
+            monitor: SinkMonitor::new(meter.clone()),
         };
         let instance_id = self.next_instance_id();
-        let (restart, start_gate, meter) =
-            (self.restart_policy.subscribe(), self.start_gate(sink), self.metrics.sink_meter(&sink.name));
+        let (restart, start_gate) = (self.restart_policy.subscribe(), self.start_gate(sink));
         let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
         let running = RunningSink::start(sink, deps, || self.output());
         running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
@@ -113,7 +115,17 @@ impl SinkRegistry {
             self.update_filter(&name, sink);
         }
         self.ending.extend(removed.iter().map(EndingSink::of));
+        self.publish_sinks();
         RemovedSinks(removed)
+    }
+
+    /// Puts the running sinks on the board.
+    fn publish_sinks(&self) {
+        let handle = |(name, running): (&Arc<str>, &RunningSink)| {
+            let letters = DeadLetters::for_sink(name, &self.dead_letter);
+            (Arc::clone(name), SinkHandle::of(running, letters))
+        };
+        self.board.set_sinks(self.by_name.iter().map(handle).collect());
     }
 
     /// Gives a running sink a new filter, and with it a new instance id, so that accounts notice the change.

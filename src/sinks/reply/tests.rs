@@ -66,14 +66,3 @@ fn the_charset_is_checked() {
     }
     assert!(!is_utf8(Some("application/json; charset=utf-16")));
 }
-
-#[tokio::test]
-async fn without_a_poster_replies_are_dropped() {
-    let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
-    let poster = DiscardingReplyPoster::new("hook".into());
-    let account = reply.account.clone();
-    let action = reply.into_action().unwrap();
-    poster.post(&account, action.clone()).await.unwrap();
-    poster.post(&account, action).await.unwrap();
-    assert!(poster.logged.load(Ordering::Relaxed));
-}

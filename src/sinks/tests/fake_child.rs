@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::fixtures::{DEADLINE, handler_deps};
 use crate::{
     config::{AttemptLimits, ExecConfig},
-    sinks::{HandlerDeps, exec::Exec},
+    sinks::{HandlerDeps, exec::Exec, monitor::SinkMonitor},
 };
 
 /// A handler that obeys the message of a post: `retry-once`, `reject`, `die-once`, `hang-once` and so on; any other
@@ -54,6 +54,7 @@ for line in sys.stdin:
 /// A child and its directory.
 pub(in crate::sinks) struct FakeChild {
     pub(in crate::sinks) exec: Exec,
+    pub(in crate::sinks) monitor: SinkMonitor,
     dir: TempDir,
 }
 
@@ -98,8 +99,9 @@ impl FakeChild {
         };
         change(&mut config);
         let handler_deps = HandlerDeps { poster, ..handler_deps("child") };
+        let monitor = handler_deps.monitor.clone();
         let exec = Exec::start(config, policy, handler_deps).unwrap();
-        Self { exec, dir }
+        Self { exec, monitor, dir }
     }
 
     /// Starts a child with the usual script.

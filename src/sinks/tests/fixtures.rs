@@ -9,14 +9,14 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, OutgoingAction, PostKey,
-        PostedIds, ReplyError, ServerName,
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
 use tokio::sync::oneshot;
 
-use crate::sinks::HandlerDeps;
+use crate::sinks::{HandlerDeps, monitor::SinkMonitor};
 
 /// The time limit of every wait, long enough for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -66,12 +66,12 @@ pub(in crate::sinks) async fn outcome(delivered: Delivered) -> Outcome {
     }
 }
 
-/// Delivers an event as a Delivery does: repeatedly, while the sink answers *retry*.
+/// Delivers an event as a Delivery does: repeatedly, while the sink answers *retry* or *hold*.
 pub(in crate::sinks) async fn delivered(sink: &dyn EventSink, event: &Arc<Event>) -> Outcome {
     let end = tokio::time::Instant::now() + DEADLINE;
     loop {
         match outcome(sink.deliver(event)).await {
-            Outcome::Retry { after, cause } => {
+            Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => {
                 assert!(tokio::time::Instant::now() < end, "still retrying: {cause}");
                 tokio::time::sleep(after.min(Duration::from_millis(100))).await;
             }
@@ -153,9 +153,23 @@ impl Poster for RecordingReplyPoster {
         };
         posting.boxed()
     }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
+    }
 }
 
 /// The dependencies of a sink without dead letters, whose replies are recorded and not read.
 pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
-    HandlerDeps { sink: sink.into(), poster: Arc::<RecordingReplyPoster>::default(), dead_letters: None }
+    HandlerDeps {
+        sink: sink.into(),
+        poster: Arc::<RecordingReplyPoster>::default(),
+        dead_letters: None,
+        monitor: SinkMonitor::default(),
+    }
 }

@@ -37,7 +37,7 @@ fn status_response(status: u16, headers: &'static str) -> FakeResponse {
 
 fn cause(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Retry { cause, .. } => cause,
+        Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
         other => panic!("{other:?}"),
     }
 }
@@ -106,7 +106,7 @@ async fn delays_grow_for_a_failing_channel_and_reset_after_a_success() {
         Server::start(|request| if request.ids() == ["bad"] { status_response(500, "") } else { ok() });
     let hook = start(&server, |_| {});
     let delay = |outcome| match outcome {
-        Outcome::Retry { after, .. } => after,
+        Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => after,
         other => panic!("{other:?}"),
     };
     let bad = post("c", "bad");

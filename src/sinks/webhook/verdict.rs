@@ -10,14 +10,15 @@ use awc::http::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
+use matterhost_actors::model::Excerpt;
+
 use crate::sinks::{
     failing_events::Failure,
-    handler::excerpt,
     reply::{Reply, ReplyParseError},
 };
 
 /// The longest pause that a handler can ask for. People wait for its answers, and it may be ready sooner than it said.
-const MAX_PAUSE: Duration = Duration::from_secs(600);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 /// The result of a request.
 #[derive(Debug, PartialEq)]
@@ -70,7 +71,7 @@ pub(super) fn for_status(
 }
 
 fn describe(status: StatusCode, body: &[u8]) -> String {
-    let said = excerpt(&String::from_utf8_lossy(body));
+    let said = Excerpt::of(&String::from_utf8_lossy(body));
     if said.is_empty() {
         format!("the handler answered {status}")
     } else {
@@ -90,6 +91,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use matterhost_actors::model::MAX_EXCERPT_CHARS;
+
     use super::*;
 
     fn status(code: u16) -> Verdict {
@@ -133,6 +136,11 @@ mod tests {
         }
         let said = describe(StatusCode::INTERNAL_SERVER_ERROR, b" no\nroom ");
         assert_eq!(said, "the handler answered 500 Internal Server Error: no room");
+        let said = describe(StatusCode::CONFLICT, "no\u{1b}[2J\u{202e}\u{200b} room".as_bytes());
+        assert_eq!(said, "the handler answered 409 Conflict: no\u{fffd}[2J\u{fffd}\u{fffd} room");
+        let said = describe(StatusCode::CONFLICT, "x".repeat(300).as_bytes());
+        let shown = said.strip_prefix("the handler answered 409 Conflict: ").unwrap();
+        assert_eq!(shown.chars().count(), MAX_EXCERPT_CHARS, "with the mark of the cut");
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn facts_are_logged_with_their_values() {
         assert!(describe(&fact).message.contains("1m 30s"), "{fact:?}");
     }
     for fact in [
-        Fact::Rejected { cause: "so".into() },
+        Fact::Rejected { event: "p".into(), channel: "c".into(), cause: "so".into() },
         Fact::ProbeFailed { cause: "so".into() },
         Fact::Unreadable { cause: "so".into() },
     ] {

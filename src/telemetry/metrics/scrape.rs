@@ -142,6 +142,9 @@ const MISSED: Family = Family::counter("facts_missed", "Facts that arrived too f
 const SINK: Family = Family::seconds("sink", Kind::Histogram, "How long a sink took to answer");
 const UNANSWERED: Family =
     Family::gauge("sink_unanswered_events", "Events that a sink has received and not answered");
+const SINK_STATE: Family = Family::gauge("sink_state", "1 for the current state of a sink");
+const SINK_WAITING: Family =
+    Family::gauge("sink_waiting_events", "Events that a sink did not accept and that are tried again");
 const LOST: Family =
     Family::counter("sink_lost_events", "Events dropped because a best_effort sink did not keep up");
 
@@ -162,6 +165,11 @@ impl Scrape {
         SINK.write_metric(encoder, &sinks.times)?;
         let loads = sinks.loads();
         let labels = |name: &String| [("sink", name.clone())];
+        let states = loads.iter().filter(|(_, load)| !load.state().is_empty());
+        let state_labels = |name: &String, state| [("sink", name.clone()), ("state", state)];
+        let states = states.map(|(name, load)| (state_labels(name, load.state().to_owned()), 1_u64));
+        SINK_STATE.write_rows(encoder, states)?;
+        SINK_WAITING.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.waiting())))?;
         UNANSWERED.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.unanswered())))?;
         LOST.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.lost())))
     }

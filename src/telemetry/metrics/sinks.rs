@@ -33,6 +33,9 @@ pub(super) struct Sinks {
 pub(super) struct Load {
     unanswered: AtomicI64,
     lost: AtomicU64,
+    /// The number of events that wait to be tried again.
+    waiting: AtomicU64,
+    state: Mutex<&'static str>,
 }
 
 /// A meter of one sink.
@@ -98,6 +101,15 @@ impl Load {
         u64::try_from(self.unanswered.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns the state of the sink in one word; empty before it has started.
+    pub(super) fn state(&self) -> &'static str {
+        &self.state.lock()
+    }
+
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
@@ -108,6 +120,12 @@ impl SinkMeter {
     pub fn start(&self) -> DeliveryTimer {
         self.load.unanswered.fetch_add(1, Ordering::Relaxed);
         DeliveryTimer { since: Instant::now(), meter: self.clone() }
+    }
+
+    /// Sets the state of the sink, and the number of events that wait to be tried again.
+    pub fn set_state(&self, state: &'static str, waiting: usize) {
+        *self.load.state.lock() = state;
+        self.load.waiting.store(waiting.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Counts an event that a `best_effort` sink missed because it does not keep up.
@@ -121,7 +139,7 @@ impl DeliveryTimer {
     pub fn finish(self, outcome: &Outcome) {
         let at = match outcome {
             Outcome::Acknowledged => 0,
-            Outcome::Retry { .. } => 1,
+            Outcome::Retry { .. } | Outcome::Hold { .. } => 1,
             Outcome::Rejected { .. } => 2,
             Outcome::Broken { .. } => 3,
         };

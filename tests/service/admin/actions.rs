@@ -40,14 +40,18 @@ fn a_stopped_account_stays_stopped_until_it_is_started() {
     request_action(&host, "stop");
     let detail = host.post("/v1/accounts/helpdesk/audit").problem(409);
     assert!(detail.contains("not ready"), "{detail}");
-    let answer =
-        host.send("POST", "/v1/accounts/helpdesk/posts", &json!({"channel_id": "c", "message": "m"}));
+    let answer = host.send(
+        "POST",
+        "/v1/accounts/helpdesk/actions",
+        &json!({ "action": "post", "target": host.fixture.channel, "text": "m" }),
+    );
     assert!(answer.problem(409).contains("start it first"));
     host.fixture.post("while away");
     request_action(&host, "start");
     host.await_state("helpdesk", "ready");
     assert_eq!(host.running.events.wait_for_post("while away")["recovered"], true);
-    request_action(&host, "start");
+    let answer = host.post("/v1/accounts/helpdesk/start").json();
+    assert_eq!(answer["already_running"], true, "{answer}");
     assert_eq!(host.await_state("helpdesk", "ready")["generation"], 2, "a running account is not restarted");
     request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");
@@ -89,58 +93,6 @@ fn an_audit_is_made_when_it_is_asked_for() {
     host.await_account("helpdesk", "the audit", audited);
     host.post("/v1/accounts/helpdesk/destroy").problem(404);
     assert_eq!(host.account("helpdesk")["generation"], 1);
-}
-
-#[test]
-fn a_post_is_made_as_the_account_once_for_its_key() {
-    let host = AdminHost::ready("");
-    let channel = host.fixture.channel.clone();
-    let posts = "/v1/accounts/helpdesk/posts";
-    let answer = host.send("POST", posts, &json!({ "channel_id": channel, "message": "from an operator" }));
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let id = answer.json()["ids"][0].as_str().unwrap().to_owned();
-    let made = host.fixture.simulator.posts_in(&channel);
-    let made = made.iter().find(|post| post.id == id).unwrap();
-    assert_eq!((made.message.as_str(), &made.user_id), ("from an operator", &host.fixture.bot.user_id));
-    let keyed = json!({ "channel_id": channel, "message": "once", "key": "deploy-1", "root_id": id, "props": {"a": 1} });
-    let ids: Vec<_> = (0..3).map(|_| host.send("POST", posts, &keyed).json()["ids"].clone()).collect();
-    assert!(ids[0].as_array().unwrap().len() == 1 && ids.iter().all(|other| *other == ids[0]), "{ids:?}");
-    assert_eq!(host.fixture.bot_posts(), ["from an operator", "once"]);
-}
-
-#[test]
-fn a_post_that_cannot_be_made_is_an_error() {
-    let host = AdminHost::ready("");
-    let channel = host.fixture.channel.as_str();
-    let posts = "/v1/accounts/helpdesk/posts";
-    let message = json!({ "channel_id": channel, "message": "m" });
-    let with = |key: &str, value: Value| {
-        let mut body = message.clone();
-        body[key] = value;
-        body
-    };
-    for (body, status, expected) in [
-        (json!({}), 400, "channel_id"),
-        (json!([]), 400, "is not valid"),
-        (with("channel_id", 5.into()), 400, "expected a string at line 1 column"),
-        (with("chanel", 5.into()), 400, "chanel"),
-        (with("channel_id", "".into()), 400, "set it to a channel"),
-        (with("key", " ".into()), 400, "a key has 1 to 256 bytes"),
-        (with("key", "k".repeat(257).into()), 400, "257"),
-        (with("key", "ü".into()), 400, "ASCII"),
-        (with("message", "".into()), 422, "nothing to post"),
-        (with("message", "x".repeat(250_000).into()), 422, "the limit is"),
-        (with("channel_id", "nowhere".into()), 409, "the server refused"),
-        (with("channel_id", "../../users/me".into()), 409, "the server refused"),
-    ] {
-        let detail = host.send("POST", posts, &body).problem(status);
-        assert!(detail.contains(expected), "{expected}: {detail}");
-    }
-    host.send("POST", "/v1/accounts/nobody/posts", &message).problem(404);
-    let detail = host.request("POST", posts, &[("content-type", "text/plain")], b"{}").problem(415);
-    assert!(detail.contains("application/json"), "{detail}");
-    host.request("POST", posts, &[("content-type", "application/json")], b"").problem(400);
-    assert_eq!(host.fixture.bot_posts(), [""; 0]);
 }
 
 #[test]

@@ -86,11 +86,11 @@ fn a_read_token_can_change_nothing() {
     ] {
         assert_eq!(host.get(path).status, 200, "{path}");
     }
-    let posts = json!({ "channel_id": host.fixture.channel, "message": "m" });
+    let posts = json!({ "action": "post", "target": host.fixture.channel, "text": "m" });
     for (method, path, body) in [
         ("POST", "/v1/accounts/helpdesk/restart", &json!(null)),
         ("POST", "/v1/accounts/helpdesk/stop", &json!(null)),
-        ("POST", "/v1/accounts/helpdesk/posts", &posts),
+        ("POST", "/v1/accounts/helpdesk/actions", &posts),
         ("PUT", "/v1/log-level", &json!({ "level": "off" })),
         ("POST", "/v1/reload", &json!(null)),
         ("DELETE", "/v1/accounts/helpdesk", &json!(null)),

@@ -63,7 +63,7 @@ fn invalid_requests_are_refused_or_closed() {
 fn bodies_are_bounded_and_need_a_token() {
     const LARGEST: usize = 256 * 1_024;
     assert_bots_unaffected("", |host| {
-        let posts = "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
+        let posts = "POST /v1/accounts/helpdesk/actions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
         let known = format!("{posts}authorization: Bearer {TOKEN}\r\n");
         for length in [LARGEST + 1, 10_000_000_000, usize::MAX] {
             // Refused at once, before any of the body arrives.
@@ -91,16 +91,17 @@ fn bodies_are_bounded_and_need_a_token() {
 #[test]
 fn invalid_and_too_deep_json_is_refused() {
     assert_bots_unaffected("", |host| {
-        let posts = "/v1/accounts/helpdesk/posts";
-        let deep =
-            |open: &str| format!(r#"{{"channel_id":"c","message":"m","props":{{"a":{}"#, open.repeat(20_000));
+        let posts = "/v1/accounts/helpdesk/actions";
+        let deep = |open: &str| {
+            format!(r#"{{"action":"post","target":"a/c","text":"m","props":{{"a":{}"#, open.repeat(20_000))
+        };
         let big = format!(r#"{{"{}":1}}"#, "k".repeat(200_000));
         for body in [
             deep("[").as_bytes(),
             deep("{\"a\":").as_bytes(),
             b"\xff\xfe{}",
-            b"{\"channel_id\":\"\xff\"}",
-            b"{\"channel_id\":\"c\",\"message\":\"\\ud800\"}",
+            b"{\"action\":\"\xff\"}",
+            b"{\"action\":\"post\",\"target\":\"a/c\",\"text\":\"\\ud800\"}",
             b"{",
             b"null",
             b"1e999",

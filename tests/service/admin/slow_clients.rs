@@ -64,7 +64,7 @@ fn a_slow_second_head_is_not_waited_for() {
 fn a_slow_body_is_not_waited_for() {
     let head = |line: &str| {
         format!(
-            "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
+            "POST /v1/accounts/helpdesk/actions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
              content-type: application/json\r\n{line}\r\n\r\n"
         )
     };

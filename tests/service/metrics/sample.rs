@@ -1,6 +1,9 @@
 //! Sample metrics with at least one series in each family.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use matterhost::telemetry::metrics::{Format, Metrics, SinkMeter};
 use matterhost_actors::{
@@ -30,6 +33,7 @@ impl SampleMetrics {
         let sink = metrics.sink_meter("hook");
         sink.start().finish(&Outcome::Acknowledged);
         sink.record_lost();
+        sink.set_state("running", 0);
         metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
         record_requests(&metrics);
         let mut stalled = account("stalled", 1);
@@ -82,6 +86,8 @@ pub(crate) fn account(account: &str, budget_left: u32) -> AccountSnapshot {
     AccountSnapshot {
         account: name(account),
         server: server(),
+        user: None,
+        sinks: Arc::default(),
         state: AccountState::Ready,
         since: SystemTime::now(),
         generation: Generation(2),
@@ -96,6 +102,7 @@ pub(crate) fn account(account: &str, budget_left: u32) -> AccountSnapshot {
         budget_left,
         last_ending: None,
         stalls: Stalls::default(),
+        waiting_channels: None,
         queued: if budget_left == 1 { 4 } else { 3 },
         next_attempt_in: None,
     }

@@ -165,6 +165,16 @@ impl Simulator {
         self.shared.change(|state| state.create_channel_row(team_id, name, kind))
     }
 
+    /// Takes permissions from the members of a channel, such as `create_post` where only admins may write.
+    pub fn restrict_channel(&self, channel_id: &str, permissions: &[&str]) {
+        let found = self.shared.change(|state| {
+            let taken = permissions.iter().map(|name| (*name).to_owned()).collect();
+            state.world.restricted.insert(channel_id.to_owned(), taken);
+            state.world.channels.contains_key(channel_id)
+        });
+        require(found, "channel", channel_id);
+    }
+
     /// The direct channel of two users; gives its id.
     pub fn direct_channel(&self, a: &str, b: &str) -> String {
         self.shared.change(|state| state.direct_channel_row(a, b))

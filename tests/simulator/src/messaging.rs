@@ -85,6 +85,11 @@ impl Simulator {
         });
     }
 
+    /// From now on pages bring whole threads along, whatever is asked for, as servers before 5.20 do (fact 35).
+    pub fn bring_threads_along(&self) {
+        self.shared.change(|state| state.world.brings_threads = true);
+    }
+
     /// Hides posts that are older than a time, as a plan with a limit does; none shows all again (fact 34).
     pub fn hide_posts_before(&self, time: Option<i64>) {
         self.shared.change(|state| state.world.inaccessible_before = time);

@@ -136,12 +136,6 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             let idle = Duration::from_secs(number(seconds));
             simulator.inject(Fault::new(FaultKind::SocketIdle(idle)));
         }
-        ["thread", user, channel, replies, bytes] => {
-            let [replies, bytes] = [replies, bytes].map(|text| usize::try_from(number(text)).unwrap_or(0));
-            let root = simulator.post(user, channel, "a thread");
-            simulator.fill_thread(&root, replies, bytes);
-            simulator.reply(user, &root, "the newest reply");
-        }
         ["await-sockets", count] => {
             let count = usize::try_from(number(count)).unwrap_or(0);
             let there = simulator
@@ -157,6 +151,28 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             Ok(()) => {}
             Err(error) => return format!("error: {error}"),
         },
+        _ => return change_thread(simulator, words),
+    }
+    "ok".to_owned()
+}
+
+/// Obeys the commands about threads.
+fn change_thread(simulator: &Simulator, words: &[&str]) -> String {
+    let number = |text: &str| text.parse::<usize>().unwrap_or(0);
+    match *words {
+        ["whole-threads"] => simulator.bring_threads_along(),
+        ["thread", user, channel, replies, bytes] => {
+            let root = simulator.post(user, channel, "a thread");
+            simulator.fill_thread(&root, number(replies), number(bytes));
+            simulator.reply(user, &root, "the newest reply");
+        }
+        ["reply-to-thread", user, channel] => {
+            let posts = simulator.posts_in(channel);
+            let Some(root) = posts.iter().find(|post| post.message == "a thread") else {
+                return "error: no thread".to_owned();
+            };
+            simulator.reply(user, root, "a reply");
+        }
         _ => return "error: unknown command".to_owned(),
     }
     "ok".to_owned()

@@ -4,6 +4,7 @@ pub(crate) mod bots;
 pub(crate) mod channels;
 pub(crate) mod files;
 pub(crate) mod middleware;
+pub(crate) mod permissions;
 pub(crate) mod posts;
 pub(crate) mod rate_limit;
 pub(crate) mod reactions;

@@ -14,7 +14,7 @@ pub(crate) mod store;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::ServerVersion;
@@ -46,6 +46,10 @@ pub(crate) struct World {
     pub(crate) flood_posts: u64,
     /// Posts that are older than this are hidden by the plan (fact 34).
     pub(crate) inaccessible_before: Option<i64>,
+    /// Pages bring whole threads along, whatever is asked for, as before 5.20 (fact 35).
+    pub(crate) brings_threads: bool,
+    /// The permissions that members of a channel do not have, by channel.
+    pub(crate) restricted: HashMap<String, BTreeSet<String>>,
     /// How far the server's clock is off.
     pub(crate) clock_offset_ms: i64,
     last_time: i64,
@@ -67,6 +71,8 @@ impl World {
             max_commit_delay: Duration::ZERO,
             flood_posts: 0,
             inaccessible_before: None,
+            brings_threads: false,
+            restricted: HashMap::new(),
             clock_offset_ms: 0,
             last_time: 0,
         };

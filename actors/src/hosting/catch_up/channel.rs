@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     hosting::delivery::{DeliverRecovered, LeftChannel, Origin},
-    mattermost::{Channel, OddRow, Post},
+    mattermost::{Channel, OddRow, Post, PostsSince, SINCE_LIMIT},
     model::{Change, CloseReason, Excerpt, Fact, PostId, Truncation},
     policy::{Anchor, BacklogKind, ChannelBacklog},
 };
@@ -27,6 +27,10 @@ pub(super) struct ChannelCatchUp<'a> {
     unconfirmed: HashSet<PostId>,
     /// True once hidden posts have been reported.
     is_hidden_reported: bool,
+    /// The whole list of changes since a time, if the membership was asked for: it serves for the edits, too.
+    early_changes: Option<(i64, PostsSince)>,
+    /// True if the post about a return may be missing among those that were asked for after a leave.
+    may_miss_return: bool,
 }
 
 impl<'a> ChannelCatchUp<'a> {
@@ -37,7 +41,16 @@ impl<'a> ChannelCatchUp<'a> {
             BacklogKind::Joining => MembershipTrack::unknown(me),
         };
         let unconfirmed = HashSet::new();
-        Self { catch_up, news, channel, membership, unconfirmed, is_hidden_reported: false }
+        Self {
+            catch_up,
+            news,
+            channel,
+            membership,
+            unconfirmed,
+            is_hidden_reported: false,
+            early_changes: None,
+            may_miss_return: false,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<(), ChannelReadError> {
@@ -45,15 +58,36 @@ impl<'a> ChannelCatchUp<'a> {
         if let Some(since) = self.news.edits_since {
             self.read_changes(since).await?;
         }
-        // A listed channel has the account as a member, whatever its posts say.
-        if self.news.kind == BacklogKind::Unlisted && self.membership.has_left() {
-            let left = self.catch_up.delivery.send(LeftChannel(self.news.channel.clone())).await;
-            left.map_err(|_| CloseReason::DeliveryDied)?;
+        if self.membership.has_left() {
+            self.end_as_left().await?;
         }
         Ok(())
     }
 
+    /// Ends the membership. A listed channel has the account as a member, whatever its posts say.
+    async fn end_as_left(&self) -> Result<(), CloseReason> {
+        if self.news.kind == BacklogKind::Unlisted {
+            let left = self.catch_up.delivery.send(LeftChannel(self.news.channel.clone())).await;
+            left.map_err(|_| CloseReason::DeliveryDied)?;
+        } else if self.may_miss_return {
+            self.report_truncated(Truncation::Changes { limit: SINCE_LIMIT });
+        }
+        Ok(())
+    }
+
+    /// Returns a time at which the channel's list had the account as a member, if it did. A leave that is later may not
+    /// be in the list yet.
+    fn listed_at(&self) -> Option<i64> {
+        let overlap_ms = self.catch_up.client.context.replay.with(|replay| replay.settings().overlap_ms);
+        let listed_at = self.catch_up.listed_at.saturating_sub(overlap_ms);
+        (self.news.kind != BacklogKind::Unlisted).then_some(listed_at)
+    }
+
     async fn read_posts(&mut self) -> Result<(), ChannelReadError> {
+        if self.news.kind == BacklogKind::Joining {
+            let begin = self.oldest_time();
+            self.recall_membership(self.news.edits_since.map_or(begin, |edits| begin.min(edits))).await?;
+        }
         let mut cursor = match &self.news.from {
             Anchor::Post { id, .. } if self.oldest_time() == self.news.from.time() => {
                 let page = self.page(&PageCursor::after(id)).await?;
@@ -177,11 +211,18 @@ impl<'a> ChannelCatchUp<'a> {
     }
 
     /// Delivers posts, oldest first. Those made while the account was not a member count as received.
-    async fn deliver_posts(&mut self, posts: Vec<Post>) -> Result<(), CloseReason> {
+    async fn deliver_posts(&mut self, posts: Vec<Post>) -> Result<(), ChannelReadError> {
         self.membership.look_ahead(&posts);
         for post in posts {
-            let origin = if self.membership.concerns(&post) { Origin::Fetched } else { Origin::WhileOut };
+            let origin = match self.membership.concerns(&post) {
+                true => Origin::Fetched,
+                false if self.membership.may_have_returned() => return Err(ChannelReadError::Undecided),
+                false => Origin::WhileOut,
+            };
             self.deliver(posted_change(&post), &post, origin).await?;
+            if self.membership.asks_after(&post) {
+                self.recall_membership(post.create_at).await?;
+            }
             if self.news.edits_since.is_some() && self.unconfirmed.len() < self.catch_up.max_posts() {
                 self.unconfirmed.insert(post.id);
             }

@@ -24,6 +24,8 @@ pub(in crate::hosting) enum ChannelReadError {
     EndConnection(CloseReason),
     /// The server refuses access to the channel.
     Refused(RestError),
+    /// The account left the channel about when it was listed: a later list tells whether it is in it.
+    Undecided,
 }
 
 impl CatchUpClient {

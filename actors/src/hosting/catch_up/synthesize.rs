@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::CatchUp;
@@ -72,6 +72,29 @@ pub(super) fn change_since(post: &Post, since: i64) -> Option<(i64, Change)> {
     } else {
         None
     }
+}
+
+/// True if a row of `posts?since=` shows no cause of its change: no edit or deletion, no reaction and no pin. It may be a
+/// post dated back, or one that lost a reaction.
+pub(super) fn is_unexplained(post: &Post) -> bool {
+    #[derive(Deserialize, Default)]
+    struct Metadata {
+        #[serde(default)]
+        reactions: Option<Vec<IgnoredAny>>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Causes {
+        #[serde(default)]
+        is_pinned: bool,
+        #[serde(default)]
+        metadata: Option<Metadata>,
+    }
+    if post.original_id.is_some() || post.delete_at > 0 || post.edit_at > 0 {
+        return false;
+    }
+    let causes: Causes = serde_json::from_str(post.json.get()).unwrap_or_default();
+    let reactions = causes.metadata.and_then(|metadata| metadata.reactions).unwrap_or_default();
+    !causes.is_pinned && reactions.is_empty()
 }
 
 /// Returns the membership change of this user that a post reports, if any.
@@ -146,6 +169,22 @@ mod tests {
             (json!({ "delete_at": 20, "original_id": "x" }), None),
         ] {
             assert_eq!(change_since(&post(&row), 15), change, "fact 25: {row}");
+        }
+    }
+
+    #[test]
+    fn a_row_shows_the_cause_of_its_change_or_none() {
+        for (row, is_without) in [
+            (json!({ "update_at": 20 }), true),
+            (json!({ "update_at": 20, "metadata": { "reactions": [] }, "is_pinned": false }), true),
+            (json!({ "update_at": 20, "metadata": null }), true),
+            (json!({ "update_at": 20, "metadata": { "reactions": [{ "emoji_name": "ok" }] } }), false),
+            (json!({ "update_at": 20, "is_pinned": true }), false),
+            (json!({ "edit_at": 20 }), false),
+            (json!({ "delete_at": 20 }), false),
+            (json!({ "delete_at": 20, "original_id": "x" }), false),
+        ] {
+            assert_eq!(is_unexplained(&post(&row)), is_without, "fact 25: {row}");
         }
     }
 

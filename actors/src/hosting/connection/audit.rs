@@ -137,7 +137,7 @@ async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
                 client.context.replay.with(|replay| replay.mark_audited(&news.channel, until));
             }
             // A channel without access has no posts to compare.
-            Err(ChannelReadError::Refused(_)) => {}
+            Err(ChannelReadError::Refused(_) | ChannelReadError::Undecided) => {}
             Err(ChannelReadError::EndConnection(reason)) => return AuditResult::Failed(reason),
         }
     }

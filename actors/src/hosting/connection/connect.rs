@@ -142,8 +142,10 @@ async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Basel
         GateError::Failed(error) => rest_close_reason(&error),
     })?;
     match answer {
-        Me::User { user: User { id, username, update_at, is_guest, .. }, etag } => {
-            Ok(Baseline { user: id, name: username.into(), update_at, is_guest, etag })
+        Me::User { user: User { id, username, update_at, roles, .. }, etag } => {
+            let name = username.into();
+            context.stats.set_user(&name);
+            Ok(Baseline { user: id, name, update_at, is_guest: roles.is_guest, etag })
         }
         // No ETag was sent with the request.
         Me::Unmodified => {

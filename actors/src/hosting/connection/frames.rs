@@ -9,7 +9,7 @@ use super::{
 use crate::{
     hosting::{delivery::Deliver, supervisor::SiblingSawChange},
     mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
-    model::{CloseReason, Event, EventBody, Excerpt, Fact},
+    model::{CloseReason, Event, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
 };
 
@@ -113,14 +113,7 @@ impl Connection {
             received_at,
             recovered: false,
             own: post_change.own,
-            body: EventBody {
-                event: envelope.event.as_ref().into(),
-                channel_id: post_change.channel.unwrap_or_else(|| envelope.channel_id()),
-                change: post_change.change,
-                seq: envelope.seq,
-                data: envelope.data.get().into(),
-                broadcast: envelope.broadcast.get().into(),
-            },
+            body: post_change.into_body(envelope),
         };
         self.delivery.do_send(Deliver { event, permit });
     }

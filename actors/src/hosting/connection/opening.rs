@@ -88,10 +88,18 @@ impl Connection {
             self.poll_now();
         }
         self.connected = Some(self.context.ping_rate.enter());
+        self.refresh_server_limits(ctx);
         // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);
         self.catch_up(ctx);
+    }
+
+    /// Reads the sizes that the server takes, beside the catch-up.
+    fn refresh_server_limits(&mut self, ctx: &mut Context<Self>) {
+        let (context, api) = (self.context.clone(), self.api());
+        let refreshing = async move { context.server_limits.refresh(&context, &*api).await };
+        ctx.spawn(refreshing.into_actor(self));
     }
 
     /// Starts a catch-up. The Delivery holds live events until it is finished.
@@ -106,6 +114,7 @@ impl Connection {
             connection_id: socket.connection_id.clone(),
             me: baseline.account_user(),
             server_time: baseline.update_at,
+            listed_at: baseline.update_at,
             oldest: None,
             progress: Cell::default(),
             reported_at: Cell::new(now()),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     mattermost::{EventEnvelope, PostHead},
-    model::{Change, ChannelId, PostKey, UserId},
+    model::{Change, ChannelId, EventBody, PostKey, UserId},
 };
 
 /// The most time between an edit's `edit_at` and its `update_at`. Pins and reactions arrive as `post_edited` too, but
@@ -28,6 +28,20 @@ struct Removed {
     user_id: UserId,
     #[serde(default)]
     channel_id: ChannelId,
+}
+
+impl PostChange {
+    /// Returns the event that makes this change, copied out of its frame unchanged.
+    pub(super) fn into_body(self, envelope: &EventEnvelope<'_>) -> EventBody {
+        EventBody {
+            event: envelope.event.as_ref().into(),
+            channel_id: self.channel.unwrap_or_else(|| envelope.channel_id()),
+            change: self.change,
+            seq: envelope.seq,
+            data: envelope.data.get().into(),
+            broadcast: envelope.broadcast.get().into(),
+        }
+    }
 }
 
 /// Parses the change that an event makes, from the view of the user `me`.

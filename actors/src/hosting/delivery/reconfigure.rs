@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use actix::{AsyncContext as _, Context, Handler, Message};
+use actix::{Handler, Message};
 use tokio::sync::oneshot;
 
 use super::{Delivery, Permits};
@@ -25,18 +25,6 @@ pub(in crate::hosting) struct ChangePermits(pub(in crate::hosting) Permits);
 
 /// A guard held for each event that a sink has; dropping the last one drops the sender and so notifies its receiver.
 pub(super) type InFlightGuard = Rc<Cell<Option<oneshot::Sender<()>>>>;
-
-impl Delivery {
-    /// Delivers events that wait for a retry at once.
-    fn retry_now(&mut self, ctx: &mut Context<Self>) {
-        for (channel, timer) in self.retrying.drain() {
-            ctx.cancel_future(timer.handle);
-            self.queue.resume(&channel);
-        }
-        self.sink_broken = false;
-        self.pump(ctx);
-    }
-}
 
 impl Handler<ChangeSink> for Delivery {
     type Result = ();

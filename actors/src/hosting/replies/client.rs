@@ -14,8 +14,10 @@ use tokio::{
 use crate::{
     hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
-    model::{Excerpt, Fact, Generation, ReplyError, Token, UserId},
-    policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
+    model::{Attachment, Excerpt, Fact, Generation, ReplyError, ServerLimits, Token, UserId},
+    policy::{
+        GiveUpReason, LookupCache, RequestClass, RequestFailure, SendPermission, SentKeys, always_fits,
+    },
     ports::{Api, ApiFactory},
 };
 
@@ -29,8 +31,7 @@ pub(super) struct ReplyClient {
     /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<SentKeys>,
-    /// The server's file size limit in bytes, once it is known.
-    pub(super) max_file_size: Cell<Option<u64>>,
+    pub(super) lookups: RefCell<LookupCache>,
 }
 
 /// A request that did not succeed.
@@ -53,7 +54,7 @@ impl ReplyClient {
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
             sent: RefCell::default(),
-            max_file_size: Cell::default(),
+            lookups: RefCell::default(),
         }
     }
 
@@ -70,7 +71,7 @@ impl ReplyClient {
     pub(super) fn update_context(&self, context: Arc<AccountContext>) {
         if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (context.api.clone(), context.api.api());
-            self.max_file_size.set(None);
+            self.lookups.take();
         }
         if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
             // Requests in flight keep their slots of the old semaphore, and end soon.
@@ -93,12 +94,39 @@ impl ReplyClient {
         let (_slot, permit) = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
         let (context, api) = (self.context(), self.api.borrow().1.clone());
         let answer = permit.request(async || send(&*api, &context.token).await).await;
-        answer.map_err(|error| FailedRequest {
-            failure: failure(error.kind),
-            cause: Excerpt::of(&error),
-            is_too_large: error.kind == RestErrorKind::TooLarge,
-            is_stopped: false,
+        answer.map_err(|error| {
+            if matches!(error.kind, RestErrorKind::Refused(400 | 413)) {
+                context.server_limits.doubt();
+            }
+            FailedRequest {
+                failure: failure(&error),
+                cause: Excerpt::of(&error),
+                is_too_large: error.kind == RestErrorKind::TooLarge,
+                is_stopped: false,
+            }
         })
+    }
+
+    /// Returns the sizes that the server takes. Only a text or a file that some server might refuse waits for them.
+    pub(super) async fn limits_for(
+        &self,
+        text: &str,
+        files: &[Attachment],
+        deadline: Instant,
+    ) -> ServerLimits {
+        let context = self.context();
+        if files.is_empty() && always_fits(text) {
+            return context.server_limits.known();
+        }
+        let api = self.api.borrow().1.clone();
+        let reading = async {
+            // An account that may not send must not keep the others from asking.
+            match context.stats.wait_for_send_permission().await {
+                SendPermission::Granted => context.server_limits.for_post(&context, &*api, deadline).await,
+                SendPermission::Pending | SendPermission::Denied => context.server_limits.known(),
+            }
+        };
+        timeout_at(deadline, reading).await.unwrap_or_else(|_| context.server_limits.known())
     }
 
     async fn acquire_permit(&self) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
@@ -174,20 +202,21 @@ impl FailedRequest {
 }
 
 /// Returns what an error says about the effect of a request.
-fn failure(kind: RestErrorKind) -> RequestFailure {
+fn failure(error: &RestError) -> RequestFailure {
     use RestErrorKind as K;
-    match kind {
+    let not_done = RequestFailure::NotDone { retry_after: None };
+    match error.kind {
         K::RateLimited { retry_after } => RequestFailure::NotDone { retry_after },
-        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => RequestFailure::NotDone { retry_after: None },
-        K::NotFound => RequestFailure::Refused,
-        K::Refused(status) if status != 408 => RequestFailure::Refused,
-        K::Refused(_)
-        | K::Unreachable
-        | K::Timeout
-        | K::Server(_)
-        | K::NotJson
-        | K::TooLarge
-        | K::BadBody => RequestFailure::Uncertain,
+        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => not_done,
+        K::Refused(408) => RequestFailure::Uncertain,
+        K::NotFound | K::Refused(_) if error.is_servers_own() => RequestFailure::Refused,
+        // A proxy refuses this request because of what it is, and would refuse it again.
+        K::Refused(400 | 413 | 414 | 431) => RequestFailure::Refused,
+        // Another refusal of a proxy says nothing about the post, and passes.
+        K::NotFound | K::Refused(_) => not_done,
+        K::Unreachable | K::Timeout | K::Server(_) | K::NotJson | K::TooLarge | K::BadBody => {
+            RequestFailure::Uncertain
+        }
     }
 }
 
@@ -196,6 +225,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    fn error(kind: RestErrorKind, is_servers_own: bool) -> RestError {
+        let id = is_servers_own.then(|| "api.app_error".into());
+        RestError { kind, route: "/posts", id, message: "".into(), source: None }
+    }
 
     #[test]
     fn a_request_not_clearly_refused_may_have_been_done() {
@@ -207,10 +241,6 @@ mod tests {
             (RestErrorKind::Tls, not_done),
             (RestErrorKind::Proxy, not_done),
             (RestErrorKind::Redirect, not_done),
-            (RestErrorKind::NotFound, RequestFailure::Refused),
-            (RestErrorKind::Refused(400), RequestFailure::Refused),
-            (RestErrorKind::Refused(403), RequestFailure::Refused),
-            (RestErrorKind::Refused(413), RequestFailure::Refused),
             (RestErrorKind::Refused(408), RequestFailure::Uncertain),
             (RestErrorKind::Unreachable, RequestFailure::Uncertain),
             (RestErrorKind::Timeout, RequestFailure::Uncertain),
@@ -219,7 +249,25 @@ mod tests {
             (RestErrorKind::BadBody, RequestFailure::Uncertain),
             (RestErrorKind::TooLarge, RequestFailure::Uncertain),
         ] {
-            assert_eq!(failure(kind), expected, "{kind:?}");
+            for own in [true, false] {
+                assert_eq!(failure(&error(kind, own)), expected, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_server_itself_refuses_for_good() {
+        let not_done = RequestFailure::NotDone { retry_after: None };
+        for (kind, of_a_proxy) in [
+            (RestErrorKind::NotFound, not_done),
+            (RestErrorKind::Refused(403), not_done),
+            (RestErrorKind::Refused(405), not_done),
+            (RestErrorKind::Refused(400), RequestFailure::Refused),
+            (RestErrorKind::Refused(413), RequestFailure::Refused),
+            (RestErrorKind::Refused(431), RequestFailure::Refused),
+        ] {
+            assert_eq!(failure(&error(kind, true)), RequestFailure::Refused, "{kind:?}");
+            assert_eq!(failure(&error(kind, false)), of_a_proxy, "{kind:?}");
         }
     }
 }

@@ -6,15 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     client::{FailedRequest, ReplyClient},
+    parts::{check_draft, check_text, split_draft},
     posting::{self, wait_before_retry},
 };
 use crate::{
-    mattermost::{EphemeralPost, Reaction, RestError, RestResponse},
+    mattermost::{EphemeralPost, Reaction, RestError, RestErrorKind, RestResponse},
     model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
-    policy::{
-        GiveUpReason, MAX_POST_CHARS, ReplyStep, RequestFailure, RequestRetry, SendPermission,
-        send_permission,
-    },
+    policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
 };
 
@@ -29,7 +27,17 @@ pub(super) async fn execute_action(
         OutgoingAction::Post(draft) => posting::post(client, draft, deadline).await,
         OutgoingAction::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
         OutgoingAction::Edit { post, text } => edit(client, post, text, deadline).await,
-        OutgoingAction::React { post, emoji } => react(client, post, emoji, deadline).await,
+        OutgoingAction::React { post, emoji } => {
+            let reaction = reaction(client, post, emoji, deadline).await?;
+            repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
+            Ok(PostedIds::default())
+        }
+        OutgoingAction::Unreact { post, emoji } => {
+            let reaction = reaction(client, post, emoji, deadline).await?;
+            repeat(client, deadline, async |api, token| api.remove_reaction(token, &reaction).await).await?;
+            Ok(PostedIds::default())
+        }
+        OutgoingAction::Delete { post } => delete(client, post, deadline).await,
         OutgoingAction::Typing { channel, root_id } => {
             show_typing(client, &channel, root_id.as_ref(), deadline).await
         }
@@ -68,14 +76,24 @@ async fn show_typing(
 
 async fn ephemeral(
     client: &ReplyClient,
-    user_id: UserId,
+    user: UserId,
     draft: Draft,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    check_text(&draft.text)?;
-    let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
-    let post = EphemeralPost { user_id, channel_id, message, root_id, props };
-    repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+    // Such a post cannot have files.
+    let draft = Draft { files: Vec::new(), ..draft };
+    let limits = client.limits_for(&draft.text, &[], deadline).await;
+    check_draft(&draft, limits)?;
+    for part in split_draft(&draft, limits.post_chars)? {
+        let post = EphemeralPost {
+            user_id: user.clone(),
+            channel_id: draft.channel.clone(),
+            message: part.text,
+            root_id: draft.root_id.clone(),
+            props: part.props,
+        };
+        repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+    }
     Ok(PostedIds::default())
 }
 
@@ -85,39 +103,41 @@ async fn edit(
     text: String,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    check_text(&text)?;
+    check_text(&text, client.limits_for(&text, &[], deadline).await)?;
     repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
     Ok(PostedIds { ids: vec![post] })
 }
 
-async fn react(
+/// Returns a reaction by the account.
+async fn reaction(
     client: &ReplyClient,
     post: PostId,
     emoji: String,
     deadline: Instant,
-) -> Result<PostedIds, ReplyError> {
+) -> Result<Reaction, ReplyError> {
     let timed_out =
         |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
     let user_id = client.own_user_id(deadline).await.map_err(timed_out)?;
-    let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
-    repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
+    Ok(Reaction { user_id, post_id: post, emoji_name: emoji })
+}
+
+async fn delete(client: &ReplyClient, post: PostId, deadline: Instant) -> Result<PostedIds, ReplyError> {
+    let deleted = repeat(client, deadline, async |api, token| match api.delete_post(token, &post).await {
+        // An earlier attempt, or another user, has deleted it.
+        Err(error) if is_missing(&error) => Ok(RestResponse { value: (), rate: None }),
+        answer => answer,
+    });
+    deleted.await?;
     Ok(PostedIds::default())
 }
 
-/// Checks a text that cannot be split.
-fn check_text(text: &str) -> Result<(), ReplyError> {
-    if text.trim().is_empty() {
-        return Err(ReplyError::Empty);
-    }
-    let characters = text.chars().count();
-    if characters > MAX_POST_CHARS {
-        return Err(ReplyError::TooLong { characters, limit: MAX_POST_CHARS });
-    }
-    Ok(())
+/// True if the server says that the object of a request does not exist.
+pub(super) fn is_missing(error: &RestError) -> bool {
+    error.kind == RestErrorKind::NotFound && error.is_servers_own()
 }
 
 /// Sends an idempotent request until it succeeds.
-async fn repeat<T>(
+pub(super) async fn repeat<T>(
     client: &ReplyClient,
     deadline: Instant,
     send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,

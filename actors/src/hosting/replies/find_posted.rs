@@ -6,11 +6,16 @@ use super::client::{FailedRequest, ReplyClient};
 use crate::{
     hosting::catch_up::page::{PageCursor, PostPage},
     mattermost::Post,
-    model::{ChannelId, PostId, UserId},
+    model::{ChannelId, UserId},
+    policy::SentPost,
 };
 
 /// The property of a post that holds its key.
 pub(super) const KEY_PROP: &str = "matterhost_key";
+
+/// The property of the first of several parts that holds the limit at which the text was split. A retry splits it there,
+/// even if the server's limit has changed meanwhile.
+pub(super) const SPLIT_PROP: &str = "matterhost_split";
 
 /// The most pages of one search: the newest 4,000 posts of a channel. An older post is not found and is made again.
 const MAX_PAGES: usize = 20;
@@ -34,7 +39,7 @@ pub(super) struct PostedSearch<'a> {
 
 impl PostedSearch<'_> {
     /// Searches the channel and remembers all keys found.
-    pub(super) async fn run(self) -> Result<(), FailedRequest> {
+    pub(super) async fn run(&self) -> Result<(), FailedRequest> {
         let mut found = Vec::new();
         let mut searched_from = i64::MAX;
         let mut cursor = PageCursor::newest();
@@ -75,6 +80,7 @@ impl PostedSearch<'_> {
     }
 }
 
-fn keyed(post: &Post) -> Option<(String, PostId)> {
-    Some((post.prop(KEY_PROP)?, post.id.clone()))
+fn keyed(post: &Post) -> Option<(String, SentPost)> {
+    let split_at = post.prop(SPLIT_PROP).and_then(|limit| limit.parse().ok());
+    Some((post.prop(KEY_PROP)?, SentPost { id: post.id.clone(), split_at }))
 }

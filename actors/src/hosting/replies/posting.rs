@@ -4,16 +4,14 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     client::{FailedRequest, ReplyClient},
-    find_posted::{CLOCK_MARGIN_MS, KEY_PROP, PostedSearch},
+    find_posted::{CLOCK_MARGIN_MS, KEY_PROP, PostedSearch, SPLIT_PROP},
+    parts::{PartContent, check_draft, split_draft},
 };
 use crate::{
     mattermost::{FileId, NewFile, NewPost},
     model::{Attachment, ChannelId, Draft, Fact, PostId, PostedIds, ReplyError, ReplyKey, UserId},
-    policy::{GiveUpReason, LoopVerdict, MAX_TEXT_CHARS, ReplyStep, RequestRetry, split_text},
+    policy::{GiveUpReason, LoopVerdict, ReplyStep, RequestRetry, SentPost, always_fits},
 };
-
-/// The most files of one post, which is the server's limit.
-const MAX_FILES: usize = 10;
 
 /// The length of a generated key: as long as an id, and as unlikely to collide.
 const KEY_LENGTH: usize = 26;
@@ -24,6 +22,8 @@ struct Part<'a> {
     post: NewPost,
     files: &'a [Attachment],
     key: String,
+    /// The limit at which the text was split, if this is the first of several parts.
+    split_at: Option<usize>,
     /// The time, in server milliseconds, before which no post with the key can exist.
     oldest: Option<i64>,
     /// True if the draft has a key, so that it may have been posted before.
@@ -53,7 +53,8 @@ pub(super) async fn post(
     draft: Draft,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    let texts = split_draft(&draft)?;
+    let limits = client.limits_for(&draft.text, &draft.files, deadline).await;
+    check_draft(&draft, limits)?;
     let me = client
         .own_user_id(deadline)
         .await
@@ -66,20 +67,26 @@ pub(super) async fn post(
         Some(key) => key.earliest(),
         None => newest_time(client),
     };
-    let mut ids = Vec::with_capacity(texts.len());
-    let last = texts.len() - 1;
-    for (n, text) in texts.into_iter().enumerate() {
+    let search = PostedSearch { client, channel: &draft.channel, me: &me, oldest, deadline };
+    let may_have_parts = has_given_key && !always_fits(&draft.text);
+    let earlier = if may_have_parts { find_earlier_limit(&search, &key).await? } else { None };
+    let limit = earlier.unwrap_or(limits.post_chars);
+    let parts = split_draft(&draft, limit)?;
+    let split_at = (parts.len() > 1).then_some(limit);
+    let mut ids = Vec::with_capacity(parts.len());
+    for (n, PartContent { text, props, files }) in parts.into_iter().enumerate() {
         let part = Part {
             client,
-            key: if n == 0 { key.clone() } else { format!("{key}/{}", n + 1) },
+            key: part_key(&key, n),
             post: NewPost {
                 channel_id: draft.channel.clone(),
                 message: text,
                 root_id: draft.root_id.clone(),
-                props: draft.props.clone(),
+                props,
                 ..NewPost::default()
             },
-            files: if n == last { &draft.files } else { &[] },
+            files,
+            split_at: split_at.filter(|_| n == 0),
             oldest,
             has_given_key,
             counts: n == 0,
@@ -92,17 +99,26 @@ pub(super) async fn post(
     Ok(PostedIds { ids })
 }
 
-/// Returns the texts of the parts, or an error if the draft cannot be posted.
-fn split_draft(draft: &Draft) -> Result<Vec<String>, ReplyError> {
-    let attachments = draft.props.contains_key("attachments");
-    if draft.text.trim().is_empty() && draft.files.is_empty() && !attachments {
-        return Err(ReplyError::Empty);
+/// Returns the limit at which an earlier attempt split the text, or one that splits nothing if it posted the whole text.
+async fn find_earlier_limit(search: &PostedSearch<'_>, key: &str) -> Result<Option<usize>, ReplyError> {
+    let client = search.client;
+    let find = || {
+        let sent = client.sent.borrow();
+        let has_second = || sent.find(&part_key(key, 1)).is_some();
+        sent.find(key)?.split_at.or_else(|| (!has_second()).then_some(usize::MAX))
+    };
+    let mut retry = RequestRetry::idempotent(search.deadline.into_std());
+    if find().is_none() && client.sent.borrow().may_contain(search.channel, search.oldest) {
+        while let Err(failed) = search.run().await {
+            wait_before_retry(client, &mut retry, ReplyStep::Search, failed).await?;
+        }
     }
-    if draft.files.len() > MAX_FILES {
-        return Err(ReplyError::TooManyFiles { files: draft.files.len(), limit: MAX_FILES });
-    }
-    let too_long = |characters| ReplyError::TooLong { characters, limit: MAX_TEXT_CHARS };
-    split_text(&draft.text).map_err(|long| too_long(long.characters))
+    Ok(find())
+}
+
+/// Returns the key of the `n`th part, from 0.
+fn part_key(key: &str, n: usize) -> String {
+    if n == 0 { key.to_owned() } else { format!("{key}/{}", n + 1) }
 }
 
 /// Returns the time of the newest event received, less a margin: later posts are not older.
@@ -117,7 +133,7 @@ impl Part<'_> {
     }
 
     fn known_id(&self) -> Option<PostId> {
-        self.client.sent.borrow().find(&self.key).cloned()
+        self.client.sent.borrow().find(&self.key).map(|post| post.id.clone())
     }
 
     /// Makes the post unless it was made before.
@@ -127,6 +143,9 @@ impl Part<'_> {
         }
         self.post.pending_post_id = format!("{}:{}", self.me, self.key);
         self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
+        if let Some(limit) = self.split_at {
+            self.post.props.insert(SPLIT_PROP.into(), limit.to_string().into());
+        }
         let may_exist =
             self.has_given_key && self.client.sent.borrow().may_contain(self.channel(), self.oldest);
         let mut retry = RequestRetry::at_most_once(self.deadline.into_std(), may_exist);
@@ -177,7 +196,8 @@ impl Part<'_> {
         let post = &self.post;
         let created =
             self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await?;
-        self.client.sent.borrow_mut().insert(self.channel(), &self.key, created.id.clone());
+        let post = SentPost { id: created.id.clone(), split_at: self.split_at };
+        self.client.sent.borrow_mut().insert(self.channel(), &self.key, post);
         Ok(created.id)
     }
 
@@ -198,11 +218,6 @@ impl Part<'_> {
 
     /// Uploads the files. Files uploaded before a failure are not uploaded again.
     async fn upload(&mut self) -> Result<(), StepError> {
-        let limit = self.max_file_size().await?;
-        if let Some(file) = self.files.iter().find(|file| file.bytes.len() as u64 > limit) {
-            let (name, bytes) = (file.name.clone(), file.bytes.len());
-            return Err(StepError::Error(ReplyError::FileTooLarge { name, bytes, limit }));
-        }
         while let Some(file) = self.files.get(self.post.file_ids.len()) {
             let new = NewFile { channel: self.channel(), name: &file.name, bytes: &file.bytes };
             let id: Result<FileId, FailedRequest> = self
@@ -213,16 +228,6 @@ impl Part<'_> {
             self.post.file_ids.push(id.map_err(FailedRequest::into_retryable)?);
         }
         Ok(())
-    }
-
-    async fn max_file_size(&self) -> Result<u64, FailedRequest> {
-        if let Some(limit) = self.client.max_file_size.get() {
-            return Ok(limit);
-        }
-        let limit = self.client.request(self.deadline, async |api, token| api.max_file_size(token).await);
-        let limit = limit.await.map_err(FailedRequest::into_retryable)?;
-        self.client.max_file_size.set(Some(limit));
-        Ok(limit)
     }
 }
 

@@ -142,6 +142,8 @@ impl Account {
         AccountSnapshot {
             account: self.spec.name.clone(),
             server: self.spec.server.clone(),
+            user: stats.user(),
+            sinks: self.spec.sink.names(),
             state: self.state,
             since: self.since,
             generation: self.generation,
@@ -156,6 +158,7 @@ impl Account {
             budget_left: self.tracker.budget().remaining(now),
             last_ending: self.endings.back().cloned(),
             stalls: self.stalls,
+            waiting_channels: stats.waiting_channels(),
             queued: self.queued(),
             next_attempt_in: self.next_attempt_in(now),
         }

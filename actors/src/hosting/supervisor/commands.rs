@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, RetryDeliveries, Server, StartAccount,
+    StopAccount, Supervisor, SupervisorError,
     account::{Account, Intent},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
+        server_limits::SharedServerLimits,
         shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
@@ -30,6 +31,9 @@ impl Handler<AddServer> for Supervisor {
             // Another client may mean another address.
             let moved = !Arc::ptr_eq(&server.spec.api, &spec.api);
             server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved });
+            if moved {
+                server.limits = SharedServerLimits::default();
+            }
             server.spec = spec;
             return;
         }
@@ -44,6 +48,7 @@ impl Handler<AddServer> for Supervisor {
             sibling_watch: SharedSiblingWatch::default(),
             ping_rate: PingRate::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
+            limits: SharedServerLimits::default(),
             common_cause: CommonCause::default(),
             lifetimes: SocketLifetimes::default(),
             woken_at: None,
@@ -68,6 +73,7 @@ impl Handler<AddAccount> for Supervisor {
             return Err(SupervisorError::ServerNotAdded { account: spec.name, server: spec.server });
         };
         server.account_added();
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let context = Arc::new(AccountContext {
             account: spec.name.clone(),
             server: spec.server.clone(),
@@ -77,10 +83,11 @@ impl Handler<AddAccount> for Supervisor {
             sibling_watch: server.sibling_watch.clone(),
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
-            settings: self.settings.clone(),
+            server_limits: server.limits.clone(),
             observer: self.observer.clone(),
             stats: Arc::new(AccountStats::default()),
-            replay: SharedReplay::new(self.settings.catch_up.replay_settings(), self.store.clone()),
+            replay: SharedReplay::new(settings.catch_up.replay_settings(), self.store.clone()),
+            settings,
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();
@@ -134,6 +141,17 @@ impl Handler<ResetAccount> for Supervisor {
         account.observe(Fact::BudgetReset);
         if account.state == AccountState::Tripped {
             self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<RetryDeliveries> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, RetryDeliveries(name): RetryDeliveries, _: &mut Self::Context) -> Self::Result {
+        if let Some(placement) = &self.find_account(&name)?.placement {
+            placement.delivery.do_send(delivery::RetryNow);
         }
         Ok(())
     }

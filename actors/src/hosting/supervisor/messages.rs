@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 
 use crate::{
+    hosting::AccountSettings,
     model::{AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, StateCounts, Token},
     policy::GateLimits,
     ports::{ApiFactory, EventSink},
@@ -32,6 +33,8 @@ pub struct AccountSpec {
     pub token: Token,
     /// The receiver of its events.
     pub sink: Arc<dyn EventSink>,
+    /// Its own settings; `None` for those of the host.
+    pub settings: Option<Arc<AccountSettings>>,
 }
 
 /// Adds a server. A known server gets the new limits at once; its accounts get the new client at their next Connection.
@@ -75,6 +78,11 @@ pub struct RestartAccount(pub AccountName);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct ResetAccount(pub AccountName);
+
+/// Delivers the events of an account that wait for a retry, now.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SupervisorError>")]
+pub struct RetryDeliveries(pub AccountName);
 
 /// Returns a snapshot of every account, sorted by name.
 #[derive(Debug, Message)]

@@ -16,6 +16,7 @@ use crate::{
         account_context::{AccountContext, UpdateContext},
         delivery::ChangeSink,
         server_gate::Configure,
+        server_limits::SharedServerLimits,
     },
     model::{AccountName, AccountState, CloseReason, ServerName},
 };
@@ -73,9 +74,13 @@ impl Handler<ChangeAccount> for Supervisor {
         if !self.servers.contains_key(&spec.server) {
             return Err(SupervisorError::ServerNotAdded { account: name, server: spec.server });
         }
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let account = self.find_account(&name)?;
         let released = account.change_sink(&spec);
         let old = std::mem::replace(&mut account.spec, spec);
+        if *account.context.settings != *settings {
+            account.apply_settings(&settings);
+        }
         let moved = old.server != account.spec.server;
         if moved {
             self.move_account(&name, &old.server);
@@ -102,6 +107,7 @@ impl Handler<ChangeServer> for Supervisor {
         server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved: restart });
         server.spec = spec;
         if restart {
+            server.limits = SharedServerLimits::default();
             for account in self.accounts_on(&name) {
                 self.refresh_context(&account);
                 self.restart_connection(&account, ctx);
@@ -124,7 +130,7 @@ impl Handler<ChangeSettings> for Supervisor {
             }
         }
         for account in self.accounts.values_mut() {
-            account.apply_settings(&self.settings, &settings);
+            account.apply_settings(&settings.for_account(account.spec.settings.as_deref()));
         }
         self.settings = settings;
     }
@@ -160,6 +166,7 @@ impl Supervisor {
             sibling_watch: server.sibling_watch.clone(),
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
+            server_limits: server.limits.clone(),
             ..(*account.context).clone()
         };
         account.update_context(context);
@@ -192,7 +199,8 @@ impl Account {
         }
     }
 
-    fn apply_settings(&mut self, old: &HostSettings, settings: &Arc<HostSettings>) {
+    fn apply_settings(&mut self, settings: &Arc<HostSettings>) {
+        let old = self.context.settings.clone();
         if old.restart != settings.restart {
             self.tracker.configure(settings.restart);
         }

@@ -21,6 +21,9 @@ use crate::{
     model::{AccountName, CloseReason, Fact},
 };
 
+/// The time for storing an account's progress beyond the stop deadline. A commit takes milliseconds.
+const STORE_GRACE: Duration = Duration::from_secs(1);
+
 impl Handler<RemoveAccount> for Supervisor {
     type Result = ResponseFuture<Result<(), SupervisorError>>;
 
@@ -93,16 +96,10 @@ impl Supervisor {
     }
 }
 
-/// Waits until the account's events are handed over, its replies sent and its progress stored. Returns at the deadline
-/// in any case.
+/// Waits until the account's events are handed over and its replies sent, or the deadline has passed. Then stores the
+/// progress: what a late sink has acknowledged by then must not come again.
 async fn drain(draining: DrainingAccount, replies: Option<Addr<Replies>>, deadline: Instant) {
-    let is_over = || Instant::now() >= deadline;
     drain_deliveries(std::slice::from_ref(&draining), true, deadline).await;
-    if is_over() {
-        return;
-    }
     drain_replies(replies.map(|replies| (draining.account.clone(), replies)), deadline).await;
-    if !is_over() {
-        persist(vec![draining], deadline).await;
-    }
+    persist(vec![draining], deadline.max(Instant::now() + STORE_GRACE)).await;
 }

@@ -1,6 +1,6 @@
 //! Posts as an account: the [`SendReply`] message, and the Supervisor as a [`Poster`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, Handler, Message, ResponseFuture, dev::SendError};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -8,8 +8,11 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{Supervisor, account::Account};
 use crate::{
-    hosting::replies::{Replies, Stop, Submit},
-    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    hosting::{
+        account_context::AccountContext,
+        replies::{self, Replies, Stop, Submit},
+    },
+    model::{AccountName, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError},
     ports::Poster,
 };
 
@@ -31,12 +34,40 @@ pub struct SendReply {
     pub action: OutgoingAction,
 }
 
+/// Looks something up as an account.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Found, ReplyError>")]
+pub struct LookUp {
+    /// The account.
+    pub account: AccountName,
+    /// The question.
+    pub lookup: Lookup,
+}
+
+impl Handler<LookUp> for Supervisor {
+    type Result = ResponseFuture<Result<Found, ReplyError>>;
+
+    fn handle(&mut self, LookUp { account, lookup }: LookUp, _: &mut Self::Context) -> Self::Result {
+        let (done, found) = oneshot::channel();
+        let asked = self.send_to_replies(&account, |context, _| replies::LookUp { context, lookup, done });
+        // The look-up has a deadline of its own; the time beyond it is for an Arbiter that hangs.
+        async move {
+            asked?;
+            let found = timeout(RESULT_GRACE, found).await.ok().and_then(Result::ok);
+            found.unwrap_or(Err(ReplyError::Interrupted(account)))
+        }
+        .boxed_local()
+    }
+}
+
 impl Handler<SendReply> for Supervisor {
     type Result = ResponseFuture<Result<PostedIds, ReplyError>>;
 
     fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
         let result = self.submit(&account, action);
-        let wait_limit = self.settings.replies.deadline + RESULT_GRACE;
+        let settings =
+            self.accounts.get(&account).map_or(&self.settings, |account| &account.context.settings);
+        let wait_limit = settings.replies.deadline + RESULT_GRACE;
         async move {
             let interrupted = || Err(ReplyError::Interrupted(account));
             match timeout(wait_limit, result?).await {
@@ -59,19 +90,41 @@ impl Poster for Addr<Supervisor> {
         // The mailbox is closed once the host has ended.
         async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
     }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let account = account.clone();
+        let answer = self.send(LookUp { account: account.clone(), lookup });
+        async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
 }
 
 impl Supervisor {
     fn submit(&mut self, name: &AccountName, action: OutgoingAction) -> Result<PendingResult, ReplyError> {
+        let (done, result) = oneshot::channel();
+        let submit = |context, generation| Submit { context, generation, action, done };
+        self.send_to_replies(name, submit).map(|()| result)
+    }
+
+    /// Sends a message to an account's Replies, made of the account's context.
+    fn send_to_replies<M>(
+        &mut self,
+        name: &AccountName,
+        message: impl FnOnce(Arc<AccountContext>, Generation) -> M,
+    ) -> Result<(), ReplyError>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Replies: Handler<M>,
+    {
         let replies = self.ensure_replies(name);
         let Some((replies, account)) = replies.zip(self.accounts.get(name)) else {
             return Err(ReplyError::UnknownAccount(name.clone()));
         };
-        let (done, result) = oneshot::channel();
-        let submit =
-            Submit { context: account.context.clone(), generation: account.generation, action, done };
-        match replies.try_send(submit) {
-            Ok(()) => Ok(result),
+        match replies.try_send(message(account.context.clone(), account.generation)) {
+            Ok(()) => Ok(()),
             Err(SendError::Full(_)) => {
                 Err(ReplyError::QueueFull { account: name.clone(), limit: "its whole mailbox" })
             }

@@ -98,7 +98,7 @@ impl Supervisor {
             self.pool.release(placement.slot);
         }
         let slot = self.pool.assign();
-        let permits = Permits::new(self.settings.delivery.queue);
+        let permits = Permits::new(account.context.settings.delivery.queue);
         let (context, sink, shared) = (account.context.clone(), account.spec.sink.clone(), permits.clone());
         let delivery = self.pool.start(slot, move || Delivery::new(context, sink, &shared));
         account.stalls = Stalls::default();
@@ -107,12 +107,11 @@ impl Supervisor {
 
     /// Resizes the permits of the next Connection to the current setting.
     fn resize_queue(&mut self, name: &AccountName) {
-        let Some(placement) = self.accounts.get_mut(name).and_then(|account| account.placement.as_mut())
-        else {
-            return;
-        };
-        if !placement.permits.are_sized_for(self.settings.delivery.queue) {
-            placement.permits = Permits::new(self.settings.delivery.queue);
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let queue = account.context.settings.delivery.queue;
+        let Some(placement) = account.placement.as_mut() else { return };
+        if !placement.permits.are_sized_for(queue) {
+            placement.permits = Permits::new(queue);
             placement.delivery.do_send(delivery::ChangePermits(placement.permits.clone()));
         }
     }

@@ -2,13 +2,11 @@
 
 mod list;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Deserializer};
 
 pub use self::list::ChannelList;
-use self::list::ChannelRows;
-use super::{headers, row_splitter::Shape};
+pub(super) use self::list::ChannelRows;
+use super::{bounded_text::bounded_text, headers, row_splitter::Shape};
 use crate::{
     mattermost::{
         Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
@@ -28,16 +26,16 @@ pub struct Channel {
     /// The channel's permanent id.
     pub id: ChannelId,
     /// The team it belongs to; empty for a direct or group channel.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_text")]
     pub team_id: Box<str>,
     /// The kind, which decides who can see it.
     #[serde(rename = "type")]
     pub kind: ChannelKind,
     /// Its name in links; for a direct channel it is built from the members' ids.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_text")]
     pub name: Box<str>,
     /// The name shown to people; empty for a direct channel.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded_text")]
     pub display_name: Box<str>,
     /// Its creation time.
     pub create_at: i64,
@@ -92,7 +90,7 @@ impl ChannelKind {
 
 impl<'de> Deserialize<'de> for ChannelKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self::parse(&Cow::<str>::deserialize(deserializer)?))
+        Ok(Self::parse(&bounded_text(deserializer)?))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::headers;
 use crate::{
-    mattermost::transport::{TransportError, TransportErrorKind, explain},
+    mattermost::transport::{REDIRECT_TEXT, TransportError, TransportErrorKind, remedy_of, write_error},
     model::{Excerpt, Token},
 };
 
@@ -142,7 +142,7 @@ impl RestError {
 
     /// Returns the way to fix the underlying cause, such as a certificate or a proxy, if it is known.
     pub fn remedy(&self) -> Option<String> {
-        self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
+        remedy_of(self.source.as_ref())
     }
 
     /// Removes the token from the message, in case a server or a proxy repeated it.
@@ -166,19 +166,17 @@ pub(super) fn excerpt(text: &str) -> String {
 impl fmt::Display for RestErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable => f.write_str("the server cannot be reached"),
-            Self::Timeout => f.write_str("the server did not respond in time"),
-            Self::Tls => f.write_str("TLS failed"),
-            Self::Proxy => f.write_str("the proxy refuses"),
+            Self::Unreachable => TransportErrorKind::Unreachable.fmt(f),
+            Self::Timeout => TransportErrorKind::Timeout.fmt(f),
+            Self::Tls => TransportErrorKind::Tls.fmt(f),
+            Self::Proxy => TransportErrorKind::Proxy.fmt(f),
             Self::Unauthorized => f.write_str("the token was refused (401)"),
             Self::RateLimited { retry_after: Some(wait) } => {
                 write!(f, "the rate limit is reached (429); retry in {} s", wait.as_secs())
             }
             Self::RateLimited { retry_after: None } => f.write_str("the rate limit is reached (429)"),
             Self::NotFound => f.write_str("not found (404)"),
-            Self::Redirect => {
-                f.write_str("the server redirects to another address; configure the final address")
-            }
+            Self::Redirect => f.write_str(REDIRECT_TEXT),
             Self::NotJson => f.write_str("the response is not JSON; is this the address of Mattermost?"),
             Self::TooLarge => f.write_str("the response is longer than max_body_bytes"),
             Self::Server(status) => write!(f, "the server failed ({status})"),
@@ -190,11 +188,8 @@ impl fmt::Display for RestErrorKind {
 
 impl fmt::Display for RestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.route, self.kind)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        Ok(())
+        write!(f, "{}: ", self.route)?;
+        write_error(f, &self.kind, &self.message)
     }
 }
 

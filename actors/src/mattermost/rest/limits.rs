@@ -14,7 +14,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// (fact 13) is 13 MiB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// The most channels of one account: far more than people can use, and some 20 MB.
+/// The most channels of one account: far more than people can use, and some 60 MiB.
 pub const MAX_CHANNELS: usize = 50_000;
 
 /// The longest message on a socket. A post's text is 64 KiB at most (fact 13), but it is escaped twice and

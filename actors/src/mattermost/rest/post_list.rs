@@ -5,7 +5,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::value::RawValue;
 
 use super::{
@@ -13,9 +13,19 @@ use super::{
     row_splitter::{RowKey, Rows},
 };
 use crate::{
-    mattermost::{Post, RestError, RestErrorKind},
+    mattermost::{Post, RestError, RestErrorKind, SINCE_LIMIT},
     model::PostId,
 };
+
+/// The most posts of a list: ten times as many as a server returns, and few enough that a list of nothing but missing posts
+/// takes milliseconds.
+const MAX_ROWS: usize = 10 * SINCE_LIMIT;
+
+/// The longest list of ids that is parsed: that of so many posts with ids of twice the usual length.
+const MAX_ORDER_BYTES: usize = MAX_ROWS * 64;
+
+/// The memory that a row takes besides its text, in bytes.
+const ROW_BYTES: usize = 128;
 
 /// A list of posts that is being read. `order` contains the ids of the listed posts, the newest first; `posts` can also
 /// contain thread roots, and whole threads, that are not listed (facts 11, 35): those are not kept.
@@ -74,11 +84,13 @@ impl PostList {
             self.order.ok_or_else(|| bad("the list has no order".to_owned()))?.into_iter().collect();
         order.sort_unstable();
         let mut posts = Vec::with_capacity(order.len());
+        let reported: HashSet<Box<str>> = self.odd.iter().map(|odd| odd.id.clone()).collect();
         for id in order {
             match self.posts.remove(&id).map(Post::read) {
-                Some(Ok(post)) => posts.push(post),
+                Some(Ok(post)) if post.id == id => posts.push(post),
+                Some(Ok(_)) => self.odd.push(OddRow::new(id.as_str(), "it holds another post")),
                 Some(Err(error)) => self.odd.push(OddRow::new(id.as_str(), &error.to_string())),
-                None if self.odd.iter().any(|odd| *odd.id == *id.as_str()) => {}
+                None if reported.contains(id.as_str()) => {}
                 None => self.odd.push(OddRow::new(id.as_str(), "it is listed but missing")),
             }
         }
@@ -90,7 +102,7 @@ impl PostList {
     fn take_member(&mut self, name: &str, json: &[u8]) -> serde_json::Result<()> {
         match name {
             "order" => {
-                let order: HashSet<PostId> = read::<Option<_>>(json)?.unwrap_or_default();
+                let order = read_order(json)?;
                 self.posts.retain(|id, _| order.contains(id));
                 self.order = Some(order);
             }
@@ -105,11 +117,12 @@ impl PostList {
     }
 
     fn take_post(&mut self, id: &str, json: &[u8]) -> ControlFlow<()> {
-        if self.kept_bytes > 0 && self.kept_bytes + json.len() > self.max_bytes {
+        let bytes = id.len() + json.len() + ROW_BYTES;
+        if self.kept_bytes > 0 && self.kept_bytes + bytes > self.max_bytes {
             self.is_too_large = true;
             return ControlFlow::Break(());
         }
-        self.kept_bytes += json.len();
+        self.kept_bytes += bytes;
         match read(json) {
             Ok(post) => drop(self.posts.insert(id.into(), post)),
             Err(error) => self.odd.push(OddRow::new(id, &error.to_string())),
@@ -139,6 +152,7 @@ impl Rows for PostList {
 
     fn take_too_long(&mut self, row: &RowKey) {
         if row.is_nested {
+            self.kept_bytes += ROW_BYTES;
             self.odd.push(OddRow::new(&row.name, "it is longer than max_body_bytes"));
         }
     }
@@ -148,7 +162,65 @@ fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json)
 }
 
+/// Returns the ids that are listed.
+fn read_order(json: &[u8]) -> serde_json::Result<HashSet<PostId>> {
+    let too_many = || serde_json::Error::custom(format_args!("it has more than {MAX_ROWS} ids"));
+    if json.len() > MAX_ORDER_BYTES {
+        return Err(too_many());
+    }
+    let order: HashSet<PostId> = read::<Option<_>>(json)?.unwrap_or_default();
+    if order.len() > MAX_ROWS { Err(too_many()) } else { Ok(order) }
+}
+
 /// Returns an optional id; an empty one counts as none.
 fn non_empty(id: Option<PostId>) -> Option<PostId> {
     id.filter(|id| !id.as_str().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mattermost::rest::row_splitter::{RowSplitter, Shape};
+
+    const LIMIT: usize = 64 * 1024;
+
+    fn read_list(body: &str) -> Result<(Vec<Post>, Vec<OddRow>), RestErrorKind> {
+        let mut list = PostList::new(LIMIT);
+        let _ = RowSplitter::new(Shape::Object("posts"), 16 * LIMIT).read(body.as_bytes(), &mut list);
+        list.finish("/posts").map_err(|error| error.kind)
+    }
+
+    /// Returns texts that could be ids, in quotes.
+    fn ids(count: usize) -> impl Iterator<Item = String> {
+        (0..count).map(|n| format!("\"post{n:022}\""))
+    }
+
+    #[test]
+    fn a_list_of_more_posts_than_a_server_returns_is_refused() {
+        let list = |count| {
+            let order: Vec<_> = ids(count).collect();
+            read_list(&format!(r#"{{"order":[{}],"posts":{{}}}}"#, order.join(",")))
+        };
+        assert_eq!(list(MAX_ROWS).map(|(_, odd)| odd.len()), Ok(MAX_ROWS), "each is reported as missing");
+        assert_eq!(list(MAX_ROWS + 1).map(|_| ()), Err(RestErrorKind::BadBody));
+    }
+
+    #[test]
+    fn a_row_that_holds_another_post_is_odd() {
+        let post = r#"{"id":"b","create_at":1,"user_id":"u","channel_id":"c"}"#;
+        let (posts, odd) =
+            read_list(&format!(r#"{{"order":["a","b"],"posts":{{"a":{post},"b":{post}}}}}"#)).unwrap();
+        let id = |id: &str| PostId::from(id);
+        assert_eq!(posts.into_iter().map(|post| post.id).collect::<Vec<_>>(), [id("b")]);
+        assert_eq!(odd, [OddRow::new("a", "it holds another post")]);
+    }
+
+    #[test]
+    fn short_rows_count_with_the_memory_that_they_take() {
+        for row in ["1", "{}", "\u{7f}"] {
+            let rows: Vec<_> = ids(LIMIT / 100).map(|id| format!("{id}:{row}")).collect();
+            let read = read_list(&format!(r#"{{"posts":{{{}}},"order":[]}}"#, rows.join(",")));
+            assert_eq!(read.map(|_| ()), Err(RestErrorKind::TooLarge), "{row}");
+        }
+    }
 }

@@ -89,25 +89,4 @@ impl Client {
         let value = body.file_infos.into_iter().next().ok_or_else(missing)?.id;
         Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
-
-    /// Returns the server's limit on the size of a file, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the request fails or the response does not contain the limit.
-    pub async fn max_file_size(&self, token: &Token) -> Result<RestResponse<u64>, RestError> {
-        const ROUTE: &str = "/config/client";
-        #[derive(Deserialize)]
-        struct Settings {
-            /// The server sends all settings as strings.
-            #[serde(rename = "MaxFileSize")]
-            max_file_size: String,
-        }
-        let response = self.get_path(ROUTE, "/config/client?format=old", Some(token), None).await?;
-        let settings: Settings = response.json(ROUTE)?;
-        let value = settings.max_file_size.parse();
-        let value = value
-            .map_err(|_| RestError::new(RestErrorKind::BadBody, ROUTE, "MaxFileSize is not a number"))?;
-        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
-    }
 }

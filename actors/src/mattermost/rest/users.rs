@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use awc::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
+use super::bounded_text::bounded_text;
 use crate::{
     mattermost::{Client, Etag, RateHeaders, RestError, RestResponse},
     model::{Token, UserId},
@@ -12,6 +13,8 @@ use crate::{
 
 /// The role of guests, who do not receive `user_updated` about other users.
 const GUEST: &str = "system_guest";
+/// The role of administrators.
+const ADMIN: &str = "system_admin";
 
 /// The response to `GET /users/me`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub struct User {
     /// The account's permanent id; a token with another id belongs to another account.
     pub id: UserId,
     /// The name after the @. It can change.
+    #[serde(deserialize_with = "bounded_text")]
     pub username: Box<str>,
     /// The time of the last change, in milliseconds of server time. Disabling and enabling change it, and so
     /// do a new name or a new team (fact 7).
@@ -40,9 +44,9 @@ pub struct User {
     /// The time at which it was disabled, in milliseconds of server time; 0 while it is enabled.
     #[serde(default)]
     pub delete_at: i64,
-    /// True for a guest.
-    #[serde(default, rename = "roles", deserialize_with = "has_guest_role")]
-    pub is_guest: bool,
+    /// Its roles.
+    #[serde(default)]
+    pub roles: Roles,
     /// True for a bot account. Accounts of people can be hosted too.
     #[serde(default)]
     pub is_bot: bool,
@@ -69,7 +73,19 @@ impl Client {
     }
 }
 
-fn has_guest_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let roles = Cow::<str>::deserialize(deserializer)?;
-    Ok(roles.split_ascii_whitespace().any(|role| role == GUEST))
+/// The roles of an account that matter to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles {
+    /// True for a guest.
+    pub is_guest: bool,
+    /// True for an administrator of the server, whose token can do anything.
+    pub is_admin: bool,
+}
+
+impl<'de> Deserialize<'de> for Roles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let roles = Cow::<str>::deserialize(deserializer)?;
+        let has = |wanted: &str| roles.split_ascii_whitespace().any(|role| role == wanted);
+        Ok(Self { is_guest: has(GUEST), is_admin: has(ADMIN) })
+    }
 }

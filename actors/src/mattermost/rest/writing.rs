@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 pub struct NewPost {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The text; at most 16,383 characters (fact 13).
+    /// The text; at most as long as [`ServerLimits::post_chars`](crate::model::ServerLimits::post_chars).
     pub message: String,
     /// The first post of its thread, if it is a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +141,34 @@ impl Client {
             .map(|response| empty_response(&response))
     }
 
+    /// Removes a reaction of the account. A reaction that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn remove_reaction(
+        &self,
+        token: &Token,
+        reaction: &Reaction,
+    ) -> Result<RestResponse<()>, RestError> {
+        const ROUTE: &str = "/users/{user_id}/posts/{post_id}/reactions/{emoji}";
+        let [user, post, emoji] =
+            [reaction.user_id.as_str(), reaction.post_id.as_str(), &reaction.emoji_name].map(percent_encode);
+        let path = format!("/users/{user}/posts/{post}/reactions/{emoji}");
+        self.delete(ROUTE, &path, token).await
+    }
+
+    /// Deletes a post.
+    ///
+    /// # Errors
+    ///
+    /// A post that does not exist or is deleted is [`RestErrorKind::NotFound`], one that the account may not delete
+    /// [`RestErrorKind::Refused`] with 403.
+    pub async fn delete_post(&self, token: &Token, id: &PostId) -> Result<RestResponse<()>, RestError> {
+        const ROUTE: &str = "/posts/{post_id}";
+        self.delete(ROUTE, &format!("/posts/{}", percent_encode(id.as_str())), token).await
+    }
+
     /// Shows the account as typing.
     ///
     /// # Errors
@@ -157,7 +185,20 @@ impl Client {
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
-    async fn write(
+    async fn delete(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: &Token,
+    ) -> Result<RestResponse<()>, RestError> {
+        let (method, time_limit) = (Method::DELETE, self.limits().request_timeout);
+        let request =
+            RestRequest { method, route, path, token: Some(token), etag: None, body: None, time_limit };
+        self.execute(request).await.map(|response| empty_response(&response))
+    }
+
+    /// Sends JSON.
+    pub(super) async fn write(
         &self,
         method: Method,
         route: &'static str,

@@ -122,10 +122,16 @@ fn check_response(response: &ResponseHead, key: &str) -> Result<(), DialError> {
         },
         _ => DialErrorKind::NotWebSocket,
     };
-    let target = headers::redirect_target(&response.headers).filter(|_| kind == DialErrorKind::Redirect);
-    let target = target.map_or(String::new(), |target| format!(", to {target}"));
-    let message = format!("status {}{target}", response.status.as_u16()).into();
-    Err(DialError { kind, message, source: None })
+    let target = headers::redirect_target(&response.headers);
+    let message = match (kind, target) {
+        // The kind contains the status.
+        (DialErrorKind::Refused { .. }, _) => String::new(),
+        (DialErrorKind::Redirect, Some(target)) => {
+            format!("status {}, to {target}", response.status.as_u16())
+        }
+        _ => format!("status {}", response.status.as_u16()),
+    };
+    Err(DialError { kind, message: message.into(), source: None })
 }
 
 /// Checks that a 101 belongs to this request (RFC 6455, section 4.1).

@@ -1,6 +1,8 @@
 use std::{fmt, io, time::Duration};
 
-use crate::mattermost::transport::{TransportError, TransportErrorKind, explain};
+use crate::mattermost::transport::{
+    REDIRECT_TEXT, TransportError, TransportErrorKind, remedy_of, write_error,
+};
 
 /// A failed dial. It contains no token and no query, so it can be shown.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl DialError {
 
     /// Returns the way to fix the underlying cause, such as a certificate or a proxy, if it is known.
     pub fn remedy(&self) -> Option<String> {
-        self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
+        remedy_of(self.source.as_ref())
     }
 
     /// Creates the error for a request with a part that HTTP does not allow. Addresses and tokens are checked
@@ -65,19 +67,17 @@ impl DialError {
 impl fmt::Display for DialErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable => f.write_str("the server cannot be reached"),
-            Self::Timeout => f.write_str("the server did not respond in time"),
-            Self::Tls => f.write_str("TLS failed"),
-            Self::Proxy => f.write_str("the proxy refuses"),
+            Self::Unreachable => TransportErrorKind::Unreachable.fmt(f),
+            Self::Timeout => TransportErrorKind::Timeout.fmt(f),
+            Self::Tls => TransportErrorKind::Tls.fmt(f),
+            Self::Proxy => TransportErrorKind::Proxy.fmt(f),
             Self::Refused { status, retry_after: Some(wait) } => {
                 write!(f, "the server refused the WebSocket ({status}); retry in {} s", wait.as_secs())
             }
             Self::Refused { status, retry_after: None } => {
                 write!(f, "the server refused the WebSocket ({status})")
             }
-            Self::Redirect => {
-                f.write_str("the server redirects to another address; configure the final address")
-            }
+            Self::Redirect => f.write_str(REDIRECT_TEXT),
             Self::NotWebSocket => {
                 f.write_str("the response does not open a WebSocket; is this the address of Mattermost?")
             }
@@ -87,11 +87,7 @@ impl fmt::Display for DialErrorKind {
 
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        Ok(())
+        write_error(f, &self.kind, &self.message)
     }
 }
 

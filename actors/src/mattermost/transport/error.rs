@@ -1,6 +1,6 @@
 //! The HTTP client's errors, sorted by cause.
 
-use std::io;
+use std::{fmt, io};
 
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
@@ -29,6 +29,37 @@ pub(in crate::mattermost) enum TransportErrorKind {
     NotHttp,
     /// A proxy refused, for a reason that does not pass by itself.
     Proxy,
+}
+
+impl fmt::Display for TransportErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "the server cannot be reached",
+            Self::Timeout => "the server did not respond in time",
+            Self::Tls => "TLS failed",
+            Self::NotHttp => "the response is not HTTP",
+            Self::Proxy => "the proxy refuses",
+        })
+    }
+}
+
+/// The text for an answer that is a redirect.
+pub(in crate::mattermost) const REDIRECT_TEXT: &str =
+    "the server redirects to another address; configure the final address";
+
+/// Writes an error: its kind, then its message if there is one.
+pub(in crate::mattermost) fn write_error(
+    f: &mut fmt::Formatter<'_>,
+    kind: &impl fmt::Display,
+    message: &str,
+) -> fmt::Result {
+    write!(f, "{kind}")?;
+    if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
+}
+
+/// Returns the way to fix the cause of an error, such as a certificate or a proxy, if it is known.
+pub(in crate::mattermost) fn remedy_of(source: Option<&io::Error>) -> Option<String> {
+    source.and_then(explain::explain).map(|explanation| explanation.remedy)
 }
 
 impl TransportError {
@@ -60,8 +91,8 @@ impl TransportError {
 /// fix it where that is known.
 pub fn describe_send_error(error: SendRequestError) -> String {
     let error = TransportError::from(error);
-    match error.source.as_ref().and_then(explain::explain) {
-        Some(explanation) => format!("{}; {}", error.message, explanation.remedy),
+    match remedy_of(error.source.as_ref()) {
+        Some(remedy) => format!("{}; {remedy}", error.message),
         None => error.message,
     }
 }

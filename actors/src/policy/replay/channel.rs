@@ -1,3 +1,5 @@
+mod channel_changes;
+
 use std::collections::HashMap;
 
 use super::{
@@ -5,10 +7,11 @@ use super::{
     edits::EditCursor,
     hole::Hole,
 };
-use crate::model::{Change, ChannelChange, ChannelRecord, ChannelUpdate, PostKey, PostsUpdate};
+use crate::model::{Change, ChannelRecord, PostKey};
 
 /// The state of one channel.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none excludes another")]
 pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
     pub(super) edits: EditCursor,
@@ -21,16 +24,19 @@ pub(super) struct ChannelState {
     /// The value of `seen_until` when last nothing was open and no round was running: the fallback after a kill or
     /// a failed round.
     settled: i64,
-    /// The time of the newest admitted post; 0 before the first.
-    pub(super) newest_admitted: i64,
+    /// The time of the newest post or edit that was admitted or that a list announced; 0 before the first.
+    pub(super) newest_activity: i64,
     pub(super) membership: Membership,
+    /// True if the last acknowledged post was made while the account was out: reading goes on with an account whose
+    /// membership the next change tells.
+    was_out: bool,
     /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
     /// The rounds in a row that were refused to read the channel.
     pub(super) refusals: u32,
-    /// The `last_post_at` from the listing of the current round, if it contained the channel. Until the round is
-    /// complete nothing counts as seen: an acknowledged post says nothing about the edits before it.
-    listed_until: Option<i64>,
+    /// The part that the current round has in the channel. Until the round is complete nothing counts as seen: an
+    /// acknowledged post says nothing about the edits before it.
+    round: RoundPart,
     /// The actions to take once nothing is open.
     deferred: Deferred,
     /// True if the state differs from the last saved record.
@@ -48,6 +54,17 @@ pub(super) enum Membership {
     Joining,
     /// The account was seen to leave: its cursor has ended.
     Left,
+}
+
+/// The part that a round has in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoundPart {
+    /// No round is running.
+    None,
+    /// The listing does not contain the channel.
+    Unlisted,
+    /// The listing contains the channel with this `last_post_at`.
+    Listed(i64),
 }
 
 /// The place of an admitted change.
@@ -93,11 +110,12 @@ impl ChannelState {
             hole: None,
             seen_until,
             settled: seen_until,
-            newest_admitted: 0,
+            newest_activity: 0,
             membership,
+            was_out: false,
             due: false,
             refusals: 0,
-            listed_until: None,
+            round: RoundPart::None,
             deferred: Deferred::default(),
             dirty: false,
             is_recorded: false,
@@ -111,8 +129,8 @@ impl ChannelState {
             None => Anchor::Time(record.anchor_at),
         };
         let cursor = Cursor::restore(anchor, record.since, overlap_ms);
-        let newest_admitted = cursor.newest_post().unwrap_or_default();
         let edits = EditCursor::restore(record.edited_until, record.edits, record.deleted);
+        let newest_activity = cursor.newest_post().max(edits.newest()).unwrap_or_default();
         let membership = match (record.left, record.joining) {
             (true, _) => Membership::Left,
             (false, true) => Membership::Joining,
@@ -120,65 +138,12 @@ impl ChannelState {
         };
         let hole = record.hole.then(|| Hole::restore(record.beyond));
         let state = Self::new(cursor, edits, record.seen_until, membership);
-        Self { hole, newest_admitted, is_recorded: true, ..state }
+        Self { hole, newest_activity, is_recorded: true, ..state }
     }
 
     /// Changes the overlap from now on.
     pub(super) fn set_overlap(&mut self, overlap_ms: i64) {
         self.cursor.set_overlap(overlap_ms);
-    }
-
-    /// Returns the change to save since the last one, and regards it as saved.
-    pub(super) fn take_change(&mut self) -> ChannelChange {
-        let update = if self.is_recorded { self.update() } else { None };
-        let change = update.map_or_else(
-            || ChannelChange::Record(Box::new(self.record())),
-            |update| ChannelChange::Update(Box::new(update)),
-        );
-        self.cursor.set_saved();
-        self.edits.set_saved();
-        self.hole.iter_mut().for_each(Hole::set_saved);
-        (self.dirty, self.is_recorded) = (false, true);
-        change
-    }
-
-    /// Records that the last change was not saved: the next one is the whole record.
-    pub(super) fn mark_unsaved(&mut self) {
-        self.is_recorded = false;
-    }
-
-    fn update(&self) -> Option<ChannelUpdate> {
-        let edits = self.edits.update()?;
-        Some(ChannelUpdate {
-            anchor_at: self.cursor.anchor().time(),
-            anchor: self.cursor.anchor().post().cloned(),
-            seen_until: self.settled,
-            edited_until: self.edits.until(),
-            left: self.membership == Membership::Left,
-            joining: self.membership == Membership::Joining,
-            hole: self.hole.is_some(),
-            since: self.cursor.update()?,
-            edits: edits.edits,
-            beyond: self.hole.as_ref().map_or_else(|| Some(PostsUpdate::default()), Hole::update)?,
-            deleted: edits.deleted,
-            forgotten_deletions: edits.forgotten_deletions,
-        })
-    }
-
-    fn record(&self) -> ChannelRecord {
-        ChannelRecord {
-            anchor_at: self.cursor.anchor().time(),
-            anchor: self.cursor.anchor().post().cloned(),
-            since: self.cursor.since().cloned().collect(),
-            seen_until: self.settled,
-            edited_until: self.edits.until(),
-            edits: self.edits.since().cloned().collect(),
-            deleted: self.edits.deleted().cloned().collect(),
-            left: self.membership == Membership::Left,
-            joining: self.membership == Membership::Joining,
-            hole: self.hole.is_some(),
-            beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
-        }
     }
 
     pub(super) fn knows(&self, change: &Change) -> bool {
@@ -228,6 +193,16 @@ impl ChannelState {
         self.open.insert(change, if is_beyond { Position::BeyondHole } else { Position::InRun });
     }
 
+    /// Records that the last acknowledged post was made while the account was out.
+    pub(super) fn was_out(&mut self) {
+        self.was_out = true;
+    }
+
+    /// True if the account may not have been a member at the cursor.
+    pub(super) fn has_unknown_begin(&self) -> bool {
+        self.membership == Membership::Joining || (self.membership == Membership::Member && self.was_out)
+    }
+
     /// True if a part of the channel could not be read.
     pub(super) fn has_hole(&self) -> bool {
         self.hole.is_some()
@@ -247,7 +222,8 @@ impl ChannelState {
                 self.edits.acknowledge_edit(id, edit_at, latest);
             }
             Change::Deleted { id } => self.edits.acknowledge_deletion(id),
-            Change::Left => self.deferred.leave = true,
+            // A later live post may have shown that the account came back.
+            Change::Left => self.deferred.leave |= position.is_some(),
         }
         self.settle_if_idle(bounds);
     }
@@ -258,6 +234,7 @@ impl ChannelState {
             self.edits.advance_to(time.saturating_sub(bounds.overlap_ms));
         }
         self.cursor.acknowledge(post.create_at, post.id, bounds.latest);
+        self.was_out = false;
         if self.membership == Membership::Joining && matches!(self.cursor.anchor(), Anchor::Post { .. }) {
             self.membership = Membership::Member;
         }
@@ -266,7 +243,7 @@ impl ChannelState {
     /// Records a time up to which everything was seen, unless a round is running or the channel has a hole. Returns true
     /// if it counts.
     fn saw(&mut self, time: i64) -> bool {
-        let counts = self.listed_until.is_none() && self.hole.is_none();
+        let counts = self.round == RoundPart::None && self.hole.is_none();
         if counts {
             self.seen_until = self.seen_until.max(time);
         }
@@ -275,17 +252,17 @@ impl ChannelState {
 
     /// Starts a round, with the `last_post_at` of the listing if it contains the channel.
     pub(super) fn listed(&mut self, last_post_at: Option<i64>) {
-        self.listed_until = last_post_at;
+        self.round = last_post_at.map_or(RoundPart::Unlisted, RoundPart::Listed);
     }
 
     /// True if the listing of the current round contains the channel.
     pub(super) fn is_listed(&self) -> bool {
-        self.listed_until.is_some()
+        matches!(self.round, RoundPart::Listed(_))
     }
 
     /// Records that the round could not read the channel: its cursor stays until a later one has.
     pub(super) fn skipped(&mut self) {
-        self.listed_until = None;
+        self.round = RoundPart::None;
         self.refusals = self.refusals.saturating_add(1);
         self.hole.get_or_insert_default();
     }
@@ -296,7 +273,7 @@ impl ChannelState {
         let (before, had_hole) = (self.settled, self.hole.is_some());
         self.refusals = 0;
         self.deferred.fill_hole = had_hole;
-        if let Some(listed_until) = self.listed_until.take() {
+        if let RoundPart::Listed(listed_until) = std::mem::replace(&mut self.round, RoundPart::None) {
             self.seen_until = self.seen_until.max(listed_until.min(bounds.latest));
             self.deferred.edits_reach =
                 Some(listed_until.min(bounds.latest).saturating_sub(bounds.overlap_ms));
@@ -312,12 +289,15 @@ impl ChannelState {
         let times = [self.cursor.anchor().time(), self.seen_until, self.edits.until()];
         let is_later = times.into_iter().any(|time| time > latest);
         if is_later {
-            self.cursor.pull_back(time);
+            if self.cursor.pull_back(time) && self.membership == Membership::Member {
+                // The posts from there on are forgotten, also those made while the account was out.
+                self.membership = Membership::Joining;
+            }
             self.edits.pull_back(time);
             self.seen_until = self.seen_until.min(time);
             self.settled = self.settled.min(time);
         }
-        self.newest_admitted = self.newest_admitted.min(latest);
+        self.newest_activity = self.newest_activity.min(latest);
         is_later
     }
 
@@ -327,14 +307,30 @@ impl ChannelState {
         self.settle_if_idle(bounds);
     }
 
-    /// Starts a new membership: earlier posts are not for the account.
+    /// Records that the server sent a post of the channel: the account is a member, whatever was received before.
+    /// Returns true if that ended its absence.
+    pub(super) fn returned(&mut self) -> bool {
+        let was_leaving =
+            self.open.remove(&Change::Left).is_some() | std::mem::take(&mut self.deferred.leave);
+        let had_left = self.membership == Membership::Left;
+        if had_left {
+            self.membership = Membership::Member;
+        }
+        was_leaving || had_left
+    }
+
+    /// Starts a new membership: earlier posts are not for the account. If some of the former membership could not be read,
+    /// reading goes on there, and the posts about leave and return tell what lies between.
     pub(super) fn rejoin(&mut self, begin: i64, bounds: TimeBounds) {
+        self.deferred.leave = false;
+        if self.hole.is_some() {
+            self.membership = Membership::Member;
+            return;
+        }
         let begin = begin.max(self.cursor.newest(bounds.latest));
         self.cursor = Cursor::at(begin, bounds.overlap_ms);
         self.edits.advance_to(begin);
         self.membership = Membership::Joining;
-        self.deferred.leave = false;
-        self.hole = None;
         self.is_recorded = false;
     }
 
@@ -348,7 +344,7 @@ impl ChannelState {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }
         }
-        if self.listed_until.is_none() {
+        if self.round == RoundPart::None {
             self.settled = self.seen_until;
         }
         if let Some(reach) = self.deferred.edits_reach.take() {

@@ -95,11 +95,13 @@ impl Cursor {
         }
     }
 
-    /// Moves the anchor back to a time if it is later. The known posts stay known.
-    pub(crate) fn pull_back(&mut self, time: i64) {
-        if self.anchor.time() > time {
+    /// Moves the anchor back to a time if it is later. The known posts stay known. Returns true if it moved.
+    pub(crate) fn pull_back(&mut self, time: i64) -> bool {
+        let is_later = self.anchor.time() > time;
+        if is_later {
             self.anchor = Anchor::Time(time);
         }
+        is_later
     }
 
     /// Returns the time of the newest acknowledged post that is not later than `latest`, or of the anchor.

@@ -70,6 +70,11 @@ impl EditCursor {
         (self.added_deletions, self.forgotten_deletions) = (0, 0);
     }
 
+    /// Returns the time of the newest edit acknowledged since that time, if there is one.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.since.posts().last().map(|(edit_at, _)| *edit_at)
+    }
+
     /// Iterates over the posts whose deletion was acknowledged recently, oldest first.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &PostId> {
         self.deleted.iter()

@@ -134,11 +134,11 @@ impl ReplayState {
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time).min(self.earliest);
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
-        // that becomes visible after a later one does not move last_post_at (fact 23).
+        // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
         for state in self.channels.values_mut() {
             state.listed(None);
-            state.due |= state.newest_admitted > 0 && state.newest_admitted >= active;
+            state.due |= state.newest_activity > 0 && state.newest_activity >= active;
         }
         let mut backlog: Vec<ChannelBacklog> =
             listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
@@ -147,19 +147,19 @@ impl ReplayState {
     }
 
     fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
+        let latest = self.latest;
         let state = self.channel_state(listed);
         state.listed(Some(listed.last_post_at));
         // A post dated into the future holds last_post_at there: the channel is read each time.
         let moved = listed.last_post_at > state.seen_until;
+        if moved {
+            state.newest_activity = state.newest_activity.max(listed.last_post_at.min(latest));
+        }
         let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
             from: state.cursor.anchor().clone(),
             edits_since: moved.then(|| state.edits.until()),
-            kind: if state.membership == Membership::Joining {
-                BacklogKind::Joining
-            } else {
-                BacklogKind::Known
-            },
+            kind: if state.has_unknown_begin() { BacklogKind::Joining } else { BacklogKind::Known },
         };
         (moved || state.due || state.has_hole()).then_some(backlog)
     }
@@ -188,7 +188,8 @@ impl ReplayState {
         missing.map(|(channel, state)| ChannelBacklog {
             channel: channel.clone(),
             from: state.cursor.anchor().clone(),
-            edits_since: None,
+            // No list says when it was changed.
+            edits_since: Some(state.edits.until()),
             kind: BacklogKind::Unlisted,
         })
     }
@@ -249,6 +250,9 @@ impl ReplayState {
                 .or_insert_with(|| new_unlisted_channel(account, change, bounds)),
         };
         if state.knows(change) {
+            if !is_fetched && matches!(change, Change::Posted(_)) && state.returned() {
+                mark(dirty, channel, state);
+            }
             return false;
         }
         if let Change::Posted(post) = change {
@@ -258,13 +262,18 @@ impl ReplayState {
             let time = post.create_at.min(bounds.latest);
             if state.membership == Membership::Left {
                 state.rejoin(time.saturating_sub(bounds.overlap_ms), bounds);
+            } else if !is_fetched {
+                state.returned();
             }
             if state.reach_back(post.create_at, bounds.overlap_ms) {
                 mark(dirty, channel, state);
             }
-            state.newest_admitted = state.newest_admitted.max(time);
+            state.newest_activity = state.newest_activity.max(time);
             recent.add(post.id.clone());
             account.server_time = account.server_time.max(time.min(bounds.earliest));
+        }
+        if let Change::Edited { edit_at, .. } = change {
+            state.newest_activity = state.newest_activity.max((*edit_at).min(bounds.latest));
         }
         state.open(change.clone(), is_fetched);
         true
@@ -276,6 +285,14 @@ impl ReplayState {
         if let Some(state) = self.channels.get_mut(channel) {
             state.acknowledge(change, bounds);
             mark(&mut self.dirty, channel, state);
+        }
+    }
+
+    /// Acknowledges a post made while the account was out.
+    pub(crate) fn acknowledge_while_out(&mut self, channel: &ChannelId, change: Change) {
+        self.acknowledge(channel, change);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.was_out();
         }
     }
 

@@ -13,6 +13,13 @@ pub(super) struct Fence {
     pub(super) marks: String,
 }
 
+impl Fence {
+    /// Returns the characters that it takes in a part that it opens and closes.
+    pub(super) fn chars(&self) -> usize {
+        self.line.chars().count() + self.marks.chars().count() + "\n\n".len()
+    }
+}
+
 /// Splits a line into a fence's marks and the rest; none if it is not a fence.
 fn marks(line: &str) -> Option<(&str, &str)> {
     let text = line.trim_start_matches(' ');

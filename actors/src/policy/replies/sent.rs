@@ -12,6 +12,14 @@ const MOST_KEYS: usize = 4_096;
 /// The maximum number of searched channels remembered per account. Beyond it all are forgotten and searched again.
 const MOST_CHANNELS: usize = 4_096;
 
+/// A post with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SentPost {
+    pub(crate) id: PostId,
+    /// The limit, in characters, at which its text was split, if it is the first of several parts.
+    pub(crate) split_at: Option<usize>,
+}
+
 /// The keys of an account's posts, and the times since which they are complete.
 ///
 /// Only this host posts as the account, so each channel is searched once: later posts are remembered. The first
@@ -19,7 +27,7 @@ const MOST_CHANNELS: usize = 4_096;
 /// a kill.
 #[derive(Debug, Default)]
 pub(crate) struct SentKeys {
-    posts: HashMap<Arc<str>, (ChannelId, PostId)>,
+    posts: HashMap<Arc<str>, (ChannelId, SentPost)>,
     /// The keys, oldest first.
     order: VecDeque<Arc<str>>,
     /// The server time for each channel from which all its keys are in `posts`.
@@ -28,7 +36,7 @@ pub(crate) struct SentKeys {
 
 impl SentKeys {
     /// Returns the post with the key.
-    pub(crate) fn find(&self, key: &str) -> Option<&PostId> {
+    pub(crate) fn find(&self, key: &str) -> Option<&SentPost> {
         self.posts.get(key).map(|(_, post)| post)
     }
 
@@ -40,7 +48,12 @@ impl SentKeys {
     }
 
     /// Records a search of a channel: all keyed posts of the account from the server time on.
-    pub(crate) fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
+    pub(crate) fn channel_searched(
+        &mut self,
+        channel: &ChannelId,
+        from: i64,
+        found: Vec<(String, SentPost)>,
+    ) {
         if self.known_from.len() >= MOST_CHANNELS && !self.known_from.contains_key(channel) {
             self.known_from.clear();
         }
@@ -52,7 +65,7 @@ impl SentKeys {
     }
 
     /// Records a post.
-    pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
+    pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: SentPost) {
         let key: Arc<str> = key.into();
         if self.posts.insert(key.clone(), (channel.clone(), post)).is_none() {
             self.order.push_back(key);
@@ -69,30 +82,34 @@ impl SentKeys {
 mod tests {
     use super::*;
 
+    fn whole(id: &str) -> SentPost {
+        SentPost { id: id.into(), split_at: None }
+    }
+
     #[test]
     fn a_channel_is_searched_once_and_again_further_back() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let mut sent = SentKeys::default();
         assert!(sent.may_contain(&town, Some(500)) && sent.may_contain(&town, None));
-        sent.channel_searched(&town, 500, vec![("a".into(), "post-a".into())]);
-        assert_eq!(sent.find("a").map(PostId::as_str), Some("post-a"));
+        sent.channel_searched(&town, 500, vec![("a".into(), whole("post-a"))]);
+        assert_eq!(sent.find("a"), Some(&whole("post-a")));
         assert!(!sent.may_contain(&town, Some(500)) && !sent.may_contain(&town, None));
         assert!(sent.may_contain(&town, Some(499)) && sent.may_contain(&other, Some(500)));
         sent.channel_searched(&town, 100, Vec::new());
         sent.channel_searched(&town, 300, Vec::new());
         assert!(!sent.may_contain(&town, Some(100)), "known keys stay known");
-        sent.insert(&town, "b", "post-b".into());
-        assert_eq!(sent.find("b").map(PostId::as_str), Some("post-b"));
+        sent.insert(&town, "b", whole("post-b"));
+        assert_eq!(sent.find("b"), Some(&whole("post-b")));
     }
 
     #[test]
     fn forgotten_keys_are_searched_for_again() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let mut sent = SentKeys::default();
-        sent.channel_searched(&town, 0, vec![("first".into(), "1".into())]);
+        sent.channel_searched(&town, 0, vec![("first".into(), whole("1"))]);
         sent.channel_searched(&other, 0, Vec::new());
         for n in 0..MOST_KEYS {
-            sent.insert(&other, &n.to_string(), "2".into());
+            sent.insert(&other, &n.to_string(), whole("2"));
         }
         assert_eq!(sent.find("first"), None);
         assert!(sent.may_contain(&town, Some(10)), "its key may be one of the forgotten");

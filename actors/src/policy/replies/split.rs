@@ -1,35 +1,35 @@
-//! The splitting of a text into posts, between words and without breaking code fences.
+//! The splitting of a text into posts, between paragraphs, lines or words and without breaking code fences.
 
 use super::fence::{Fence, is_fence, open_after};
 
-/// The maximum length of a post, in characters (fact 13).
-pub const MAX_POST_CHARS: usize = 16_383;
-
 /// The maximum number of parts: a longer text is a document that would flood the channel.
-const MOST_PARTS: usize = 10;
-
-/// The maximum length of a text, in characters. With code fences, a slightly shorter one may be too long.
-pub const MAX_TEXT_CHARS: usize = MAX_POST_CHARS * MOST_PARTS;
+pub const MOST_PARTS: usize = 10;
 
 /// The error for a text that is too long even for several posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextTooLong {
     /// The length, in characters.
     pub(crate) characters: usize,
+    /// The maximum length, in characters. With code fences, a slightly shorter text may be too long.
+    pub(crate) limit: usize,
 }
 
-/// Splits a text into parts that fit in a post.
+/// Splits a text into parts of at most `limit` characters.
 ///
-/// A part ends at a line end in the second half of what fits, otherwise between words, otherwise anywhere; white
-/// space at the cut is dropped. A code fence that is open at a cut is closed there and opened again in the next
-/// part.
+/// A part ends at a paragraph's end in the last quarter of what fits, otherwise at a line end in its second half,
+/// otherwise between words, otherwise anywhere; white space at the cut is dropped. A code fence that is open at a cut is
+/// closed there and opened again in the next part.
 ///
 /// # Errors
 /// If it takes too many parts.
-pub(crate) fn split_text(text: &str) -> Result<Vec<String>, TextTooLong> {
-    let mut parts = split_at(text, MAX_POST_CHARS);
+pub(crate) fn split_text(text: &str, limit: usize) -> Result<Vec<String>, TextTooLong> {
+    let limit = limit.max(1);
+    let mut parts = split_at(text, limit);
     if parts.len() > MOST_PARTS {
-        return Err(TextTooLong { characters: text.chars().count() });
+        return Err(TextTooLong {
+            characters: text.chars().count(),
+            limit: limit.saturating_mul(MOST_PARTS),
+        });
     }
     if parts.len() > 1 {
         // The server refuses an empty post.
@@ -43,13 +43,15 @@ fn split_at(text: &str, limit: usize) -> Vec<String> {
     let (mut rest, mut fence): (&str, Option<Fence>) = (text, None);
     // One part too many shows that the text is too long; the rest need not be split.
     while parts.len() <= MOST_PARTS {
-        let head = fence.as_ref().map(|fence| format!("{}\n", fence.line)).unwrap_or_default();
+        // A fence that would take up most of each part is not repeated.
+        let repeated = fence.take().filter(|fence| fence.chars() <= limit / 2);
+        let head = repeated.as_ref().map(|fence| format!("{}\n", fence.line)).unwrap_or_default();
         let room = limit - head.chars().count();
         if fits(rest, room) {
             parts.push(head + rest);
             break;
         }
-        let (head_text, open) = longest_head(rest, room, fence.as_ref());
+        let (head_text, open) = longest_head(rest, room, repeated.as_ref());
         let tail = open.as_ref().map(|fence| format!("\n{}", fence.marks)).unwrap_or_default();
         let shown = if open.is_some() { head_text.trim_end_matches('\n') } else { head_text.trim_end() };
         parts.push(format!("{head}{shown}{tail}"));
@@ -64,7 +66,7 @@ fn longest_head<'a>(rest: &'a str, limit: usize, fence: Option<&Fence>) -> (&'a 
     let mut room = limit;
     loop {
         let head_text = &rest[..cut_offset(rest, room)];
-        let open = open_after(head_text, fence.cloned());
+        let open = open_after(head_text, fence.cloned()).filter(|open| open.chars() <= limit / 2);
         let tail = open.as_ref().map_or(0, |fence| 1 + fence.marks.chars().count());
         let over = (head_text.chars().count() + tail).saturating_sub(limit);
         if over == 0 || room == 1 {
@@ -80,9 +82,11 @@ fn cut_offset(text: &str, room: usize) -> usize {
     let window = &text[..end];
     let half = text.char_indices().nth(room / 2).map_or(0, |(at, _)| at);
     let ends_word = text[end..].starts_with(char::is_whitespace);
-    let line = window.rfind('\n').map(|at| at + 1).filter(|at| *at > half);
+    let late = text.char_indices().nth(room - room / 4).map_or(0, |(at, _)| at);
+    let paragraph = window.rfind("\n\n").map(|at| at + 2).filter(|at| *at >= late);
+    let line = || window.rfind('\n').map(|at| at + 1).filter(|at| *at > half);
     let word = || window.rfind(char::is_whitespace).filter(|at| *at > half && !ends_word);
-    let at = line.or_else(word).unwrap_or(end);
+    let at = paragraph.or_else(line).or_else(word).unwrap_or(end);
     // Never within a fence's line: its end would become code, or its marks text.
     let begin = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let whole = text[begin..].lines().next().unwrap_or_default();

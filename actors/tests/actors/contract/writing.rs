@@ -104,7 +104,12 @@ pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl ServerContr
 
 pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl ServerControl) {
     let (token, channel) = (&server.token(), &server.channel("files", true));
-    let limit = usize::try_from(api.max_file_size(token).await.unwrap().value).unwrap();
+    let limits = api.server_limits(token).await.unwrap().value;
+    let limit = usize::try_from(limits.file_bytes).unwrap();
+    let longest = new_post(channel, &"ü".repeat(limits.post_chars), "longest");
+    api.create_post(token, &longest).await.unwrap();
+    let longer = new_post(channel, &"ü".repeat(limits.post_chars + 1), "longer");
+    assert_eq!(api.create_post(token, &longer).await.unwrap_err().kind, RestErrorKind::Refused(400));
     let upload = async |channel: &ChannelId, size: usize| {
         let file = NewFile { channel, name: "a b.txt", bytes: &Bytes::from(vec![b'x'; size]) };
         api.upload_file(token, file).await.map(|answer| answer.value)

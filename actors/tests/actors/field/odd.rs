@@ -1,12 +1,15 @@
 //! Rows, pages and lists that are not as they should be.
 
-use matterhost_actors::model::{Fact, PostId};
+use matterhost_actors::{
+    mattermost::ClientLimits,
+    model::{Fact, PostId},
+};
 use matterhost_simulator::Fault;
 
 use super::{assert_once, harness_with, short_overlap, wait_for};
 use crate::{
     catch_up::tick,
-    simulator_harness::{SimulatorHarness, run},
+    simulator_harness::{SimulatorHarness, quick_simulator, run},
 };
 
 #[test]
@@ -87,21 +90,38 @@ fn a_channel_with_an_odd_id_costs_itself() {
     });
 }
 
+/// Makes a reply in a long thread whose root is older than the cursor, while the bot is away, and waits for it.
+async fn miss_a_reply(harness: &mut SimulatorHarness, replies: usize) {
+    let root = harness.simulator.post(&harness.person.user_id, &harness.channel, "root");
+    for text in ["after the root", "later"] {
+        tick();
+        tick();
+        let post = harness.post(text);
+        wait_for(harness, &post).await;
+    }
+    harness.simulator.fill_thread(&root, replies, 16_000);
+    harness
+        .while_disabled(|harness| drop(harness.simulator.reply(&harness.person.user_id, &root, "reply")))
+        .await;
+    harness.host.sink.wait_for_posts(4).await;
+}
+
 #[test]
 fn a_long_thread_does_not_come_along() {
     run(async || {
         let mut harness = harness_with(short_overlap()).await;
-        let root = harness.simulator.post(&harness.person.user_id, &harness.channel, "root");
-        for text in ["after the root", "later"] {
-            tick();
-            tick();
-            let post = harness.post(text);
-            wait_for(&mut harness, &post).await;
-        }
-        harness.simulator.fill_thread(&root, 1_200, 16_000);
-        harness
-            .while_disabled(|harness| drop(harness.simulator.reply(&harness.person.user_id, &root, "reply")))
-            .await;
-        harness.host.sink.wait_for_posts(4).await;
+        miss_a_reply(&mut harness, 1_200).await;
+    });
+}
+
+#[test]
+fn a_thread_that_comes_along_may_be_longer_than_the_limit() {
+    run(async || {
+        let limits = ClientLimits { max_body_bytes: 1024 * 1024, ..ClientLimits::default() };
+        let names = ["bot".to_owned()];
+        let mut harness =
+            SimulatorHarness::with_limits(quick_simulator(), short_overlap(), limits, &names).await;
+        harness.simulator.bring_threads_along();
+        miss_a_reply(&mut harness, 100).await;
     });
 }

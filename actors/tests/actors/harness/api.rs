@@ -5,17 +5,16 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
-        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind, RestResponse, SystemPing,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
+        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestError, RestErrorKind,
+        RestResponse, SystemPing,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
     ports::{Api, ApiFactory, ApiFuture},
 };
+use serde_json::value::RawValue;
 
 use super::{FakeServer, PostReply, channels::FakeChannels, fake_server::rest_error};
-
-/// The largest file that the fake server accepts, in bytes.
-const MAX_FILE_SIZE: u64 = 1_000;
 
 impl ApiFactory for FakeServer {
     fn api(&self) -> Rc<dyn Api> {
@@ -97,11 +96,16 @@ impl Api for FakeServer {
                     self.count("post");
                     return Err(rest_error(kind));
                 }
+                Some(PostReply::Proxy(kind)) => {
+                    self.count("post");
+                    return Err(RestError { id: None, ..rest_error(kind) });
+                }
                 Some(PostReply::Panic) => panic!("a scripted panic"),
                 Some(PostReply::Held(until)) => drop(until.await),
                 Some(PostReply::Lost) | None => {}
             }
-            let created = self.answer("post", token, |channels| channels.create_post(name, post));
+            let max_chars = self.limits().post_chars;
+            let created = self.answer("post", token, |channels| channels.create_post(name, post, max_chars));
             if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { created }
         }
         .boxed_local()
@@ -138,6 +142,39 @@ impl Api for FakeServer {
         async move { answer }.boxed_local()
     }
 
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        let remove = |channels: &mut FakeChannels| {
+            channels.visible_post(token.expose(), &reaction.post_id).map(|_| ())
+        };
+        let answer = self.answer("unreact", token, remove);
+        async move { answer }.boxed_local()
+    }
+
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()> {
+        let delete = |channels: &mut FakeChannels| {
+            let post = channels.visible_post(token.expose(), id).map_err(|_| RestErrorKind::NotFound)?;
+            let is_own = post.user_id.as_str() == format!("id-{}", token.expose());
+            if is_own { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
+        };
+        let answer = self.answer("delete", token, delete);
+        async move { answer }.boxed_local()
+    }
+
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>> {
+        let id = match request {
+            LookupRequest::ChannelByName { channel, .. } => format!("id-{channel}"),
+            LookupRequest::UserByName(name) => format!("id-{name}"),
+            LookupRequest::DirectChannel([_, other]) => format!("direct-{other}"),
+            other => panic!("a look-up that no test makes: {other:?}"),
+        };
+        let answer = self.answer("look-up", token, |_| {
+            let missing = id.ends_with("nobody");
+            let found = RawValue::from_string(format!("{{\"id\":\"{id}\"}}")).unwrap();
+            if missing { Err(RestErrorKind::NotFound) } else { Ok(found) }
+        });
+        async move { answer }.boxed_local()
+    }
+
     fn typing<'a>(
         &'a self,
         token: &'a Token,
@@ -149,17 +186,17 @@ impl Api for FakeServer {
     }
 
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
+        let limits = self.limits();
         let answer = self.answer("upload", token, |channels| {
             check_access(channels, token, file.channel.as_str())?;
-            let fits = file.bytes.len() as u64 <= MAX_FILE_SIZE;
+            let fits = limits.takes_files && file.bytes.len() as u64 <= limits.file_bytes;
             if fits { Ok(FileId::from(file.name)) } else { Err(RestErrorKind::Refused(413)) }
         });
         async move { answer }.boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        let answer = self.answer("max_file_size", token, |_| Ok(MAX_FILE_SIZE));
-        async move { answer }.boxed_local()
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {
+        self.answer_limits(token).boxed_local()
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, SystemPing,
-        User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles,
+        SystemPing, User,
     },
     model::{PostId, ResumePoint},
 };
@@ -255,6 +255,10 @@ impl FakeServer {
         others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
     }
 
+    pub(super) fn with_channels<T>(&self, f: impl FnOnce(&FakeChannels) -> T) -> T {
+        f(&self.state().channels)
+    }
+
     pub(super) fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
         f(self.state().users.get_mut(name).expect(name))
     }
@@ -368,7 +372,7 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
         username: name.into(),
         update_at,
         delete_at: 0,
-        is_guest,
+        roles: Roles { is_guest, is_admin: false },
         is_bot: true,
     };
     Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }

@@ -7,8 +7,9 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{RestError, RestErrorKind, RestResponse},
-    model::{Change, Event, EventBody, Generation, PostKey, ServerName, Token},
+    model::{Change, Event, EventBody, Generation, PostId, PostKey, ServerLimits, ServerName, Token},
 };
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::{FakeServer, channels::FakeChannels};
@@ -17,6 +18,8 @@ use super::{FakeServer, channels::FakeChannels};
 pub(crate) enum PostReply {
     /// The request fails without effect.
     Fail(RestErrorKind),
+    /// A proxy fails the request, with a page of its own.
+    Proxy(RestErrorKind),
     /// The post is created, but the response is lost.
     Lost,
     /// The post is created when the test releases it.
@@ -31,6 +34,21 @@ pub(super) struct PostRequests {
     pub(super) replies: VecDeque<PostReply>,
     counts: BTreeMap<&'static str, usize>,
     pub(super) pending: Vec<String>,
+    limits: FakeLimits,
+}
+
+/// The sizes that the fake server takes, and its answers to those who ask for them.
+struct FakeLimits {
+    limits: ServerLimits,
+    failure: Option<RestErrorKind>,
+    held: Option<oneshot::Receiver<()>>,
+}
+
+impl Default for FakeLimits {
+    fn default() -> Self {
+        let limits = ServerLimits { file_bytes: 1_000, ..ServerLimits::default() };
+        Self { limits, failure: None, held: None }
+    }
 }
 
 impl FakeServer {
@@ -39,7 +57,44 @@ impl FakeServer {
         self.state().post_requests.replies.extend(replies);
     }
 
-    /// Returns the number of requests of a kind: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
+    /// Changes the sizes that the server takes.
+    pub(crate) fn set_limits(&self, limits: ServerLimits) {
+        self.state().post_requests.limits.limits = limits;
+    }
+
+    pub(super) fn limits(&self) -> ServerLimits {
+        self.state().post_requests.limits.limits
+    }
+
+    /// Makes the requests for the sizes fail.
+    pub(crate) fn fail_limits(&self, failure: Option<RestErrorKind>) {
+        self.state().post_requests.limits.failure = failure;
+    }
+
+    /// Holds the answer to the next request for the sizes until the test releases it.
+    pub(crate) fn hold_limits(&self, until: oneshot::Receiver<()>) {
+        self.state().post_requests.limits.held = Some(until);
+    }
+
+    pub(super) fn answer_limits(
+        &self,
+        token: &Token,
+    ) -> impl Future<Output = Result<RestResponse<ServerLimits>, RestError>> + use<> {
+        let (held, failure, limits) = {
+            let limits = &mut self.state().post_requests.limits;
+            (limits.held.take(), limits.failure, limits.limits)
+        };
+        let answer = self.answer("limits", token, |_| failure.map_or(Ok(limits), Err));
+        async move {
+            if let Some(held) = held {
+                drop(held.await);
+            }
+            answer
+        }
+    }
+
+    /// Returns the number of requests of a kind: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`,
+    /// `limits`.
     pub(crate) fn request_count(&self, kind: &str) -> usize {
         self.state().post_requests.counts.get(kind).copied().unwrap_or_default()
     }
@@ -47,6 +102,11 @@ impl FakeServer {
     /// Returns the `pending_post_id` of each request to create a post.
     pub(crate) fn pending_ids(&self) -> Vec<String> {
         self.state().post_requests.pending.clone()
+    }
+
+    /// Returns the properties of a post written by REST, and the number of its files.
+    pub(crate) fn rest_content(&self, id: &PostId) -> (Map<String, Value>, usize) {
+        self.with_channels(|channels| channels.rest_content(id))
     }
 
     pub(super) fn count(&self, kind: &'static str) {

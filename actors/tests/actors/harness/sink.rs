@@ -24,6 +24,8 @@ pub(crate) enum SinkBehavior {
     Retry,
     /// Asks for the event again after this time.
     RetryAfter(Duration),
+    /// Accepts events, but those of this channel only after an hour.
+    Hold(&'static str),
     Reject,
     Broken,
     Panic,
@@ -158,7 +160,12 @@ impl EventSink for CollectingSink {
             received.send_modify(|events| events.push(event.clone()));
         };
         match behavior {
-            SinkBehavior::Immediate => {
+            SinkBehavior::Hold(channel) if event.body.channel_id.as_str() == channel => {
+                let after = Duration::from_secs(3_600);
+                let outcome = Outcome::Hold { after, cause: "sink hook: 500".into() };
+                Delivered::Later(std::future::ready(outcome).boxed())
+            }
+            SinkBehavior::Immediate | SinkBehavior::Hold(_) => {
                 take(event, &self.received);
                 Delivered::Now(Outcome::Acknowledged)
             }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 use matterhost_actors::{
-    model::{AccountName, Changes, PostId, Records},
+    model::{AccountName, Changes, ChannelRecord, PostId, Records},
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
@@ -40,7 +40,9 @@ impl CrashStore {
     /// True if the acknowledgement of a post is stored.
     pub(crate) async fn has(&self, account: &AccountName, post: &PostId) -> bool {
         let records = self.stored.load(account).await.unwrap();
-        records.channels.values().any(|channel| channel.since.iter().any(|(_, id)| id == post))
+        let known =
+            |channel: &ChannelRecord| channel.since.iter().chain(&channel.beyond).any(|(_, id)| id == post);
+        records.channels.values().any(known)
     }
 
     pub(crate) fn commits(&self) -> u64 {

@@ -2,7 +2,11 @@
 
 use matterhost_simulator::{Fault, FaultKind};
 
-use super::{MS, users::ChattingUsers};
+use super::{
+    MS,
+    field_faults::{FIELD_FAULTS, inject_field_fault},
+    users::ChattingUsers,
+};
 use crate::{harness::ReceivedChange, simulator_harness::SimulatorHarness};
 
 /// The changes that the bot received, and the faults that were injected.
@@ -22,7 +26,8 @@ impl RunLog {
     }
 }
 
-const FAULTS: [&str; 21] = [
+/// The faults of a server, a network and an account; the last two end the host.
+const FAULTS: [&str; 14] = [
     "cycle",
     "disable",
     "toggle",
@@ -35,13 +40,6 @@ const FAULTS: [&str; 21] = [
     "server stop",
     "gap",
     "duplicate",
-    "proxy page",
-    "redirect",
-    "early hints",
-    "encoding",
-    "lifetime",
-    "idle",
-    "custom status",
     "host stop",
     "host kill",
 ];
@@ -52,7 +50,9 @@ pub(super) async fn inject_random_fault(
     random: &mut fastrand::Rng,
     kills: bool,
 ) {
-    let name = FAULTS[random.usize(..FAULTS.len() - usize::from(!kills))];
+    let usual = &FAULTS[..FAULTS.len() - usize::from(!kills)];
+    let at = random.usize(..usual.len() + FIELD_FAULTS.len());
+    let name = usual.get(at).copied().unwrap_or_else(|| FIELD_FAULTS[at - usual.len()]);
     log.faults.push(name);
     let bot = users.harness.bots[0].clone();
     let simulator = &users.harness.simulator;
@@ -89,26 +89,6 @@ pub(super) async fn inject_random_fault(
         "host stop" | "host kill" => replace_host(users, log, random, name == "host kill").await,
         _ => inject_field_fault(users, random, name).await,
     }
-}
-
-/// Injects a fault that people report from real installations. Most strike while the bot catches up.
-async fn inject_field_fault(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
-    let bot = users.harness.bots[0].user_id.clone();
-    let simulator = &users.harness.simulator;
-    let all = |kind| {
-        simulator.inject(Fault::new(kind).lasting(50 * MS));
-    };
-    match name {
-        "proxy page" => all(FaultKind::ProxyPage(*random.choice(&[403, 404, 502]).unwrap())),
-        "redirect" => all(FaultKind::Redirect("http://127.0.0.1:1/login".into())),
-        "early hints" => all(FaultKind::EarlyHints),
-        "encoding" => all(FaultKind::Encoded("br")),
-        "lifetime" => all(FaultKind::SocketLifetime(30 * MS)),
-        "idle" => all(FaultKind::SocketIdle(30 * MS)),
-        _ => return simulator.set_custom_status(&bot, "thinking"),
-    }
-    users.harness.simulator.drop_sockets(&bot);
-    users.chat(random, 3).await;
 }
 
 /// Stops or kills the host, posts meanwhile, and starts another.

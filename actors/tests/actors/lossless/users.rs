@@ -1,22 +1,29 @@
 //! Twelve users who post, edit and delete at once, so that posts share milliseconds and overtake each other.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use matterhost_simulator::Post;
+use matterhost_simulator::{Post, PostOptions};
 
 use super::MS;
-use crate::simulator_harness::SimulatorHarness;
+use crate::{catch_up::tick, simulator_harness::SimulatorHarness};
 
 pub(super) struct ChattingUsers {
     pub(super) harness: SimulatorHarness,
     users: Vec<String>,
     posted: BTreeSet<String>,
+    /// The posts made while the bot was out of their channel, each with the post about its removal.
+    while_out: Vec<(String, String)>,
+    /// The time before which no post is dated: until then the bot was not a member of all channels.
+    earliest_date: i64,
 }
 
 impl ChattingUsers {
     pub(super) fn new(harness: SimulatorHarness) -> Self {
         let users = (0..12).map(|n| harness.simulator.create_user(&format!("person-{n}")).user_id).collect();
-        Self { harness, users, posted: BTreeSet::new() }
+        Self { harness, users, posted: BTreeSet::new(), while_out: Vec::new(), earliest_date: 0 }
     }
 
     /// Posts as random users in random channels, about a millisecond apart, and sometimes edits or deletes a post.
@@ -42,6 +49,56 @@ impl ChattingUsers {
         }
     }
 
+    /// Returns a channel.
+    pub(super) fn any_channel(&self, random: &mut fastrand::Rng) -> String {
+        random.choice(self.harness.channels.borrow().iter()).unwrap().clone()
+    }
+
+    /// Posts with a creation time that is so many milliseconds later than now. Returns the post's id.
+    pub(super) fn post_dated(&mut self, random: &mut fastrand::Rng, channel: &str, by_ms: i64) -> String {
+        let post = self.harness.simulator.post_with(&PostOptions {
+            user_id: random.choice(&self.users).unwrap().clone(),
+            channel_id: channel.to_owned(),
+            message: "dated".to_owned(),
+            create_at: Some((now_ms() + by_ms).max(self.earliest_date)),
+            ..PostOptions::default()
+        });
+        self.posted.insert(post.id.clone());
+        post.id
+    }
+
+    /// Dates no later post before now.
+    pub(super) fn date_from_now(&mut self) {
+        tick();
+        self.earliest_date = now_ms();
+    }
+
+    /// Posts in a channel that the bot was just removed from.
+    pub(super) fn post_while_out(&mut self, random: &mut fastrand::Rng, channel: &str) {
+        let post = self.harness.simulator.post_with(&PostOptions {
+            user_id: random.choice(&self.users).unwrap().clone(),
+            channel_id: channel.to_owned(),
+            message: "out".to_owned(),
+            visible_after: Some(Duration::ZERO),
+            ..PostOptions::default()
+        });
+        let posts = self.harness.simulator.posts_in(channel);
+        let removal = posts.iter().rfind(|post| post.kind == "system_remove_from_channel").unwrap();
+        self.while_out.push((post.id, removal.id.clone()));
+    }
+
+    /// True if the post was made while the bot was out of its channel.
+    pub(super) fn is_while_out(&self, post: &str) -> bool {
+        self.while_out.iter().any(|(out, _)| out == post)
+    }
+
+    /// Returns the posts made while the bot was out of their channel, as far as the post about its removal is still there.
+    pub(super) fn never_told(&self) -> Vec<String> {
+        let visible: BTreeSet<String> = self.posts().map(|post| post.id).collect();
+        let known = self.while_out.iter().filter(|(_, removal)| visible.contains(removal));
+        known.map(|(post, _)| post.clone()).collect()
+    }
+
     /// Applies a change to a random visible post of the channel.
     fn touch(&mut self, random: &mut fastrand::Rng, channel: &str, change: impl FnOnce(&mut Self, &str)) {
         let visible = self.harness.simulator.posts_in(channel);
@@ -52,7 +109,11 @@ impl ChattingUsers {
 
     /// Waits until all posts are visible.
     pub(super) async fn wait_until_visible(&self) {
-        while self.posts().count() < self.posted.len() {
+        let is_hidden = |users: &Self| {
+            let visible: BTreeSet<String> = users.posts().map(|post| post.id).collect();
+            !users.posted.is_subset(&visible)
+        };
+        while is_hidden(self) {
             tokio::time::sleep(MS).await;
         }
     }
@@ -62,4 +123,10 @@ impl ChattingUsers {
         let channels = self.harness.channels.borrow().clone();
         channels.into_iter().flat_map(|channel| self.harness.simulator.posts_in(&channel))
     }
+}
+
+/// Returns the time, in milliseconds.
+pub(super) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
 }

@@ -1,14 +1,15 @@
 //! Tests of changed settings: those that open sockets adopt, and those that apply from the next Connection on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    hosting::{ChangeSettings, HealthSettings, HostSettings},
+    hosting::{AccountSettings, AccountSpec, ChangeAccount, ChangeSettings, HealthSettings, HostSettings},
     model::{CloseReason, Fact, Generation},
     policy::RestartSettings,
 };
 
-use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate, with_restart};
+use super::spec;
+use crate::harness::{Harness, SECOND, SinkBehavior, run_paused, settings, unlimited_rate, with_restart};
 
 #[test]
 fn settings_apply_without_an_ending() {
@@ -32,6 +33,44 @@ fn settings_apply_without_an_ending() {
             (harness.count("bot", "closed"), harness.snapshot("bot").await.generation),
             (0, Generation(1))
         );
+    });
+}
+
+/// Returns the number of frames that the server received from an account.
+fn pings(harness: &Harness, account: &str) -> usize {
+    harness.fake.server_socket(account).received().len()
+}
+
+#[test]
+fn an_account_has_settings_of_its_own_which_change_without_an_ending() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        let quiet = HealthSettings { poll: false, ping: false, ..HealthSettings::default() };
+        let HostSettings { restart, delivery, catch_up, replies, .. } = settings();
+        let own = AccountSettings { restart, health: quiet, delivery, catch_up, replies };
+        let sink = harness.sink.clone();
+        let spec =
+            |own| AccountSpec { settings: Some(Arc::new(own)), ..spec("bot", "bot", "test", sink.clone()) };
+        harness.ready("other").await;
+        harness.ready("bot").await;
+        harness.send(ChangeAccount(spec(own))).await.unwrap();
+        harness.advance(SECOND).await;
+        let before = (pings(harness, "bot"), pings(harness, "other"));
+        harness.advance(300 * SECOND).await;
+        assert_eq!(pings(harness, "bot"), before.0, "its pings are off");
+        assert!(pings(harness, "other") > before.1, "those of others go on");
+        // A change of the host's settings keeps the account's own.
+        let mut changed = settings();
+        changed.health.ping_limits.interval = Duration::from_secs(2);
+        harness.send(ChangeSettings(changed)).await;
+        harness.advance(60 * SECOND).await;
+        assert_eq!(pings(harness, "bot"), before.0);
+        harness
+            .send(ChangeAccount(spec(AccountSettings { health: HealthSettings::default(), ..own })))
+            .await
+            .unwrap();
+        harness.advance(60 * SECOND).await;
+        assert!(pings(harness, "bot") > before.0, "its pings are on again");
+        assert_eq!((harness.count("bot", "closed"), harness.count("other", "closed")), (0, 0));
     });
 }
 

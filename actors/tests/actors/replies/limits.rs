@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use matterhost_actors::{
     hosting::{HostSettings, ReplySettings, SendReply},
     mattermost::RestErrorKind,
-    model::{Attachment, Draft, Fact, OutgoingAction, ReplyError, ReplyKey},
-    policy::MAX_TEXT_CHARS,
+    model::{Attachment, DEFAULT_POST_CHARS, Draft, Fact, OutgoingAction, ReplyError, ReplyKey},
+    policy::MOST_PARTS,
 };
 
 use super::{draft, hold, keyed, perform, post, start, with_a_bot};
@@ -29,8 +29,9 @@ fn a_long_text_becomes_several_posts_and_a_book_is_refused() {
             "each part must have its own key"
         );
 
-        let too_long = post(harness, draft("town", &"x".repeat(MAX_TEXT_CHARS + 1))).await.unwrap_err();
-        assert_eq!(too_long, ReplyError::TooLong { characters: MAX_TEXT_CHARS + 1, limit: MAX_TEXT_CHARS });
+        let limit = DEFAULT_POST_CHARS * MOST_PARTS;
+        let too_long = post(harness, draft("town", &"x".repeat(limit + 1))).await.unwrap_err();
+        assert_eq!(too_long, ReplyError::TooLong { characters: limit + 1, limit });
         assert_eq!(post(harness, draft("town", " \n")).await, Err(ReplyError::Empty));
         assert_eq!(harness.fake.rest_messages("town").len(), 3);
     });
@@ -46,10 +47,7 @@ fn files_go_with_the_last_part_up_to_the_servers_limit() {
         assert_eq!(harness.fake.request_count("upload"), 2, "each file must be uploaded once");
         let too_large = post(harness, with(vec![file("a", 1_001)])).await.unwrap_err();
         assert_eq!(too_large, ReplyError::FileTooLarge { name: "a".into(), bytes: 1_001, limit: 1_000 });
-        assert_eq!(
-            (harness.fake.request_count("upload"), harness.fake.request_count("max_file_size")),
-            (2, 1)
-        );
+        assert_eq!((harness.fake.request_count("upload"), harness.fake.request_count("limits")), (2, 1));
         let many = (0..11).map(|n| file(&n.to_string(), 1)).collect();
         assert_eq!(post(harness, with(many)).await, Err(ReplyError::TooManyFiles { files: 11, limit: 10 }));
     });

@@ -10,7 +10,7 @@ use matterhost_actors::{
     model::{Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey},
     ports::HttpApi,
 };
-use matterhost_simulator::{Fault, FaultKind, Simulator, Timings};
+use matterhost_simulator::{Fault, FaultKind, ServerVersion, Simulator, Timings};
 
 use crate::{
     harness::{TestHost, name},
@@ -101,5 +101,42 @@ fn files_and_long_texts_arrive() {
         );
         let files: Vec<usize> = posts.iter().map(|post| post.file_ids.len()).collect();
         assert_eq!(files, [0, 1]);
+    });
+}
+
+#[test]
+fn a_text_and_a_file_keep_to_the_limits_that_the_server_announces() {
+    for version in ServerVersion::ALL {
+        run(async move || {
+            let simulator = Simulator::builder().version(version).max_post_size(4_000).max_file_size(10);
+            let harness = SimulatorHarness::new(simulator.start().unwrap(), &["bot".into()]).await;
+            let posted = post(&harness.host, &harness, &"ü".repeat(10_000), Some("k")).await.unwrap();
+            let posts = harness.simulator.posts_in(&harness.channel);
+            let lengths: Vec<_> = posts.iter().map(|post| post.message.chars().count()).collect();
+            assert_eq!((posted.ids.len(), lengths), (3, vec![4_000, 4_000, 2_000]), "{version:?}");
+            let files = vec![Attachment { name: "a.txt".into(), bytes: vec![b'x'; 11].into() }];
+            let draft = Draft { channel: harness.channel.as_str().into(), files, ..Draft::default() };
+            let action = OutgoingAction::Post(draft);
+            let refused = harness.host.send(SendReply { account: name("bot"), action }).await.unwrap_err();
+            assert_eq!(refused, ReplyError::FileTooLarge { name: "a.txt".into(), bytes: 11, limit: 10 });
+            assert_eq!(harness.simulator.counters().requests_to("POST /files"), 0, "it was not sent");
+        });
+    }
+}
+
+#[test]
+fn a_page_of_a_proxy_is_waited_out() {
+    run(async || {
+        let harness = SimulatorHarness::with_one_bot().await;
+        for status in [403, 404] {
+            harness.simulator.inject(Fault::new(FaultKind::ProxyPage(status)).route("POST /posts").times(2));
+            let text = format!("past {status}");
+            post(&harness.host, &harness, &text, Some(&text.replace(' ', "-"))).await.unwrap();
+            assert_eq!(count_posts(&harness, &text), 1);
+        }
+        harness.simulator.inject(Fault::new(FaultKind::Forbidden).route("POST /posts").times(1));
+        let refused = post(&harness.host, &harness, "refused", None).await.unwrap_err().to_string();
+        assert!(refused.contains("the server refused (403)"), "{refused}");
+        assert_eq!(refused.matches("refused").count(), 1, "nothing is said twice: {refused}");
     });
 }

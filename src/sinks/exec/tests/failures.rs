@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use futures_util::{FutureExt as _, future::BoxFuture, future::join_all};
-use matterhost_actors::model::{AccountName, PostedIds, ReplyError};
+use matterhost_actors::model::{AccountName, Excerpt, Found, Lookup, PostedIds, ReplyError};
 
 use super::*;
 use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
@@ -98,7 +98,7 @@ async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
             other = delivered(&child.exec, &other) => assert_eq!(other, Outcome::Acknowledged),
         }
     };
-    let Outcome::Retry { cause, .. } = answer else { panic!("{answer:?}") };
+    let Outcome::Hold { cause, .. } = answer else { panic!("{answer:?}") };
     assert!(cause.contains("unanswered for 700ms (answer_timeout)"), "{cause}");
     assert_eq!(delivered(&child.exec, &slow).await, Outcome::Acknowledged);
     assert_eq!(child.starts(), 1);
@@ -187,6 +187,15 @@ impl Poster for SlowPoster {
             Ok(PostedIds::default())
         }
         .boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
     }
 }
 

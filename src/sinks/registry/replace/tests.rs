@@ -8,12 +8,9 @@ use matterhost_actors::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::sinks::{
-    reply::DiscardingReplyPoster,
-    tests::{
-        fixtures::post,
-        http::{Server, ok},
-    },
+use crate::sinks::tests::{
+    fixtures::{RecordingReplyPoster, post},
+    http::{Server, ok},
 };
 use crate::{config::Sources, telemetry::metrics::Metrics};
 
@@ -22,11 +19,11 @@ fn config(dir: &Path, sinks: &str) -> Config {
     let rest = "[servers.s]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'x'\nsinks = ['one']\n\
                 [state]\nstore = 'memory'\n";
     fs::write(&file, format!("{rest}{sinks}")).unwrap();
-    Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
+    Config::load(&Sources { files: vec![file], ..Sources::default() }, None).unwrap()
 }
 
 fn start(config: &Config) -> SinkRegistry {
-    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("x".into()));
+    let poster: Arc<dyn Poster> = Arc::<RecordingReplyPoster>::default();
     SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 
@@ -157,7 +154,7 @@ async fn an_abandoned_replacement_leaves_no_thread_behind() {
              [sinks.b]\ntype = 'file'\npath = '{path}'\n"
         );
         fs::write(&file, text).unwrap();
-        Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
+        Config::load(&Sources { files: vec![file], ..Sources::default() }, None).unwrap()
     };
     let mut sinks = start(&with(1, "others"));
     for _ in 0..5 {

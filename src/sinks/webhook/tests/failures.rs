@@ -7,7 +7,7 @@ use crate::config::AttemptLimits;
 
 fn retry_delay(outcome: Outcome) -> Duration {
     match outcome {
-        Outcome::Retry { after, .. } => after,
+        Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => after,
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +50,7 @@ async fn an_event_that_kills_the_handler_is_given_up_while_others_are_accepted()
         let hook = start(&server, |config| config.attempts = limits);
         let last = loop {
             match outcome(hook.deliver(&post("c", "bad"))).await {
-                Outcome::Retry { .. } => {
+                Outcome::Retry { .. } | Outcome::Hold { .. } => {
                     assert_eq!(delivered(&hook, &post("d", "good")).await, Outcome::Acknowledged);
                 }
                 last => break last,
@@ -146,4 +146,37 @@ async fn an_event_gets_no_more_replies_than_it_may() {
     let body = serde_json::to_vec(&list).unwrap();
     let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body)).await;
     assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, MAX_REPLIES_PER_EVENT));
+}
+
+#[tokio::test]
+async fn a_failure_on_an_event_holds_its_channel_and_a_trouble_of_the_handler_holds_all() {
+    for (status, holds_all) in [(500, false), (408, false), (401, true), (404, true), (503, true)] {
+        let server = server(vec![status_response(status, "")]);
+        let hook = start(&server, |_| {});
+        let outcome = outcome(hook.deliver(&post("c", "1"))).await;
+        let found = match outcome {
+            Outcome::Hold { .. } => false,
+            Outcome::Retry { .. } => true,
+            other => panic!("{status}: {other:?}"),
+        };
+        assert_eq!(found, holds_all, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_ends_the_pause_of_a_channel_and_of_the_sink() {
+    for scope in [PauseScope::Channel, PauseScope::Sink] {
+        let server = server(vec![status_response(503, "retry-after: 600\r\n")]);
+        let deps = handler_deps("hook");
+        let monitor = deps.monitor.clone();
+        let config = WebhookConfig { retry_after: scope, ..config(&server, 1) };
+        let hook = Webhook::start(config, deps).unwrap();
+        let event = post("c", "1");
+        for _ in 0..2 {
+            assert!(retry_delay(outcome(hook.deliver(&event)).await) > Duration::from_secs(500), "{scope:?}");
+        }
+        monitor.request_retry();
+        hook.end_pause();
+        assert_eq!(outcome(hook.deliver(&event)).await, Outcome::Acknowledged, "{scope:?}");
+    }
 }

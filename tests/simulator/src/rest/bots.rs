@@ -15,6 +15,10 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     if name.is_empty() {
         return Err(invalid_body("username"));
     }
+    if state.world.usernames.contains_key(&name) {
+        let text = "An account with that username already exists.";
+        return Err(AppError::new("app.user.save.username_exists.app_error", text, 400));
+    }
     let id = state.create_user_row(&name, true);
     if let Some(user) = state.world.users.get_mut(&id) {
         let display = request.body["display_name"].as_str().unwrap_or(&name);
@@ -35,6 +39,19 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
 
 pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     show(state, request.id("user_id")?)
+}
+
+/// All bots by the time of their creation, in pages.
+pub(crate) fn list(state: &mut State, request: &ApiRequest) -> RouteResult {
+    state.require_admin(request)?;
+    let (page, per_page) = (request.number("page").unwrap_or(0), request.number("per_page").unwrap_or(60));
+    let users = state.world.users.values().filter(|user| request.flag("include_deleted") || user.is_active());
+    let mut bots: Vec<_> =
+        users.filter_map(|user| Some((user.bot.as_ref()?.create_at, &user.username, user))).collect();
+    bots.sort_by_key(|(create_at, name, _)| (*create_at, *name));
+    let rows = bots.into_iter().skip(page * per_page).take(per_page);
+    let rows: Vec<_> = rows.filter_map(|(.., user)| user.bot_row()).collect();
+    Ok(ApiResponse::json(&rows))
 }
 
 pub(crate) fn patch(state: &mut State, request: &ApiRequest) -> RouteResult {

@@ -65,6 +65,19 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     Ok(ApiResponse::json(&shown))
 }
 
+/// One channel by its team's name and its own. A private channel is not found by others (no recording has this).
+pub(crate) fn by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (team, name) = (request.param("team"), request.param("channel"));
+    let team = state.world.teams.values().find(|row| row.name == team).ok_or_else(no_channel)?.id.clone();
+    let found = state.world.channels.values().find(|row| row.team_id == team && row.name == name);
+    let channel = found.ok_or_else(no_channel)?;
+    if channel.kind == ChannelKind::Private && !channel.members.contains(&request.user) {
+        return Err(no_channel());
+    }
+    let id = channel.id.clone();
+    show(state, &id)
+}
+
 pub(crate) fn no_channel() -> AppError {
     let text = "Unable to find the existing channel.";
     AppError::new("app.channel.get.existing.app_error", text, 404)

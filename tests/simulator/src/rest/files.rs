@@ -31,6 +31,7 @@ pub(crate) fn upload(state: &mut State, request: &ApiRequest) -> RouteResult {
     if !state.is_member(channel, &request.user) {
         return Err(forbidden());
     }
+    state.require_in_channel(request, channel, "upload_file")?;
     if request.raw.len() > state.options.max_file_size {
         let id = "api.file.upload_file.too_large_detailed.app_error";
         return Err(AppError::new(id, "Unable to upload file. File is too large.", 413));

@@ -23,7 +23,8 @@ pub(crate) fn list(state: &mut State, request: &ApiRequest) -> RouteResult {
         return Err(AppError::new("app.channel.get.existing.app_error", &text, 404));
     }
     state.require_member(request, channel)?;
-    let threads = if request.flag("skipFetchThreads") { Threads::Root } else { Threads::Whole };
+    let may_skip = request.flag("skipFetchThreads") && !state.world.brings_threads;
+    let threads = if may_skip { Threads::Root } else { Threads::Whole };
     if let Some(since) = request.query.get("since") {
         let since = since.parse().map_err(|_| invalid_param("since"))?;
         let list = listing::since(&state.world.posts, channel, since, threads);
@@ -94,6 +95,7 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     if !state.is_member(channel, &request.user) {
         return Err(forbidden());
     }
+    state.require_in_channel(request, channel, "create_post")?;
     state.require_root(request)?;
     state.require_size(request.text("message"))?;
     let text = |name: &str| request.body[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
@@ -166,6 +168,9 @@ fn require_author(state: &State, request: &ApiRequest) -> Result<String, AppErro
 
 pub(crate) fn edit(state: &mut State, request: &ApiRequest) -> RouteResult {
     let id = require_author(state, request)?;
+    let channel = state.world.posts.get(&id).map(|post| post.channel_id.clone()).unwrap_or_default();
+    state.require_in_channel(request, &channel, "edit_post")?;
+    state.require_size(request.text("message"))?;
     let post = state.edit_post_row(&id, request.text("message")).ok_or_else(no_post)?;
     Ok(ApiResponse::json(&post))
 }

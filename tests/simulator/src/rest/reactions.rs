@@ -10,6 +10,7 @@ pub(crate) fn add(state: &mut State, request: &ApiRequest) -> RouteResult {
     let missing = || invalid_body("post_id");
     let channel = state.world.posts.get(post).ok_or_else(missing)?.channel_id.clone();
     state.require_member(request, &channel)?;
+    state.require_in_channel(request, &channel, "add_reaction")?;
     let reaction = state.add_reaction(user, post, request.text("emoji_name"));
     Ok(ApiResponse::json(&reaction.ok_or_else(missing)?))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::rest::request::{ApiRequest, RouteResult};
-use crate::rest::{bots, channels, files, posts, reactions, teams, tokens, users};
+use crate::rest::{bots, channels, files, permissions, posts, reactions, teams, tokens, users};
 use crate::state::State;
 
 /// One route: its name is what faults and counters call it.
@@ -22,13 +22,17 @@ macro_rules! routes {
 const ROUTES: &[Route] = routes! {
     "GET /system/ping" => users::ping,
     "GET /users/me" => users::me,
+    "GET /users/username/{username}" => users::by_name,
     "GET /users/{user_id}" => users::get,
     "POST /users/ids" => users::by_ids,
     "PUT /users/{user_id}/patch" => users::patch,
     "PUT /users/{user_id}/status" => users::set_status,
     "PUT /users/{user_id}/status/custom" => users::set_custom_status,
     "POST /users/{user_id}/image" => users::set_image,
-    "POST /roles/names" => users::roles,
+    "POST /roles/names" => permissions::roles,
+    "GET /users/{user_id}/teams/members" => permissions::team_members,
+    "GET /users/{user_id}/teams/{team_id}/channels/members" => permissions::channel_members,
+    "POST /commands" => permissions::create_command,
     "PUT /users/{user_id}/active" => users::set_active,
     "POST /users/{user_id}/typing" => posts::typing,
     "GET /users/{user_id}/teams" => teams::of_user,
@@ -41,11 +45,15 @@ const ROUTES: &[Route] = routes! {
     "POST /users/tokens/revoke" => tokens::revoke,
     "POST /users/{user_id}/tokens" => tokens::create,
     "POST /bots" => bots::create,
+    "GET /bots" => bots::list,
     "GET /bots/{user_id}" => bots::get,
     "PUT /bots/{user_id}" => bots::patch,
     "POST /bots/{user_id}/disable" => bots::disable,
     "POST /bots/{user_id}/enable" => bots::enable,
     "POST /teams" => teams::create,
+    "GET /teams/name/{name}" => teams::by_name,
+    "GET /teams/{team_id}/channels/name/{name}" => teams::channel_by_name,
+    "GET /teams/name/{team}/channels/name/{channel}" => channels::by_name,
     "GET /teams/{team_id}" => teams::get,
     "POST /teams/{team_id}/members" => teams::add_member,
     "POST /channels" => channels::create,

@@ -1,10 +1,10 @@
 //! Teams.
 
-use serde_json::json;
-
+use crate::rest::permissions::team_row;
 use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::response::{ApiResponse, forbidden, invalid_body};
 use crate::state::State;
+use crate::wire::reply::AppError;
 use crate::world::channel::Team;
 
 pub(crate) fn of_user(state: &mut State, request: &ApiRequest) -> RouteResult {
@@ -17,6 +17,23 @@ pub(crate) fn of_user(state: &mut State, request: &ApiRequest) -> RouteResult {
 pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     let team = state.world.teams.get(request.id("team_id")?).ok_or_else(forbidden)?;
     Ok(ApiResponse::json(team))
+}
+
+pub(crate) fn by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let name = request.param("name");
+    let missing =
+        || AppError::new("app.team.get_by_name.missing.app_error", "Unable to find the existing team.", 404);
+    let team = state.world.teams.values().find(|team| team.name == name).ok_or_else(missing)?;
+    Ok(ApiResponse::json(team))
+}
+
+pub(crate) fn channel_by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (team, name) = (request.id("team_id")?, request.param("name"));
+    let missing =
+        || AppError::new("app.channel.get_by_name.missing.app_error", "Channel does not exist.", 404);
+    let mut channels = state.world.channels.values();
+    let channel = channels.find(|row| row.team_id == team && row.name == name).ok_or_else(missing)?;
+    Ok(ApiResponse::json(channel))
 }
 
 pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
@@ -40,8 +57,5 @@ pub(crate) fn add_member(state: &mut State, request: &ApiRequest) -> RouteResult
     if !state.join_team_with_posts(team, user) {
         return Err(forbidden());
     }
-    Ok(ApiResponse::created(&json!({
-        "team_id": team, "user_id": user, "roles": "team_user", "delete_at": 0,
-        "scheme_guest": false, "scheme_user": true, "scheme_admin": false, "explicit_roles": ""
-    })))
+    Ok(ApiResponse::created(&team_row(team, user)))
 }

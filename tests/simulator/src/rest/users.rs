@@ -24,6 +24,12 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     show(state, request, request.id("user_id")?)
 }
 
+pub(crate) fn by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = state.world.usernames.get(request.param("username")).cloned();
+    let missing = || AppError::new("app.user.get_by_username.app_error", "Unable to find the user.", 404);
+    show(state, request, &id.ok_or_else(missing)?)
+}
+
 fn show(state: &mut State, request: &ApiRequest, id: &str) -> RouteResult {
     let user = state.world.users.get(id).ok_or_else(no_user)?;
     let own = request.user == id || state.is_admin(&request.user);
@@ -90,19 +96,4 @@ pub(crate) fn set_image(state: &mut State, request: &ApiRequest) -> RouteResult 
     state.require_self(request, &id)?;
     state.touch(&id, |_| ());
     Ok(ApiResponse::ok())
-}
-
-/// Roles with their permissions, as far as they matter here; a user's own permissions are those of a role with its id.
-#[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
-pub(crate) fn roles(state: &mut State, request: &ApiRequest) -> RouteResult {
-    let role = |name: &&str| {
-        let permissions = match *name {
-            "system_user" => vec!["create_direct_channel".to_owned(), "create_group_channel".to_owned()],
-            "system_admin" => vec!["create_post_ephemeral".to_owned(), "manage_system".to_owned()],
-            own => state.world.users.get(own)?.permissions.iter().cloned().collect(),
-        };
-        Some(json!({ "name": name, "permissions": permissions }))
-    };
-    let roles: Vec<_> = request.texts().iter().filter_map(role).collect();
-    Ok(ApiResponse::json(&roles))
 }

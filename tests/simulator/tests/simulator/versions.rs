@@ -175,6 +175,68 @@ fn the_announced_maximum_post_length_is_enforced() {
             ask(&fixture, &fixture.bot, "POST", "/posts", &body).status
         };
         assert_eq!((post(4_000), post(4_001)), (201, 400));
+        let body = json!({ "channel_id": fixture.channel, "message": "short" });
+        let short = ask(&fixture, &fixture.bot, "POST", "/posts", &body).json();
+        let path = format!("/posts/{}/patch", short["id"].as_str().expect("an id"));
+        let edit = |length| {
+            ask(&fixture, &fixture.bot, "PUT", &path, &json!({ "message": "é".repeat(length) })).status
+        };
+        assert_eq!((edit(4_000), edit(4_001)), (200, 400));
+    }
+}
+
+/// A channel whose members may not post, react, edit or upload says so by its role, and refuses.
+#[test]
+fn a_restricted_channel_has_a_role_of_its_own() {
+    for version in ServerVersion::ALL {
+        let fixture = on(version);
+        let (bot, channel) = (&fixture.bot, &fixture.channel);
+        let post = || ask(&fixture, bot, "POST", "/posts", &json!({ "channel_id": channel, "message": "x" }));
+        let made = post().json();
+        let id = made["id"].as_str().expect("an id");
+        let taken = ["create_post", "add_reaction", "edit_post", "upload_file"];
+        fixture.simulator.restrict_channel(channel, &taken);
+        let reaction = json!({ "user_id": bot.user_id, "post_id": id, "emoji_name": "wave" });
+        let upload = format!("/files?channel_id={channel}&filename=a");
+        for refused in [
+            post(),
+            ask(&fixture, bot, "POST", "/reactions", &reaction),
+            ask(&fixture, bot, "PUT", &format!("/posts/{id}/patch"), &json!({ "message": "y" })),
+            ask(&fixture, bot, "POST", &upload, &json!({})),
+        ] {
+            assert_eq!(
+                (refused.status, &refused.json()["id"]),
+                (403, &json!("api.context.permissions.app_error"))
+            );
+        }
+        let teams = fixture.get("/api/v4/users/me/teams/members", bot).json();
+        let team = teams[0]["team_id"].as_str().expect("a team");
+        let members = fixture.get(&format!("/api/v4/users/me/teams/{team}/channels/members"), bot).json();
+        let rows = members.as_array().expect("rows");
+        let role = |row: &serde_json::Value| row["roles"].as_str().expect("roles").to_owned();
+        let (restricted, others): (Vec<_>, Vec<_>) =
+            rows.iter().partition(|row| row["channel_id"] == **channel);
+        assert!(!others.is_empty() && others.iter().all(|row| role(row) == "channel_user"));
+        let names = json!([role(restricted[0]), "channel_user", "unknown"]);
+        let roles = ask(&fixture, bot, "POST", "/roles/names", &names).json();
+        let may = |n: usize| {
+            roles[n]["permissions"].as_array().expect("permissions").contains(&json!("create_post"))
+        };
+        assert_eq!((may(0), may(1), roles.as_array().map(Vec::len)), (false, true, Some(2)));
+    }
+}
+
+/// Fact 39: a bot needs a permission to make a slash command.
+#[test]
+fn a_slash_command_needs_a_permission() {
+    for version in ServerVersion::ALL {
+        for permission in ["manage_slash_commands", "manage_own_slash_commands"] {
+            let fixture = on(version);
+            let make = || ask(&fixture, &fixture.bot, "POST", "/commands", &json!({ "trigger": "x" })).status;
+            assert_eq!(make(), 403);
+            fixture.simulator.grant_permission(&fixture.bot.user_id, permission);
+            assert_eq!(make(), 201);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub struct ChannelList {
 }
 
 /// The rows of one or several lists of channels.
-pub(super) struct ChannelRows {
+pub(in crate::mattermost::rest) struct ChannelRows {
     channels: BTreeMap<ChannelId, Channel>,
     odd: Vec<OddRow>,
     error: Option<AppError>,
@@ -49,7 +49,7 @@ pub(super) struct ChannelRows {
 }
 
 impl ChannelRows {
-    pub(super) fn new(max_channels: usize) -> Self {
+    pub(in crate::mattermost::rest) fn new(max_channels: usize) -> Self {
         Self {
             channels: BTreeMap::new(),
             odd: Vec::new(),
@@ -62,7 +62,7 @@ impl ChannelRows {
 
     /// Takes the error that a newer server wrote into a list after it had sent the status 200. The server writes `[`
     /// before its query, so an account without channels gets `[` and the error of fact 26.
-    pub(super) fn take_error(&mut self) -> Option<AppError> {
+    pub(in crate::mattermost::rest) fn take_error(&mut self) -> Option<AppError> {
         self.error.take()
     }
 
@@ -71,7 +71,7 @@ impl ChannelRows {
         self.date = self.date.into_iter().chain(date).min();
     }
 
-    pub(super) fn finish(self) -> ChannelList {
+    pub(in crate::mattermost::rest) fn finish(self) -> ChannelList {
         ChannelList {
             channels: self.channels.into_values().collect(),
             odd: self.odd,

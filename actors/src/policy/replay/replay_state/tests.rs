@@ -1,3 +1,4 @@
+mod membership;
 mod updates;
 
 use super::*;
@@ -64,7 +65,13 @@ fn activity_after_the_last_finished_round_is_fetched() {
     assert_eq!(found, [backlog("busy", 9_000, Some(9_000))]);
     assert_eq!(replay.apply_listing(&listing, 0), found, "an unfinished round begins again");
     replay.finish_round(&[]);
-    let more = [listed("quiet", 1_000), listed("busy", 9_500), listed("other", 20_000)];
+    assert_eq!(
+        replay.apply_listing(&listing, 20_000),
+        [backlog("busy", 9_000, None)],
+        "a post from before an edit may become visible after it"
+    );
+    replay.finish_round(&[]);
+    let more = [listed("quiet", 1_000), listed("busy", 9_500), listed("other", 30_000)];
     assert_eq!(replay.apply_listing(&more, 0).len(), 1);
 }
 
@@ -92,11 +99,27 @@ fn an_active_channel_stays_due_until_it_was_fetched() {
         "fact 23, although other channels have newer posts"
     );
     assert!(
-        replay.apply_listing(&listing, 0).contains(&expected),
+        replay.apply_listing(&listing, 20_000).contains(&expected),
         "the round failed: the channel has not been read"
     );
     replay.finish_round(&[]);
     assert_eq!(replay.apply_listing(&listing, 0), []);
+}
+
+#[test]
+fn a_channel_with_a_recent_edit_is_read_for_posts_from_before_it() {
+    let mut replay = started(&[("c", 1_000), ("other", 500)]);
+    let listing = [listed("c", 2_000), listed("other", 500)];
+    replay.receive("c", &edited(2_000, "p"));
+    let expected = backlog("c", 1_000, None);
+    let found = replay.apply_listing(&listing, 2_050);
+    assert_eq!(found[..], [expected][..], "an edit moves last_post_at");
+    let mut kept = Records::default();
+    assert_eq!(replay.killed(&mut kept).apply_listing(&listing, 2_050), found);
+    replay.finish_round(&[]);
+    replay.receive("other", &posted(2_000 + OVERLAP + 1, "later"));
+    let later = [listed("c", 2_000), listed("other", 2_000 + OVERLAP + 1)];
+    assert_eq!(replay.apply_listing(&later, 0), [backlog("other", 500, None)]);
 }
 
 #[test]
@@ -172,60 +195,6 @@ fn a_channel_first_seen_live_begins_at_the_last_listing() {
     replay.receive("new", &posted(2_000, "young"));
     let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 2_000)], 0);
     assert_eq!(found[0].from, Anchor::Time(1_000), "an older post may still become visible");
-}
-
-#[test]
-fn a_channel_with_a_cursor_that_the_list_lacks_is_asked_for_until_it_was_seen_to_be_left() {
-    let mut replay = started(&[("c", 1_000), ("d", 1_000)]);
-    let lacking = ChannelBacklog { kind: BacklogKind::Unlisted, ..backlog("d", 1_000, None) };
-    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), [lacking]);
-    replay.receive("d", &Change::Left);
-    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), []);
-}
-
-#[test]
-fn leaving_a_channel_ends_its_cursor_once_earlier_posts_are_acknowledged() {
-    let mut replay = started(&[("c", 1_000)]);
-    let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
-    replay.admit(&channel, &post);
-    replay.leave_channel(&channel);
-    let mut kept = Records::default();
-    assert_eq!(
-        replay.killed(&mut kept).apply_listing(&[], 0).len(),
-        1,
-        "after a kill before that, the post is still missing"
-    );
-    replay.acknowledge(&channel, post);
-    assert_eq!(replay.apply_listing(&[], 0), []);
-    assert_eq!(replay.killed(&mut kept).apply_listing(&[], 0), []);
-}
-
-#[test]
-fn rejoining_a_channel_begins_after_the_time_of_leaving() {
-    let mut replay = started(&[("c", 1_000)]);
-    replay.receive("c", &posted(2_000, "p"));
-    replay.receive("c", &Change::Left);
-    let back = replay.apply_listing(&[listed("c", 9_000)], 0);
-    assert_eq!((&back[0].from, back[0].kind), (&Anchor::Time(2_000), BacklogKind::Joining));
-    replay.receive("c", &posted(9_000, "join"));
-    let again = replay.apply_listing(&[listed("c", 9_000)], 0);
-    assert_eq!((&again[0].from, again[0].kind), (&Anchor::Time(2_000), BacklogKind::Joining), "not finished");
-    replay.finish_round(&[]);
-    replay.receive("c", &posted(9_000 + OVERLAP, "later"));
-    assert_eq!(
-        replay.apply_listing(&[listed("c", 9_500)], 0)[0].kind,
-        BacklogKind::Known,
-        "it has an anchor"
-    );
-}
-
-#[test]
-fn a_return_seen_live_begins_at_that_event() {
-    let mut replay = started(&[("c", 1_000)]);
-    replay.receive("c", &Change::Left);
-    replay.receive("c", &posted(9_000, "join"));
-    let found = replay.apply_listing(&[listed("c", 9_500)], 0);
-    assert_eq!((&found[0].from, found[0].kind), (&Anchor::Time(9_000 - OVERLAP), BacklogKind::Joining));
 }
 
 #[test]

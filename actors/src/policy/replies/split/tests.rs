@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::DEFAULT_POST_CHARS;
+
+/// The limit of a server that takes a million characters.
+const LARGE: usize = 1 << 20;
 
 /// Returns the words without fences: their marks are repeated at each cut.
 fn words(texts: &[String]) -> Vec<String> {
@@ -10,8 +14,10 @@ fn words(texts: &[String]) -> Vec<String> {
 
 #[test]
 fn a_text_that_fits_is_unchanged() {
-    for text in ["", " a ", "```\ncode", &"x".repeat(MAX_POST_CHARS), &"ü😀".repeat(MAX_POST_CHARS / 2)] {
-        assert_eq!(split_text(text).unwrap(), [text]);
+    for text in
+        ["", " a ", "```\ncode", &"x".repeat(DEFAULT_POST_CHARS), &"ü😀".repeat(DEFAULT_POST_CHARS / 2)]
+    {
+        assert_eq!(split_text(text, DEFAULT_POST_CHARS).unwrap(), [text]);
     }
 }
 
@@ -20,6 +26,9 @@ fn a_text_is_cut_at_a_line_or_between_words_or_anywhere() {
     for (text, parts) in [
         ("one two three", vec!["one two", "three"]),
         ("aaaa bb\ncc dd", vec!["aaaa bb", "cc dd"]),
+        ("aaa bbb\n\ncc dd", vec!["aaa bbb", "cc dd"]),
+        ("aaaaaa\n\nb\nc\nd\ne", vec!["aaaaaa", "b\nc\nd\ne"]),
+        ("aa\n\nbbbb\nc dd", vec!["aa\n\nbbbb", "c dd"]),
         ("aaaaaaaaaabbbbb", vec!["aaaaaaaaaa", "bbbbb"]),
         ("a bbbbbbbbbbbbb", vec!["a bbbbbbbb", "bbbbb"]),
         ("üüüüüüüüüü😀😀", vec!["üüüüüüüüüü", "😀😀"]),
@@ -47,10 +56,39 @@ fn the_indentation_of_code_stays() {
 
 #[test]
 fn a_text_with_too_many_parts_is_refused_not_truncated() {
-    let words = "word ".repeat(MOST_PARTS * (MAX_POST_CHARS / 5));
-    assert_eq!(split_text(words.trim_end()).unwrap().len(), MOST_PARTS);
-    let long = "x".repeat(MAX_TEXT_CHARS + 1);
-    assert_eq!(split_text(&long), Err(TextTooLong { characters: MAX_TEXT_CHARS + 1 }));
+    for limit in [4_000, DEFAULT_POST_CHARS, LARGE] {
+        let words = "word ".repeat(MOST_PARTS * (limit / 5));
+        assert_eq!(split_text(words.trim_end(), limit).unwrap().len(), MOST_PARTS);
+        let longest = limit * MOST_PARTS;
+        let long = "x".repeat(longest + 1);
+        assert_eq!(split_text(&long, limit), Err(TextTooLong { characters: longest + 1, limit: longest }));
+    }
+}
+
+/// Servers count characters, not bytes.
+#[test]
+fn a_text_has_as_many_parts_as_the_servers_limit_makes() {
+    for (characters, limit, parts) in [
+        (10_000, 4_000, 3),
+        (300_000, LARGE, 1),
+        (300_000, DEFAULT_POST_CHARS * 2, 10),
+        (4_000, 4_000, 1),
+        (4_001, 4_000, 2),
+    ] {
+        for letter in ["x", "😀"] {
+            let text = letter.repeat(characters);
+            assert_eq!(split_text(&text, limit).unwrap().len(), parts, "{characters} {letter} by {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_fence_that_fills_a_part_is_not_repeated() {
+    let text = format!("```{}\n{}\n```", "r".repeat(30), "code ".repeat(8));
+    for limit in [1, 2, 5, 20, 40, 60] {
+        let parts = split_at(&text, limit);
+        assert!(parts.iter().all(|part| part.chars().count() <= limit), "{limit}: {parts:?}");
+    }
 }
 
 proptest! {

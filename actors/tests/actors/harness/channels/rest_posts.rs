@@ -5,7 +5,6 @@ use std::time::Duration;
 use matterhost_actors::{
     mattermost::{FileId, NewPost, Post, RestErrorKind},
     model::PostId,
-    policy::MAX_POST_CHARS,
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -30,12 +29,13 @@ impl FakeChannels {
         &mut self,
         user: &str,
         post: &NewPost,
+        max_chars: usize,
     ) -> Result<Post, RestErrorKind> {
         let channel = post.channel_id.as_str();
         if !self.channels.get(channel).is_some_and(|channel| channel.has(user)) {
             return Err(FORBIDDEN);
         }
-        if post.message.chars().count() > MAX_POST_CHARS {
+        if post.message.chars().count() > max_chars {
             return Err(RestErrorKind::Refused(400));
         }
         let now = Instant::now();
@@ -84,6 +84,12 @@ impl FakeChannels {
 
     pub(in crate::harness) fn can_read(&self, user: &str, channel: &str) -> bool {
         self.channels.get(channel).is_some_and(|channel| channel.has(user))
+    }
+
+    /// Returns the properties of a post and the number of its files.
+    pub(in crate::harness) fn rest_content(&self, id: &PostId) -> (Map<String, Value>, usize) {
+        let content = &self.posts[id.as_str()].content;
+        (content.props.clone(), content.file_ids.len())
     }
 
     /// Returns the texts written by REST in a channel, in order.

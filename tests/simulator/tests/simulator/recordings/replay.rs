@@ -40,10 +40,6 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(scenario: &'static str) -> Self {
-        Self::with(scenario, Simulator::builder())
-    }
-
     pub(crate) fn with(scenario: &'static str, builder: SimulatorBuilder) -> Self {
         let timings = Timings { auth_timeout: std::time::Duration::from_millis(300), ..Timings::default() };
         let simulator = builder.timings(timings).start().expect("a simulator");

@@ -1,0 +1,139 @@
+//! Faults that people report from real installations. Most strike while the bot catches up.
+
+use matterhost_simulator::{Fault, FaultKind};
+
+use super::{MS, users::ChattingUsers};
+use crate::catch_up::tick;
+
+const POSTS: &str = "GET /channels/{channel_id}/posts";
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The most by which posts are dated back: less than the overlap, so that they are fetched.
+const MAX_BACK_MS: i64 = 500;
+
+pub(super) const FIELD_FAULTS: [&str; 15] = [
+    "proxy page",
+    "redirect",
+    "early hints",
+    "encoding",
+    "lifetime",
+    "idle",
+    "custom status",
+    "refused",
+    "short pages",
+    "odd row",
+    "odd channel",
+    "dated posts",
+    "clock ahead",
+    "leave",
+    "leave while dropped",
+];
+
+pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
+    let simulator = &users.harness.simulator;
+    let all = |kind| Fault::new(kind).lasting(50 * MS);
+    let fault = match name {
+        "proxy page" => all(FaultKind::ProxyPage(*random.choice(&[403, 404, 502]).unwrap())),
+        "redirect" => all(FaultKind::Redirect("http://127.0.0.1:1/login".into())),
+        "early hints" => all(FaultKind::EarlyHints),
+        "encoding" => all(FaultKind::Encoded("br")),
+        "lifetime" => all(FaultKind::SocketLifetime(30 * MS)),
+        "idle" => all(FaultKind::SocketIdle(30 * MS)),
+        "refused" => {
+            use FaultKind as K;
+            let kinds = [K::Forbidden, K::NotFound, K::ProxyPage(403), K::ProxyPage(404)];
+            let kind = kinds[random.usize(..kinds.len())].clone();
+            Fault::new(kind).route(POSTS).times(random.u32(1..=3))
+        }
+        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
+        "odd channel" => Fault::odd_channel_id(&users.any_channel(random)).times(random.u32(1..=2)),
+        "odd row" => return odd_row(users, random).await,
+        "dated posts" => return dated_posts(users, random).await,
+        "clock ahead" => return clock_ahead(users, random).await,
+        "leave" => return leave_while_disabled(users, random).await,
+        "leave while dropped" => return leave_while_dropped(users, random).await,
+        _ => return simulator.set_custom_status(&users.harness.bots[0].user_id, "thinking"),
+    };
+    simulator.inject(fault);
+    drop_sockets(users);
+    users.chat(random, 5).await;
+}
+
+fn drop_sockets(users: &ChattingUsers) {
+    users.harness.simulator.drop_sockets(&users.harness.bots[0].user_id);
+}
+
+/// Makes a row of a missed post unusable in lists.
+async fn odd_row(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    drop_sockets(users);
+    users.chat(random, 2).await;
+    let channel = users.any_channel(random);
+    let post = users.post_dated(random, &channel, 0);
+    let odd = if random.bool() { Fault::missing_row(&post) } else { Fault::null_create_at(&post) };
+    users.harness.simulator.inject(odd.times(random.u32(1..=3)));
+    users.chat(random, 2).await;
+}
+
+/// Makes posts that are dated into the future and back, some of them missed.
+async fn dated_posts(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    for n in 0..4 {
+        if n == 2 {
+            drop_sockets(users);
+        }
+        let channel = users.any_channel(random);
+        let by = if random.u8(..4) == 0 { HOUR_MS } else { -random.i64(0..=MAX_BACK_MS) };
+        users.post_dated(random, &channel, by);
+        users.chat(random, 2).await;
+    }
+}
+
+/// Sets the server's clock ahead for a while.
+async fn clock_ahead(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    users.harness.simulator.shift_clock(HOUR_MS);
+    drop_sockets(users);
+    users.chat(random, 5).await;
+    users.harness.simulator.shift_clock(0);
+    users.chat(random, 3).await;
+    // A host that is replaced before its next list knows nothing of the change. The first socket may be of before it.
+    users.harness.drop_and_reconnect().await;
+    users.harness.drop_and_reconnect().await;
+}
+
+/// Removes the bot from a channel while it is disabled, and adds it again. Somebody may delete the post about that.
+async fn leave_while_disabled(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    let bot = users.harness.bots[0].user_id.clone();
+    users.harness.simulator.disable(&bot);
+    users.chat(random, 3).await;
+    leave_and_return(users, random, &bot);
+    users.chat(random, 3).await;
+    users.harness.simulator.enable(&bot);
+}
+
+/// Removes the bot from a channel while its socket is away, and adds it again: a resume tells of both.
+async fn leave_while_dropped(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    let bot = users.harness.bots[0].user_id.clone();
+    drop_sockets(users);
+    users.chat(random, 1).await;
+    leave_and_return(users, random, &bot);
+    users.chat(random, 3).await;
+}
+
+fn leave_and_return(users: &mut ChattingUsers, random: &mut fastrand::Rng, bot: &str) {
+    let channel = users.any_channel(random);
+    // What shares a millisecond has no order in it.
+    tick();
+    users.harness.simulator.remove_from_channel(&channel, bot);
+    for _ in 0..random.usize(..3) {
+        tick();
+        users.post_while_out(random, &channel);
+    }
+    tick();
+    users.harness.simulator.add_to_channel(&channel, bot);
+    users.date_from_now();
+    if random.bool() {
+        let posts = users.harness.simulator.posts_in(&channel);
+        let joined = posts.iter().rfind(|post| post.kind == "system_add_to_channel");
+        users.harness.simulator.delete_post(&joined.unwrap().id);
+    }
+}

@@ -1,0 +1,135 @@
+//! The files of accounts that commands add and remove: tokens, and the configuration beside them.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+};
+
+use matterhost_actors::model::{AccountName, ServerName, Token};
+use tempfile::NamedTempFile;
+
+use crate::config::{Config, Directory};
+
+/// The mode of a file with a token.
+const SECRET_MODE: u32 = 0o600;
+/// The mode of a file of configuration, which holds no token; the service may run as another user.
+const MODE: u32 = 0o644;
+
+/// The directories of a configuration in which accounts can be added.
+pub(super) struct AccountFiles {
+    tokens: Option<Directory>,
+    included: Option<Directory>,
+    /// True if an account without a server of its own may be on another one than intended.
+    needs_server: bool,
+}
+
+/// The reason why files cannot be written or removed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilesError {
+    /// The configuration has no directory for accounts.
+    #[error(
+        "the configuration has no directory for accounts; write token_dir = \"tokens\" (or include = \
+         [\"accounts.d/*.toml\"]) before its first section, create the directory, and reload"
+    )]
+    NoDirectory,
+    /// A file cannot be written or removed.
+    #[error("{}: {cause}; check the directory's permissions", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
+    },
+}
+
+impl AccountFiles {
+    /// Finds the directories.
+    pub(super) fn of(config: &Config) -> Result<Self, FilesError> {
+        let (tokens, included): (Vec<_>, Vec<_>) =
+            config.layout.directories.iter().cloned().partition(Directory::has_tokens);
+        let included = included.into_iter().find(|directory| directory.matches("x.toml"));
+        let tokens = tokens.into_iter().next();
+        if tokens.is_none() && included.is_none() {
+            return Err(FilesError::NoDirectory);
+        }
+        Ok(Self { tokens, included, needs_server: config.servers.len() > 1 })
+    }
+
+    /// Returns the file of an account's token.
+    pub(super) fn token_file(&self, account: &AccountName) -> PathBuf {
+        match (&self.tokens, &self.included) {
+            (Some(tokens), _) => tokens.token_file(account.as_str()),
+            (None, Some(included)) => included.path().join(format!("{account}.token")),
+            (None, None) => PathBuf::new(),
+        }
+    }
+
+    fn table_file(&self, account: &AccountName) -> Option<PathBuf> {
+        self.included.as_ref().map(|included| included.path().join(format!("{account}.toml")))
+    }
+
+    /// Writes an account's token, and its configuration if it needs one. An existing configuration stays as it is.
+    pub(super) fn write(
+        &self,
+        account: &AccountName,
+        server: &ServerName,
+        token: &Token,
+    ) -> Result<(), FilesError> {
+        self.write_token(account, token)?;
+        let Some(table) = self.table_file(account) else { return Ok(()) };
+        if (self.tokens.is_some() && !self.needs_server) || table.exists() {
+            return Ok(());
+        }
+        let token_file =
+            if self.tokens.is_none() { format!("token_file = \"{account}.token\"\n") } else { String::new() };
+        // A name may contain dots, and no quotation marks.
+        let text = format!("[accounts.\"{account}\"]\nserver = \"{server}\"\n{token_file}");
+        write_file(&table, &text, MODE)
+    }
+
+    /// Replaces an account's token.
+    pub(super) fn write_token(&self, account: &AccountName, token: &Token) -> Result<(), FilesError> {
+        write_secret(&self.token_file(account), token.expose())
+    }
+
+    /// Removes an account's files, and returns those that existed.
+    pub(super) fn remove(&self, account: &AccountName) -> Result<Vec<PathBuf>, FilesError> {
+        let mut removed = Vec::new();
+        // The configuration first: without its token it would be invalid for a moment.
+        for path in self.table_file(account).into_iter().chain([self.token_file(account)]) {
+            match fs::remove_file(&path) {
+                Ok(()) => removed.push(path),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => return Err(FilesError::Io { path, cause }),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Writes a file as one step, readable by its owner only.
+pub(super) fn write_secret(path: &Path, text: &str) -> Result<(), FilesError> {
+    write_file(path, text, SECRET_MODE)
+}
+
+fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), FilesError> {
+    let write = || {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        // It is readable by its owner only until it is complete.
+        let mut file = NamedTempFile::new_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        if rustix::process::geteuid().is_root() {
+            // The service that reads it may run as another user.
+            let owner = fs::metadata(if path.exists() { path } else { directory })?;
+            chown(file.path(), Some(owner.uid()), Some(owner.gid()))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|cause| FilesError::Io { path: path.to_owned(), cause })
+}

@@ -1,0 +1,167 @@
+//! The board of the running sinks: what the admin API reads and commands, from any thread.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use matterhost_actors::model::{AccountName, Excerpt};
+use parking_lot::RwLock;
+
+use super::{
+    dead_letter::DeadLetters,
+    monitor::{SinkMonitor, SinkSnapshot, SinkState, SkipError},
+    running_sink::{LetterTarget, RunningSink},
+};
+use crate::config::SinkKind;
+
+/// The running sinks and the accounts that deliver to them. Clones share it.
+#[derive(Clone, Default)]
+pub struct SinkBoard(Arc<RwLock<Board>>);
+
+#[derive(Default)]
+struct Board {
+    sinks: BTreeMap<Arc<str>, SinkHandle>,
+    accounts: BTreeMap<AccountName, Vec<Arc<str>>>,
+}
+
+/// A handle of a running sink.
+#[derive(Clone)]
+pub struct SinkHandle {
+    pub(super) name: Arc<str>,
+    /// The value of `type`.
+    pub(super) kind: &'static str,
+    pub(super) best_effort: bool,
+    /// The most events that its handler has at once.
+    pub(super) slots: Option<usize>,
+    pub(super) monitor: SinkMonitor,
+    pub(super) letters: DeadLetters,
+    /// The handler that dead letters are delivered to; `None` for a type without one.
+    pub(super) target: Option<LetterTarget>,
+}
+
+impl SinkBoard {
+    /// Returns the sinks by name.
+    pub fn all(&self) -> Vec<SinkHandle> {
+        self.0.read().sinks.values().cloned().collect()
+    }
+
+    /// Returns a sink.
+    pub fn get(&self, name: &str) -> Option<SinkHandle> {
+        self.0.read().sinks.get(name).cloned()
+    }
+
+    /// Returns the accounts that deliver to a sink.
+    pub fn accounts_of(&self, sink: &str) -> Vec<AccountName> {
+        let board = self.0.read();
+        let delivers = |(_, sinks): &(&AccountName, &Vec<Arc<str>>)| sinks.iter().any(|name| **name == *sink);
+        board.accounts.iter().filter(delivers).map(|(account, _)| account.clone()).collect()
+    }
+
+    /// Returns the sinks of an account that wait for their handler to start, or rest.
+    pub fn resting_sinks_of(&self, account: &AccountName) -> Vec<SinkHandle> {
+        let board = self.0.read();
+        let names = board.accounts.get(account).into_iter().flatten();
+        let handles = names.filter_map(|name| board.sinks.get(name)).cloned();
+        handles.filter(|handle| handle.monitor.is_waiting_for_handler()).collect()
+    }
+
+    pub(super) fn set_sinks(&self, sinks: BTreeMap<Arc<str>, SinkHandle>) {
+        self.0.write().sinks = sinks;
+    }
+
+    pub(super) fn set_account(&self, account: &AccountName, sinks: &[Arc<str>]) {
+        self.0.write().accounts.insert(account.clone(), sinks.to_vec());
+    }
+
+    pub(super) fn forget_account(&self, account: &AccountName) {
+        self.0.write().accounts.remove(account);
+    }
+}
+
+impl SinkHandle {
+    /// Returns the handle of a running sink with these dead letters.
+    pub(super) fn of(running: &RunningSink, letters: DeadLetters) -> Self {
+        let config = &running.config;
+        let slots = match &config.kind {
+            SinkKind::Webhook(webhook) => Some(webhook.concurrency),
+            SinkKind::Exec(exec) => Some(exec.in_flight),
+            SinkKind::Stdout | SinkKind::File(_) => None,
+        };
+        Self {
+            name: Arc::clone(&config.name),
+            kind: config.kind.name(),
+            best_effort: config.best_effort,
+            slots,
+            monitor: running.monitor.clone(),
+            letters,
+            target: running.worker.letter_target(),
+        }
+    }
+
+    /// Returns the sink's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Returns the value of `type`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Returns true if events count as delivered without it.
+    pub fn is_best_effort(&self) -> bool {
+        self.best_effort
+    }
+
+    /// Returns the most events that its handler has at once, if there is a limit.
+    pub fn slots(&self) -> Option<usize> {
+        self.slots
+    }
+
+    /// Returns its state. `accounts` deliver to it.
+    pub fn snapshot(&self, accounts: Vec<AccountName>) -> SinkSnapshot {
+        self.monitor.snapshot(accounts.into())
+    }
+
+    /// Returns its dead letters.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.letters
+    }
+
+    /// Ends its child and starts the next at once, with its whole restart budget; ends its pauses. Its accounts must then
+    /// deliver at once what waits.
+    pub fn restart(&self) {
+        self.monitor.request_restart();
+        self.end_pause();
+    }
+
+    fn end_pause(&self) {
+        if let Some(target) = &self.target {
+            target.end_pause();
+        }
+    }
+
+    /// Ends its pauses and starts its child if none runs. Its accounts must then deliver at once what waits.
+    pub fn retry_now(&self) {
+        self.monitor.request_retry();
+        self.end_pause();
+    }
+
+    /// Takes the first event of an account's channel away and makes it a dead letter. The account must then deliver at once
+    /// what waits.
+    ///
+    /// # Errors
+    /// If there is no such event, or the sink keeps no dead letters.
+    pub fn skip(&self, account: &str, channel: &str, event: Option<&str>) -> Result<Excerpt, SkipError> {
+        if self.target.is_none() {
+            return Err(SkipError::KeepsNoDeadLetters(self.kind));
+        }
+        self.monitor.request_skip(account, channel, event)
+    }
+}
+
+impl SinkMonitor {
+    /// Returns true if no child runs at the moment, or the handler asked for a pause.
+    fn is_waiting_for_handler(&self) -> bool {
+        let snapshot = self.snapshot(Arc::default());
+        matches!(snapshot.state, SinkState::Resting | SinkState::FailedToStart) || snapshot.next.is_some()
+    }
+}

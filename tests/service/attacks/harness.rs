@@ -1,0 +1,151 @@
+//! Attacks on one account, beside which another account on another server goes on.
+
+use std::{
+    io, mem, thread,
+    time::{Duration, Instant},
+};
+
+use matterhost_simulator::Counters;
+
+use crate::{
+    admin::host::{ANY_PORT, AdminHost, Api, TOKEN, wait_for_api},
+    program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram},
+};
+
+/// The time between two posts to the healthy account.
+const POST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The posts during an attack: four seconds of them.
+const POSTS: usize = 200;
+
+/// The most resident memory of the process.
+const MAX_MEMORY_KIB: u64 = 128 * 1024;
+
+/// The most lines of the log during an attack, which takes less than a minute.
+const MAX_LOG_LINES: usize = 1_000;
+
+/// The time for the end, and how much longer it may take on a machine under load.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The measurements of an attack.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// The times from a post to its event in the output, sorted.
+    latencies: Vec<Duration>,
+    memory_kib: u64,
+    log_lines: usize,
+    end: Duration,
+}
+
+/// A host with the healthy account `helpdesk` and the attacked account `victim`.
+pub(super) struct Attacked {
+    host: AdminHost,
+    memory_kib: u64,
+}
+
+impl Attacked {
+    /// Starts a host. `victim` is the configuration of the attacked server, its account and their sinks.
+    pub(super) fn start(victim: &str) -> Self {
+        let fixture = Fixture::new();
+        let healthy = "[accounts.helpdesk]\nserver = \"main\"\nsinks = [\"healthy\"]\n";
+        let config = fixture.config().replace("[accounts.helpdesk]\n", healthy);
+        // Both accounts share one thread, as the neighbours of an attacked account do.
+        let host =
+            format!("[host]\narbiters = 1\nshutdown_deadline = \"{}s\"\n", SHUTDOWN_DEADLINE.as_secs());
+        let common = format!("[sinks.healthy]\ntype = \"stdout\"\n{host}{ANY_PORT}token = \"{TOKEN}\"\n");
+        let dir = ConfigDir::with(&(config + &common + victim));
+        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+        let address = wait_for_api(&mut running);
+        let host = AdminHost { running, api: Api { address, token: Some(TOKEN) }, dir, fixture };
+        let ready = |counters: &Counters| counters.open_sockets(&host.fixture.bot.user_id) == 1;
+        assert!(host.fixture.simulator.wait_for(ready, DEADLINE), "the healthy account does not connect");
+        Self { host, memory_kib: 0 }
+    }
+
+    /// Returns the address of the admin API.
+    pub(super) fn api(&self) -> Api {
+        self.host.api
+    }
+
+    /// Posts to the healthy account, repeats the attack meanwhile, and checks that nothing suffers but the attacked account.
+    pub(super) fn endure(mut self, mut attack: impl FnMut()) -> Measured {
+        self.host.fixture.post("the first post");
+        self.host.running.events.wait_for_post("the first post");
+        let events = mem::replace(&mut self.host.running.events, Lines::read(io::empty()));
+        let hearing = thread::spawn(move || hear(events));
+        let mut posted = Vec::new();
+        for n in 0..POSTS {
+            posted.push(Instant::now());
+            self.host.fixture.post(&words(n));
+            attack();
+            self.observe();
+            thread::sleep(POST_INTERVAL);
+        }
+        let latencies = latencies(&posted, &hearing.join().unwrap());
+        self.observe();
+        let memory_kib = self.memory_kib;
+        let (log_lines, end) = self.finish();
+        let measured = Measured { latencies, memory_kib, log_lines, end };
+        measured.print();
+        assert!(memory_kib < MAX_MEMORY_KIB, "{memory_kib} KiB");
+        assert!(log_lines < MAX_LOG_LINES, "{log_lines} lines");
+        assert!(end < SHUTDOWN_DEADLINE + ENDS_WITHIN, "the end took {end:?}");
+        measured
+    }
+
+    /// Checks that the host is live, and measures its memory.
+    fn observe(&mut self) {
+        assert_eq!(self.host.get("/livez").status, 200);
+        self.memory_kib = self.memory_kib.max(self.host.memory_kib());
+    }
+
+    /// Ends the host. Returns the number of lines of its log, and the time that the end took.
+    fn finish(self) -> (usize, Duration) {
+        let start = Instant::now();
+        self.host.running.signal("TERM");
+        let (status, log) = self.host.running.wait_for_exit();
+        assert!(status.success(), "{status}");
+        (log.len(), start.elapsed())
+    }
+}
+
+/// Returns the text of a post.
+fn words(n: usize) -> String {
+    format!("post {n}")
+}
+
+/// Returns the texts of the posts that arrive, with their times.
+fn hear(mut events: Lines) -> Vec<(String, Instant)> {
+    let mut next = || {
+        let event = events.wait_for_json("a post", |event| event["type"] == "com.mattermost.posted");
+        (event["data"]["post"]["message"].as_str().unwrap().to_owned(), Instant::now())
+    };
+    (0..POSTS).map(|_| next()).collect()
+}
+
+/// Checks that every post was heard once and in order, and returns the sorted times that they took.
+fn latencies(posted: &[Instant], heard: &[(String, Instant)]) -> Vec<Duration> {
+    let took = |(n, (text, at)): (usize, &(String, Instant))| {
+        assert_eq!(*text, words(n), "posts are missing, doubled or out of order");
+        at.saturating_duration_since(posted[n])
+    };
+    let mut latencies: Vec<_> = heard.iter().enumerate().map(took).collect();
+    latencies.sort();
+    latencies
+}
+
+impl Measured {
+    /// Returns the latency that so many of a hundred posts did not exceed.
+    pub(super) fn percentile(&self, percent: usize) -> Duration {
+        self.latencies[(self.latencies.len() - 1) * percent / 100]
+    }
+
+    fn print(&self) {
+        let [p50, p99, p100] = [50, 99, 100].map(|percent| self.percentile(percent).as_millis());
+        let (memory, lines, end) = (self.memory_kib / 1024, self.log_lines, self.end.as_millis());
+        println!(
+            "p50 {p50} ms, p99 {p99} ms, at most {p100} ms; {memory} MiB, {lines} lines, ended in {end} ms"
+        );
+    }
+}
