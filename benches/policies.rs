@@ -82,7 +82,7 @@ fn cursors(criterion: &mut Criterion) {
         });
     });
     criterion.bench_function(
-        "replay state: the record of a channel with a post per millisecond",
+        "replay state: the change of a channel with a post per millisecond, a commit per post",
         |bencher| {
             bencher.iter(|| {
                 create_at += 1;

@@ -25,7 +25,10 @@ pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };
 pub use observation::{Fact, Observation, Subject, Truncation};
-pub use record::{AccountRecord, ChannelRecord, Records, ResumePoint};
+pub use record::{
+    AccountChange, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostsUpdate, Records,
+    ResumePoint,
+};
 pub use reply::{
     Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
 };

@@ -1,6 +1,10 @@
 //! The reference for comparison: the same events in a bare loop over tokio-tungstenite, without actors.
 
-use std::{hint::black_box, sync::Arc};
+use std::{
+    hint::black_box,
+    io::{Write as _, stdout},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
@@ -15,10 +19,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use crate::{
-    counting_sink::CountingSink,
-    server::{Bot, Server},
-};
+use crate::{counting_sink::CountingSink, server::Server};
 
 /// The work of the loop for each frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) struct BareLoop {
 impl BareLoop {
     pub(crate) fn dial(server: &Server) -> anyhow::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let dialing = server.info.bots.iter().map(|bot| runtime.block_on(dial(&server.info.url, bot)));
+        let dialing = server.info.bots.iter().map(|bot| runtime.block_on(dial(&server.info.url, &bot.token)));
         let sockets = dialing.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self { runtime, sockets })
     }
@@ -57,10 +58,10 @@ impl BareLoop {
     }
 }
 
-async fn dial(url: &str, bot: &Bot) -> anyhow::Result<WebSocketStream<TcpStream>> {
+async fn dial(url: &str, token: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
     let address = url.strip_prefix("http://").context("only plain sockets are compared")?;
     let mut request = format!("ws://{address}/api/v4/websocket").into_client_request()?;
-    let bearer = HeaderValue::try_from(format!("Bearer {}", bot.token))?;
+    let bearer = HeaderValue::try_from(format!("Bearer {token}"))?;
     request.headers_mut().insert("Authorization", bearer);
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
@@ -95,6 +96,34 @@ fn hear(text: &str) -> anyhow::Result<()> {
         black_box(envelope.channel_id());
         if envelope.event == "posted" {
             let _ = black_box(envelope.posted()?.head());
+        }
+    }
+    Ok(())
+}
+
+/// Reads a socket for each token, and prints a line for each post, until the process is ended.
+pub(crate) fn print_posts(url: &str, tokens: &[String]) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for token in tokens {
+            tasks.spawn(print_posts_of(dial(url, token).await?));
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok(())
+    })
+}
+
+async fn print_posts_of(mut socket: WebSocketStream<TcpStream>) -> anyhow::Result<()> {
+    while let Some(message) = socket.next().await {
+        let Message::Text(text) = message? else { continue };
+        let Incoming::Event(envelope) = parse_frame(&text)? else { continue };
+        if envelope.event == "posted" {
+            let _ = black_box(envelope.posted()?.head());
+            // The whole line at once, as the host writes it.
+            stdout().lock().write_all(format!("{}\n", text.trim_end()).as_bytes())?;
         }
     }
     Ok(())

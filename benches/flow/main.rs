@@ -7,6 +7,8 @@ mod counting_sink;
 mod cpu;
 #[path = "../common/cpu_time.rs"]
 mod cpu_time;
+#[path = "../sinks/handlers.rs"]
+mod handlers;
 #[path = "../common/host.rs"]
 mod host;
 #[path = "../common/program.rs"]
@@ -17,10 +19,11 @@ mod restarts;
 #[path = "../common/server.rs"]
 mod server;
 mod socket_actors;
+mod sparse;
 #[path = "../common/table.rs"]
 mod table;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use program::{Case, run};
 use table::{
@@ -34,6 +37,10 @@ const CASES: &[Case] = &[
     Case { name: "restarts-wss", measure: |quick| restarts::a_second(quick, true) },
     Case { name: "cycles", measure: reenable::until_ready },
     Case { name: "recovery", measure: recovery::of_many_posts },
+    Case { name: "sparse-20", measure: sparse::of_20 },
+    Case { name: "sparse-200", measure: sparse::of_200 },
+    Case { name: "sparse-2000", measure: sparse::of_2000 },
+    Case { name: "sparse-sinks", measure: sparse::of_sinks },
 ];
 
 const FIGURES: &[Figure] = &[
@@ -76,6 +83,49 @@ const FIGURES: &[Figure] = &[
         ..Figure::informational("10,000 posts of one channel recovered, a second", "/s", "recovered")
     },
     Figure::informational("· requests for them", "", "recovery-requests"),
+    sparse(
+        "sparse, 20 bots: CPU of an event, relative to a bare loop",
+        "host-20-cpu",
+        "bare-20-cpu",
+        1.6,
+        1.3,
+    ),
+    sparse("· relative to Node with the official client", "host-20-cpu", "node-20-cpu", 0.65, 0.5),
+    Figure::informational("· the host, per event", "µs", "host-20-cpu"),
+    Figure::informational("· the bare loop", "µs", "bare-20-cpu"),
+    Figure::informational("· Node", "µs", "node-20-cpu"),
+    Figure::informational("· share of the store's thread", "", "host-20-store"),
+    Figure::informational("· voluntary switches per event", "", "host-20-switches"),
+    Figure::informational("· the same of the bare loop", "", "bare-20-switches"),
+    Figure::informational("· system calls per event", "", "host-20-calls"),
+    Figure::informational("· the same of the bare loop", "", "bare-20-calls"),
+    Figure::lower_is_better(
+        "store: bytes written per event of a channel with 80 posts a second",
+        "bytes",
+        Single("host-20-written"),
+        200.0,
+        Some(100.0),
+    ),
+    sparse("sparse, 200 bots: relative to a bare loop", "host-200-cpu", "bare-200-cpu", 1.6, 1.3),
+    sparse("· relative to Node", "host-200-cpu", "node-200-cpu", 0.65, 0.5),
+    Figure::informational("· the host, per event", "µs", "host-200-cpu"),
+    Figure::informational("· share of the store's thread", "", "host-200-store"),
+    Figure::informational("· voluntary switches per event", "", "host-200-switches"),
+    Figure::informational("· system calls per event", "", "host-200-calls"),
+    Figure::informational("· bytes written per event", "bytes", "host-200-written"),
+    sparse("sparse, 2,000 bots: relative to a bare loop", "host-2000-cpu", "bare-2000-cpu", 1.6, 1.3),
+    sparse("· relative to Node", "host-2000-cpu", "node-2000-cpu", 0.65, 0.5),
+    Figure::informational("· the host, per event", "µs", "host-2000-cpu"),
+    Figure::informational("· share of the store's thread", "", "host-2000-store"),
+    Figure::informational("· voluntary switches per event", "", "host-2000-switches"),
+    Figure::informational("· system calls per event", "", "host-2000-calls"),
+    Figure::informational("· bytes written per event", "bytes", "host-2000-written"),
+    Figure::informational("sparse, 20 bots, file: the host, per event", "µs", "file-cpu"),
+    Figure::informational("· voluntary switches per event", "", "file-switches"),
+    Figure::informational("sparse, 20 bots, webhook: the host, per event", "µs", "webhook-cpu"),
+    Figure::informational("· voluntary switches per event", "", "webhook-switches"),
+    Figure::informational("sparse, 20 bots, exec: the host and its child, per event", "µs", "exec-cpu"),
+    Figure::informational("· voluntary switches per event", "", "exec-switches"),
 ];
 
 const fn restarts(what: &'static str, reading: &'static str, floor: f64, goal: f64) -> Figure {
@@ -89,6 +139,21 @@ const fn restarts(what: &'static str, reading: &'static str, floor: f64, goal: f
     }
 }
 
+const fn sparse(
+    what: &'static str,
+    over: &'static str,
+    under: &'static str,
+    floor: f64,
+    goal: f64,
+) -> Figure {
+    Figure::lower_is_better(what, "", Ratio(over, under), floor, Some(goal))
+}
+
 fn main() -> anyhow::Result<ExitCode> {
-    run("Flow", CASES, FIGURES)
+    match env::args().nth(1).as_deref() {
+        Some(handlers::SERVER) => handlers::serve(),
+        Some(handlers::CHILD) => handlers::answer_lines(),
+        Some(sparse::BARE_LOOP) => sparse::run_bare_loop(),
+        _ => run("Flow", CASES, FIGURES),
+    }
 }

@@ -1,7 +1,6 @@
 //! Commits per second; each account requests its next commit after the previous answer, as a Delivery does.
 
 use std::{
-    hint::black_box,
     iter::once,
     time::{Duration, Instant},
 };
@@ -9,7 +8,9 @@ use std::{
 use futures_util::future::try_join_all;
 use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::{
-    model::{AccountName, ChannelRecord, Records},
+    model::{
+        AccountName, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostId, PostsUpdate, Records,
+    },
     ports::{CursorStore as _, StoreError},
 };
 
@@ -18,9 +19,8 @@ use crate::program::Readings;
 /// Posts within the overlap, in a channel with one post a second.
 const SINCE: i64 = 10;
 
-/// Returns the records that an event changes: those of one channel.
-pub(crate) fn moved(channel: &str, n: i64) -> Records {
-    let post = |at: i64| (at, format!("{at:026}").as_str().into());
+/// Returns the records of a channel.
+pub(crate) fn channel(channel: &str, n: i64) -> Records {
     let record = ChannelRecord {
         anchor_at: n,
         anchor: Some(post(n).1),
@@ -30,6 +30,24 @@ pub(crate) fn moved(channel: &str, n: i64) -> Records {
         ..ChannelRecord::default()
     };
     Records { account: None, channels: once((channel.into(), record)).collect() }
+}
+
+/// Returns the changes of an event: an update of one channel.
+fn moved(channel: &str, n: i64) -> Changes {
+    let update = ChannelUpdate {
+        anchor_at: n,
+        anchor: Some(post(n).1),
+        seen_until: n,
+        edited_until: n,
+        since: PostsUpdate { removed_until: Some(post(n)), added: vec![post(n + SINCE)] },
+        ..ChannelUpdate::default()
+    };
+    let change = (channel.into(), ChannelChange::Update(Box::new(update)));
+    Changes { account: None, channels: once(change).collect() }
+}
+
+fn post(at: i64) -> (i64, PostId) {
+    (at, format!("{at:026}").as_str().into())
 }
 
 /// Measures the commits of a number of accounts at once.
@@ -48,6 +66,7 @@ pub(crate) fn a_second(
     let start = Instant::now();
     let one = async |name: &AccountName| {
         let mut count = 0;
+        store.commit(name, channel("xd1wyp6m8fbzjn5kq7c3r9t4he", 0).into()).await?;
         while start.elapsed() < length {
             store.commit(name, moved("xd1wyp6m8fbzjn5kq7c3r9t4he", count)).await?;
             count += 1;
@@ -59,21 +78,4 @@ pub(crate) fn a_second(
     let took = start.elapsed().as_secs_f64();
     runtime.block_on(store.close())?;
     Ok(vec![(reading, f64::from(sum) / took)])
-}
-
-/// Measures the times to serialize and to parse a row, in microseconds.
-pub(crate) fn json(quick: bool) -> anyhow::Result<Readings> {
-    let rounds: u32 = if quick { 100_000 } else { 1_000_000 };
-    let record = moved("c", 1_700_000_000_000).channels.into_values().next().unwrap_or_default();
-    let micros = |took: Duration| took.as_secs_f64() * 1e6 / f64::from(rounds);
-    let (mut start, mut row) = (Instant::now(), Vec::new());
-    for _ in 0..rounds {
-        row = serde_json::to_vec(black_box(&record))?;
-    }
-    let written = micros(start.elapsed());
-    start = Instant::now();
-    for _ in 0..rounds {
-        black_box(serde_json::from_slice::<ChannelRecord>(black_box(&row))?);
-    }
-    Ok(vec![("json-written", written), ("json-read", micros(start.elapsed()))])
 }

@@ -23,7 +23,6 @@ const CASES: &[Case] = &[
     Case { name: "one", measure: |quick| commits::a_second(quick, 1, false, "one") },
     Case { name: "thousand-fsync", measure: |quick| commits::a_second(quick, 1_000, true, "thousand-fsync") },
     Case { name: "thousand", measure: |quick| commits::a_second(quick, 1_000, false, "thousand") },
-    Case { name: "json", measure: commits::json },
     Case { name: "opening", measure: opening::of_ten_thousand },
 ];
 
@@ -39,8 +38,6 @@ const FIGURES: &[Figure] = &[
         ..most("· gain from one transaction for all waiting commits", "")
     },
     most("commits a second, 1,000 accounts at once", "thousand"),
-    Figure::informational("a channel's row serialized as JSON", "µs", "json-written"),
-    Figure::informational("read", "µs", "json-read"),
     Figure::informational("file size per channel", "bytes", "bytes"),
     Figure::lower_is_better(
         "opened after a stop, 10,000 accounts of 10 channels",

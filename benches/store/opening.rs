@@ -9,7 +9,7 @@ use matterhost_actors::{
     ports::{CursorStore as _, StoreError},
 };
 
-use crate::{commits::moved, program::Readings};
+use crate::{commits::channel, program::Readings};
 
 const CHANNELS: u32 = 10;
 /// The maximum number of requests that may wait for the store.
@@ -25,12 +25,12 @@ pub(crate) fn of_ten_thousand(quick: bool) -> anyhow::Result<Readings> {
     let open = |dir| DiskStore::open(dir, DiskSettings { fsync: false });
     let store = open(dir.path())?;
     let all = (0..CHANNELS).fold(Records::default(), |mut all, n| {
-        all.put(moved(&format!("xd1wyp6m8fbzjn5kq7c3r9t4{n:02}"), 1));
+        all.put(channel(&format!("xd1wyp6m8fbzjn5kq7c3r9t4{n:02}"), 1).into());
         all
     });
     // Like accounts do: not all in one transaction.
     for names in names.chunks(100) {
-        runtime.block_on(try_join_all(names.iter().map(|name| store.commit(name, all.clone()))))?;
+        runtime.block_on(try_join_all(names.iter().map(|name| store.commit(name, all.clone().into()))))?;
     }
     let killed = tempfile::tempdir()?;
     fs::copy(dir.path().join(FILE_NAME), killed.path().join(FILE_NAME))?;

@@ -54,6 +54,9 @@ struct Attributes<'a> {
     teamid: &'a str,
 }
 
+/// The bytes of the attributes, and of what is added to `data`: enough for most names.
+const ATTRIBUTES_BYTES: usize = 512;
+
 /// A member that holds JSON inside a string, and that JSON.
 struct NestedJson<'a> {
     member: &'a RawValue,
@@ -69,11 +72,10 @@ pub fn encode_line(event: &Event) -> String {
 pub(super) fn encode(event: &Event) -> EncodedEvent {
     let text = &*event.body.data;
     let data = EventData::parse(text);
-    let post_json = data.as_ref().and_then(|data| nested_json(data.post?));
-    let post: PostHead =
-        post_json.as_ref().and_then(|post| serde_json::from_str(&post.json).ok()).unwrap_or_default();
+    let (post_json, post) = data.as_ref().and_then(|data| nested_post(data.post?)).unzip();
+    let post = post.unwrap_or_default();
     let (id, source) = (event.id(), source(event));
-    let mut line = attributes(event, &id, &source, &post);
+    let mut line = attributes(event, &id, &source, &post, text.len() + event.body.broadcast.len());
     // The attributes are an object; `data` goes before its closing brace.
     line.pop();
     line.push_str(",\"data\":");
@@ -92,7 +94,8 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
     EncodedEvent { line, id, source, post }
 }
 
-fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String {
+/// Writes the attributes into a buffer that has room for as many more bytes.
+fn attributes(event: &Event, id: &str, source: &str, post: &PostHead, room: usize) -> String {
     let created_at = post.id.as_ref().and(post.create_at).filter(|_| &*event.body.event == "posted");
     let time = created_at.and_then(server_time).unwrap_or(event.received_at);
     let channel = event.channel.as_deref();
@@ -114,8 +117,12 @@ fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String 
         channelname: channel.map_or("", |channel| &channel.name),
         teamid: channel.map_or("", |channel| &channel.team_id),
     };
-    // Serializing text and bools cannot fail.
-    serde_json::to_string(&attributes).unwrap_or_else(|_| "{}".into())
+    let mut json = Vec::with_capacity(ATTRIBUTES_BYTES + room);
+    // Serializing text and bools cannot fail, and makes UTF-8.
+    match serde_json::to_writer(&mut json, &attributes) {
+        Ok(()) => String::from_utf8(json).unwrap_or_else(|_| "{}".into()),
+        Err(_) => "{}".into(),
+    }
 }
 
 /// Returns the word for a channel's type; the server's own for one that is not known.
@@ -140,7 +147,25 @@ fn nested_json(member: &RawValue) -> Option<NestedJson<'_>> {
     if !json.starts_with(['{', '[']) || serde_json::from_str::<&RawValue>(json).is_err() {
         return None;
     }
-    Some(NestedJson { member, json: one_line(json).into_owned() })
+    Some(NestedJson { member, json: one_line_of(text) })
+}
+
+/// Like [`nested_json`], with the head of the post, which is read in the same pass.
+fn nested_post(member: &RawValue) -> Option<(NestedJson<'_>, PostHead)> {
+    let text = text(member)?;
+    let post = Some(text.trim()).filter(|json| json.starts_with('{'));
+    match post.and_then(|json| serde_json::from_str::<PostHead>(json).ok()) {
+        Some(head) => Some((NestedJson { member, json: one_line_of(text) }, head)),
+        None => nested_json(member).map(|nested| (nested, PostHead::default())),
+    }
+}
+
+/// Returns JSON without surrounding white space and line ends; it is copied only if there are any.
+fn one_line_of(text: Cow<'_, str>) -> String {
+    match text {
+        Cow::Owned(text) if text.trim().len() == text.len() && !text.contains(['\n', '\r']) => text,
+        text => one_line(text.trim()).into_owned(),
+    }
 }
 
 /// Writes `data`, an object, with the nested JSON in place of its strings and the broadcast as the last member.

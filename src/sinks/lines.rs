@@ -3,8 +3,12 @@
 //!
 //! A line is acknowledged once it is committed. If writing is slow, the queue fills, the sink answers *retry*, and
 //! the accounts stop reading.
+//!
+//! A pipe that has room takes a line without the thread, at once and whole: two switches of threads cost more than the
+//! write.
 
 pub(crate) mod file;
+mod pipe;
 pub(crate) mod rotate;
 pub mod stdout;
 
@@ -28,6 +32,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     cloud_event,
     handler::ThrottledWarning,
+    lines::pipe::Pipe,
     queue::{Job, JobReceiver, MAX_WAIT, PutError, Queue},
     start_gate::StartGate,
 };
@@ -72,6 +77,8 @@ pub enum OutputEnd {
 pub struct LineSink {
     pub(super) queue: Queue<Line>,
     ended: watch::Receiver<Option<OutputEnd>>,
+    /// The output, if it is a pipe.
+    pipe: Option<Arc<Pipe>>,
     /// Dropped with the last clone, so that a thread at a closed start gate stops waiting.
     owners: Arc<watch::Sender<()>>,
     /// The name in causes.
@@ -90,15 +97,17 @@ pub(super) struct Line {
 impl LineSink {
     /// Starts the thread, which writes once the gate opens and sends the end of the output to `end_sender`. `name` is
     /// used in causes and for the thread.
-    pub(super) fn spawn(
+    fn spawn(
         name: &str,
         out: impl LineOutput,
+        pipe: Option<Pipe>,
         start_gate: StartGate,
         end_sender: watch::Sender<Option<OutputEnd>>,
     ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let ended = end_sender.subscribe();
-        let writer = Writer { out, jobs };
+        let pipe = pipe.map(Arc::new);
+        let writer = Writer { out, jobs, pipe: pipe.clone() };
         let (owners, owned) = watch::channel(());
         let start_gate = start_gate.into_blocking(owned);
         thread::Builder::new().name(name.into()).spawn(move || {
@@ -110,7 +119,7 @@ impl LineSink {
             let _ = end_sender.send(writer.run());
         })?;
         let stuck = ThrottledWarning::new(&name.into(), "a line cannot be written; waiting");
-        Ok(Self { queue, ended, owners: Arc::new(owners), name: name.into(), stuck: Arc::new(stuck) })
+        Ok(Self { queue, ended, pipe, owners: Arc::new(owners), name: name.into(), stuck: Arc::new(stuck) })
     }
 
     /// Waits until the thread has ended, which requires that all other clones are dropped.
@@ -171,8 +180,13 @@ impl EventSink for LineSink {
         if self.queue.is_full() {
             return Delivered::Now(self.retry_outcome());
         }
-        let (text, claimed) = (cloud_event::encode_line(event), Arc::<AtomicBool>::default());
-        let bytes = text.len();
+        let text = cloud_event::encode_line(event);
+        // Lines in the queue do not have to go first: a channel's next event comes after the answer to its last one.
+        if self.pipe.as_ref().is_some_and(|pipe| pipe.write_at_once(&text)) {
+            return Delivered::Now(Outcome::Acknowledged);
+        }
+        let claimed = Arc::<AtomicBool>::default();
+        let bytes = text.capacity();
         match self.queue.put(Line { text, claimed: Arc::clone(&claimed) }, bytes) {
             Ok(answered) => Delivered::Later(self.clone().wait(Arc::clone(event), answered, claimed).boxed()),
             Err(PutError::Full) => Delivered::Now(self.retry_outcome()),
@@ -185,13 +199,14 @@ impl EventSink for LineSink {
 struct Writer<O: LineOutput> {
     out: O,
     jobs: JobReceiver<Line>,
+    pipe: Option<Arc<Pipe>>,
 }
 
 impl<O: LineOutput> Writer<O> {
     /// Writes until all senders are gone or the output ends. Returns the reason for the latter.
     fn run(mut self) -> Option<OutputEnd> {
+        let mut written = Vec::new();
         while let Some(first) = self.jobs.blocking_recv() {
-            let mut written = Vec::new();
             let outcome = match self.write_batch(first, &mut written) {
                 Ok(()) => Outcome::Acknowledged,
                 Err(error) => match self.out.handle_failure(&error) {
@@ -199,7 +214,7 @@ impl<O: LineOutput> Writer<O> {
                     FailureAction::RetryAfter(after) => Outcome::Retry { after, cause: error.to_string() },
                 },
             };
-            for answer in written {
+            for answer in written.drain(..) {
                 // The receiver may be gone; the line is written anyway.
                 let _ = answer.send(outcome.clone());
             }
@@ -212,6 +227,9 @@ impl<O: LineOutput> Writer<O> {
         first: Job<Line>,
         written: &mut Vec<oneshot::Sender<Outcome>>,
     ) -> io::Result<()> {
+        // A long line is written in parts, and no other may come between them.
+        let pipe = self.pipe.clone();
+        let _alone = pipe.as_ref().map(|pipe| pipe.lock());
         let mut next = Some(first);
         while let Some(job) = next {
             // A line without a waiting account is skipped: its event is delivered again.

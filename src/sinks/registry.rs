@@ -100,7 +100,7 @@ impl SinkRegistry {
         if let Some(output) = &self.output {
             return Ok(output.clone());
         }
-        let output = LineSink::start_with_end_sender(io::stdout(), self.output_ended.clone())?;
+        let output = LineSink::start_standard_output(self.output_ended.clone())?;
         Ok(self.output.insert(output).clone())
     }
 

@@ -14,7 +14,7 @@ use redb::{Database, ReadableDatabase as _, WriteTransaction};
 use super::{
     database_access::{Access, Backend},
     error::{DiskError, DiskErrorKind, Fault},
-    format_version, rows,
+    format_version, rows, update_journal,
 };
 
 /// Name of the file in its directory.
@@ -81,6 +81,7 @@ fn open_with(path: &Path, access: &Access) -> Result<Database, DiskError> {
             .create_with_backend(Backend::new(file, access)?)?;
         format_version::migrate(&database, format_version::STEPS)?;
         rows::check_tables(&database.begin_read()?)?;
+        update_journal::apply_left(&database)?;
         Ok(database)
     })
     .map_err(|fault| fault.at(path))
@@ -123,7 +124,8 @@ fn initialize(
     let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
     let transaction = database.begin_write()?;
     format_version::set_version(&transaction, format_version::version(format_version::STEPS))?;
-    rows::create_tables(&transaction)?;
+    rows::Tables::open(&transaction)?;
+    transaction.open_table(update_journal::JOURNAL)?;
     write_rows(&transaction)?;
     transaction.commit()?;
     Ok(database.close()?)

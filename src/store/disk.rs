@@ -4,7 +4,7 @@ use std::{io, path::Path, sync::Arc, thread};
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use matterhost_actors::{
-    model::{AccountName, Records},
+    model::{AccountName, Changes, Records},
     ports::{CursorStore, StoreError},
 };
 use tokio::sync::{
@@ -15,7 +15,8 @@ use tokio::sync::{
 use super::{
     database_file,
     error::DiskError,
-    writer::{Change, Reply, Request, Writer},
+    store_requests::{Change, Reply, Request},
+    writer::Writer,
 };
 
 /// Capacity of the queue of requests: one commit for each of ten thousand accounts, as the port promises, and as many
@@ -56,7 +57,7 @@ impl DiskStore {
         let database = database_file::open_or_create(dir, settings.fsync)?;
         let path: Arc<Path> = database_file::path(dir).into();
         let (requests, receiver) = channel(QUEUE_LIMIT);
-        let writer = Writer::new(path.to_path_buf(), settings.fsync, database);
+        let writer = Writer::new(path.to_path_buf(), settings.fsync, database)?;
         let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run(receiver));
         thread.map_err(|error: io::Error| DiskError::of_io(&path, &error))?;
         Ok(Self { requests, path })
@@ -96,13 +97,12 @@ impl CursorStore for DiskStore {
         self.send(|reply| Request::Load(account, reply))
     }
 
-    fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
-        let put = Change::Put(account.clone(), Box::new(changes));
-        self.send(|reply| Request::Change(put, reply))
+    fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>> {
+        let put = Change::Put(Box::new(changes));
+        self.send(|reply| Request::Change(account.clone(), put, reply))
     }
 
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
-        let forget = Change::Forget(account.clone());
-        self.send(|reply| Request::Change(forget, reply))
+        self.send(|reply| Request::Change(account.clone(), Change::Forget, reply))
     }
 }

@@ -2,10 +2,10 @@
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
-use super::error::Fault;
+use super::{error::Fault, rows};
 
 /// The table of facts about the file itself.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// Key of the version.
 const FORMAT: &str = "format";
@@ -15,7 +15,7 @@ pub(super) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The migrations: the first from version 1 to 2, and so on. The current version is therefore one more than their
 /// number. A released step is never changed.
-pub(super) const STEPS: &[Step] = &[];
+pub(super) const STEPS: &[Step] = &[rows::migrate_from_json];
 
 /// Returns the version that the steps lead to.
 pub(super) fn version(steps: &[Step]) -> u64 {

@@ -8,7 +8,7 @@ use redb::ReadableDatabase as _;
 use super::{
     database_file::{self, catch_panic},
     error::{DiskError, DiskErrorKind},
-    rows::{self, StoredAccount},
+    rows::{self, StoredAccount, Tables},
 };
 
 /// The copies of a file in use that are tried: one commit takes far less than the time between two.
@@ -91,7 +91,7 @@ pub fn forget(dir: &Path, account: &AccountName) -> Result<bool, DiskError> {
     let database = database_file::open(&path, true)?;
     let forgotten = catch_panic(|| {
         let transaction = database.begin_write()?;
-        let found = rows::forget(&transaction, account)?;
+        let found = Tables::open(&transaction)?.forget(account)?;
         transaction.commit()?;
         Ok(found)
     });

@@ -1,12 +1,21 @@
-//! The tables: one row per account and one per channel, each a JSON object.
+//! The tables of records: one row per account and one per channel.
+//!
+//! Each row begins with the version of its encoding and with the last row of the journal that it includes.
+
+mod encoding;
+mod json;
+
+pub(super) use encoding::{decode, encode};
+pub(super) use json::migrate_from_json;
 
 use std::collections::BTreeMap;
 
-use matterhost_actors::model::{AccountName, AccountRecord, ChannelRecord, Records, UserId};
-use redb::{Key, ReadTransaction, ReadableTable as _, TableDefinition, TableError, Value, WriteTransaction};
-use serde::{Deserialize, Serialize};
+use matterhost_actors::model::{AccountName, AccountRecord, ChannelId, ChannelRecord, Records, UserId};
+use redb::{
+    Key, ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, Value, WriteTransaction,
+};
 
-use super::error::Fault;
+use super::{error::Fault, update_journal};
 
 /// Rows of accounts, by name.
 const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
@@ -28,17 +37,18 @@ pub struct StoredAccount {
     pub listed_at: Option<i64>,
 }
 
-/// Creates the tables of a new file.
-pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Fault> {
-    transaction.open_table(ACCOUNTS)?;
-    transaction.open_table(CHANNELS)?;
-    Ok(())
+/// A record with the last row of the journal that it includes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Included<T> {
+    pub(super) record: T,
+    pub(super) journal_row: u64,
 }
 
 /// Copies all rows to the tables of another file.
 pub(super) fn copy(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), Fault> {
     copy_table(ACCOUNTS, from, to)?;
-    copy_table(CHANNELS, from, to)
+    copy_table(CHANNELS, from, to)?;
+    copy_table(update_journal::JOURNAL, from, to)
 }
 
 fn copy_table<K: Key, V: Value>(
@@ -54,47 +64,81 @@ fn copy_table<K: Key, V: Value>(
     Ok(())
 }
 
-/// Writes changed records of an account.
-pub(super) fn put(
-    transaction: &WriteTransaction,
-    account: &AccountName,
-    changes: &Records,
-) -> Result<(), Fault> {
-    let account = account.as_str();
-    if let Some(record) = &changes.account {
-        transaction.open_table(ACCOUNTS)?.insert(account, to_json(record)?.as_slice())?;
-    }
-    let mut channels = transaction.open_table(CHANNELS)?;
-    for (channel, record) in &changes.channels {
-        channels.insert((account, channel.as_str()), to_json(record)?.as_slice())?;
-    }
-    Ok(())
+/// The tables, open for writing.
+pub(super) struct Tables<'a> {
+    accounts: Table<'a, &'static str, &'static [u8]>,
+    channels: Table<'a, (&'static str, &'static str), &'static [u8]>,
 }
 
-/// Deletes all rows of an account, readable or not. Returns false if there were none.
-pub(super) fn forget(transaction: &WriteTransaction, account: &AccountName) -> Result<bool, Fault> {
-    let account = account.as_str();
-    let mut found = transaction.open_table(ACCOUNTS)?.remove(account)?.is_some();
-    let end = next_name(account);
-    transaction.open_table(CHANNELS)?.retain_in((account, "")..(end.as_str(), ""), |_, _| {
-        found = true;
-        false
-    })?;
-    Ok(found)
+impl<'a> Tables<'a> {
+    /// Opens the tables; they are created in a new file.
+    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self { accounts: transaction.open_table(ACCOUNTS)?, channels: transaction.open_table(CHANNELS)? })
+    }
+
+    pub(super) fn has_account(&self, account: &str) -> Result<bool, Fault> {
+        Ok(self.accounts.get(account)?.is_some())
+    }
+
+    pub(super) fn has_channel(&self, account: &str, channel: &ChannelId) -> Result<bool, Fault> {
+        Ok(self.channels.get((account, channel.as_str()))?.is_some())
+    }
+
+    pub(super) fn account(&self, account: &str) -> Result<Option<Included<AccountRecord>>, Fault> {
+        let Some(row) = self.accounts.get(account)? else { return Ok(None) };
+        encoding::read_account(row.value(), account).map(Some)
+    }
+
+    pub(super) fn channel(
+        &self,
+        account: &str,
+        channel: &ChannelId,
+    ) -> Result<Option<Included<ChannelRecord>>, Fault> {
+        let Some(row) = self.channels.get((account, channel.as_str()))? else { return Ok(None) };
+        encoding::read_channel(row.value(), account, channel.as_str()).map(Some)
+    }
+
+    pub(super) fn put_account(&mut self, account: &str, row: &Included<AccountRecord>) -> Result<(), Fault> {
+        self.accounts.insert(account, encoding::write_account(row)?.as_slice())?;
+        Ok(())
+    }
+
+    pub(super) fn put_channel(
+        &mut self,
+        account: &str,
+        channel: &ChannelId,
+        row: Included<ChannelRecord>,
+    ) -> Result<(), Fault> {
+        self.channels.insert((account, channel.as_str()), encoding::write_channel(row)?.as_slice())?;
+        Ok(())
+    }
+
+    /// Deletes all rows of an account, readable or not. Returns false if there were none.
+    pub(super) fn forget(&mut self, account: &AccountName) -> Result<bool, Fault> {
+        let account = account.as_str();
+        let mut found = self.accounts.remove(account)?.is_some();
+        let end = next_name(account);
+        self.channels.retain_in((account, "")..(end.as_str(), ""), |_, _| {
+            found = true;
+            false
+        })?;
+        Ok(found)
+    }
 }
 
-/// Reads all records of an account.
+/// Reads all records of an account, without what is only in the journal.
 pub(super) fn load(transaction: &ReadTransaction, account: &AccountName) -> Result<Records, Fault> {
     let account = account.as_str();
     let mut records = Records::default();
     if let Some(row) = transaction.open_table(ACCOUNTS)?.get(account)? {
-        records.account = Some(from_json::<AccountRecord>(row.value(), account, "")?);
+        records.account = Some(encoding::read_account(row.value(), account)?.record);
     }
     let end = next_name(account);
     for row in transaction.open_table(CHANNELS)?.range((account, "")..(end.as_str(), ""))? {
         let (key, row) = row?;
         let (_, channel) = key.value();
-        records.channels.insert(channel.into(), from_json::<ChannelRecord>(row.value(), account, channel)?);
+        let record = encoding::read_channel(row.value(), account, channel)?.record;
+        records.channels.insert(channel.into(), record);
     }
     Ok(records)
 }
@@ -104,7 +148,7 @@ pub(super) fn list(transaction: &ReadTransaction) -> Result<Vec<StoredAccount>, 
     let mut accounts = BTreeMap::<String, StoredAccount>::new();
     for row in transaction.open_table(ACCOUNTS)?.iter()? {
         let (name, row) = row?;
-        let record = from_json::<AccountRecord>(row.value(), name.value(), "")?;
+        let record = encoding::read_account(row.value(), name.value())?.record;
         let account = entry(&mut accounts, name.value());
         (account.user, account.listed_at) = (record.user, record.listed_at);
     }
@@ -130,7 +174,8 @@ pub(super) fn check_tables(transaction: &ReadTransaction) -> Result<(), Fault> {
         result => result.map_err(Fault::from),
     };
     exists(transaction.open_table(ACCOUNTS).map(drop))?;
-    exists(transaction.open_table(CHANNELS).map(drop))
+    exists(transaction.open_table(CHANNELS).map(drop))?;
+    exists(transaction.open_table(update_journal::JOURNAL).map(drop))
 }
 
 /// Returns the next possible name in order: no text lies between `account` and `account` followed by a NUL.
@@ -138,14 +183,8 @@ fn next_name(account: &str) -> String {
     format!("{account}\0")
 }
 
-fn to_json(record: &impl Serialize) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(record)
-        .map_err(|error| Fault::Malformed(format!("a record cannot be serialized: {error}")))
-}
-
-fn from_json<'a, T: Deserialize<'a>>(row: &'a [u8], account: &str, channel: &str) -> Result<T, Fault> {
-    serde_json::from_slice(row).map_err(|error| {
-        let channel = if channel.is_empty() { String::new() } else { format!(", channel {channel}") };
-        Fault::Malformed(format!("the row of account {account}{channel} cannot be read: {error}"))
-    })
+/// Creates the error of a row that cannot be read.
+fn unreadable(account: &str, channel: &str, cause: &dyn std::fmt::Display) -> Fault {
+    let channel = if channel.is_empty() { String::new() } else { format!(", channel {channel}") };
+    Fault::Malformed(format!("the row of account {account}{channel} cannot be read: {cause}"))
 }

@@ -37,7 +37,7 @@ pub(crate) fn full(dir: &Path) {
     let ballast = dir.join("ballast");
     fs::write(&ballast, vec![1; 512 << 10]).unwrap();
     let store = DiskStore::open(dir, DiskSettings::default()).unwrap();
-    let commit = |n: i64| runtime.block_on(store.commit(&name(&format!("bot-{n}")), records(10, n)));
+    let commit = |n: i64| runtime.block_on(store.commit(&name(&format!("bot-{n}")), records(10, n).into()));
     let (failed, error) = (0..).find_map(|n| Some((n, commit(n).err()?))).unwrap();
     let message = error.to_string();
     assert!(failed > 1, "{message}");

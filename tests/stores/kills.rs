@@ -15,7 +15,7 @@ use matterhost_actors::ports::CursorStore as _;
 
 use crate::{
     child::{child_process, print_line},
-    store_dir::{StoreDir, name, records, seed},
+    store_dir::{StoreDir, name, records, seed, update},
 };
 
 const ACCOUNTS: usize = 8;
@@ -32,7 +32,9 @@ pub(crate) fn committing(dir: &Path, fsync: bool) {
         let account = format!("bot-{n}");
         let first = store.load(&name(&account)).await.unwrap().account.map_or(0, |kept| kept.server_time);
         for time in first + 1.. {
-            store.commit(&name(&account), records(2, time)).await.unwrap();
+            // The first commit is of whole records, and so is one that cannot be told from another.
+            let changes = if time % 10 == 1 { records(2, time).into() } else { update(2, time) };
+            store.commit(&name(&account), changes).await.unwrap();
             print_line(&format!("answered {account} {time}"));
         }
     };

@@ -6,5 +6,7 @@ mod child;
 mod contract;
 mod corruption;
 mod disks;
+mod journal;
 mod kills;
+mod migration;
 mod store_dir;

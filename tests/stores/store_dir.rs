@@ -7,7 +7,10 @@ use std::{
 
 use matterhost::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
 use matterhost_actors::{
-    model::{AccountName, AccountRecord, ChannelRecord, Records},
+    model::{
+        AccountChange, AccountName, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate,
+        PostsUpdate, Records,
+    },
     ports::{CursorStore as _, StoreError},
 };
 use tempfile::TempDir;
@@ -31,6 +34,22 @@ pub(crate) fn records(channels: u32, n: i64) -> Records {
     };
     let account = AccountRecord { server_time: n, ..AccountRecord::default() };
     Records { account: Some(account), channels: (0..channels).map(channel).collect() }
+}
+
+/// Returns the update that leads from the records of the commit before `n` to those of `n`.
+pub(crate) fn update(channels: u32, n: i64) -> Changes {
+    let change = |(channel, to): (_, ChannelRecord)| {
+        let removed_until = records(1, n - 1).channels.into_values().next().unwrap().since.pop();
+        let update = ChannelUpdate {
+            anchor_at: to.anchor_at,
+            seen_until: to.seen_until,
+            since: PostsUpdate { removed_until, added: to.since },
+            ..ChannelUpdate::default()
+        };
+        (channel, ChannelChange::Update(Box::new(update)))
+    };
+    let channels = records(channels, n).channels.into_iter().map(change).collect();
+    Changes { account: Some(AccountChange::ServerTime(n)), channels }
 }
 
 /// Returns the seed for the random decisions of a test.
@@ -64,9 +83,9 @@ impl StoreDir {
         &self,
         store: &DiskStore,
         account: &str,
-        changes: Records,
+        changes: impl Into<Changes>,
     ) -> Result<(), StoreError> {
-        self.runtime.block_on(store.commit(&name(account), changes))
+        self.runtime.block_on(store.commit(&name(account), changes.into()))
     }
 
     pub(crate) fn load(&self, store: &DiskStore, account: &str) -> Result<Records, StoreError> {

@@ -1,17 +1,21 @@
 //! The records that a store keeps of an account: plain values that outlive the process.
 
+mod record_changes;
+
+pub use record_changes::{AccountChange, Changes, ChannelChange, ChannelUpdate, PostsUpdate};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{ChannelId, PostId, UserId};
 
-/// The stored state of one account, or the changes to it; a store merges changes channel by channel.
+/// The stored state of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Records {
-    /// The account itself; none before its first Connection, or if it has not changed.
+    /// The account itself; none before its first Connection.
     pub account: Option<AccountRecord>,
-    /// Its channels; among changes, only those that have changed.
+    /// Its channels.
     pub channels: BTreeMap<ChannelId, ChannelRecord>,
 }
 
@@ -75,9 +79,35 @@ impl Records {
         self.account.is_none() && self.channels.is_empty()
     }
 
-    /// Merges later changes into these records.
-    pub fn put(&mut self, changes: Self) {
-        self.account = changes.account.or(self.account.take());
-        self.channels.extend(changes.channels);
+    /// Applies later changes. Returns false without changing anything if they update a record that is not here.
+    pub fn put(&mut self, changes: Changes) -> bool {
+        if !self.has_all_that_is_updated(&changes) {
+            return false;
+        }
+        match changes.account {
+            Some(AccountChange::Record(record)) => self.account = Some(record),
+            Some(AccountChange::ServerTime(server_time)) => {
+                self.account.iter_mut().for_each(|account| account.server_time = server_time);
+            }
+            None => {}
+        }
+        for (channel, change) in changes.channels {
+            match change {
+                ChannelChange::Record(record) => drop(self.channels.insert(channel, *record)),
+                ChannelChange::Update(update) => {
+                    self.channels.entry(channel).and_modify(|record| record.apply(*update));
+                }
+            }
+        }
+        true
+    }
+
+    fn has_all_that_is_updated(&self, changes: &Changes) -> bool {
+        let has_account =
+            self.account.is_some() || !matches!(changes.account, Some(AccountChange::ServerTime(_)));
+        has_account
+            && changes.channels.iter().all(|(channel, change)| {
+                matches!(change, ChannelChange::Record(_)) || self.channels.contains_key(channel)
+            })
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod cursor;
 mod edits;
 mod hole;
+mod post_set;
 mod reading;
 mod recent;
 mod replay_state;

@@ -4,7 +4,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
 
 use super::{CursorStore, StoreError};
-use crate::model::{AccountName, Records};
+use crate::model::{AccountName, Changes, Records};
 
 /// A store in memory, which outlives a Supervisor but not the process. Clones share their records.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +18,9 @@ impl CursorStore for MemoryStore {
         ready(Ok(kept)).boxed()
     }
 
-    fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.accounts.lock().entry(account.clone()).or_default().put(changes);
-        ready(Ok(())).boxed()
+    fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>> {
+        let is_applied = self.accounts.lock().entry(account.clone()).or_default().put(changes);
+        ready(if is_applied { Ok(()) } else { Err(StoreError::not_stored(account)) }).boxed()
     }
 
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {

@@ -65,7 +65,7 @@ fn a_resume_beyond_the_servers_last_event_is_lost_without_harm() {
         let bot = crate::harness::name("bot");
         let mut kept = harness.store.load(&bot).await.unwrap();
         kept.account.as_mut().unwrap().resume.as_mut().unwrap().next_seq += 50;
-        harness.store.commit(&bot, kept).await.unwrap();
+        harness.store.commit(&bot, kept.into()).await.unwrap();
         harness.start().await;
         // The server sends two hellos with an old event between them (fact 10).
         assert!(harness.host.seen.iter().any(|seen| seen.fact == Fact::ResumeLost));

@@ -36,7 +36,7 @@ pub(in crate::sinks) fn start(name: &str, config: FileConfig, start_gate: StartG
         None
     };
     let files = Files { current, failing: false, name: name.into(), config };
-    LineSink::spawn(&format!("sink {name}"), files, start_gate, watch::Sender::new(None))
+    LineSink::spawn(&format!("sink {name}"), files, None, start_gate, watch::Sender::new(None))
 }
 
 /// A rotated file.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 
 use tokio::sync::watch;
 
-use super::{FailureAction, LineOutput};
+use super::{FailureAction, LineOutput, pipe::Pipe};
 use crate::sinks::start_gate::StartGate;
 
 /// A buffered stream; `None` once it has failed.
@@ -22,12 +22,27 @@ impl LineSink {
     }
 
     /// Starts the thread, which sends the end of the output to `end_sender`.
-    pub(in crate::sinks) fn start_with_end_sender(
+    fn start_with_end_sender(
         out: impl Write + Send + 'static,
         end_sender: watch::Sender<Option<OutputEnd>>,
     ) -> io::Result<Self> {
+        Self::spawn_stream(out, None, end_sender)
+    }
+
+    /// Starts the thread for this process's standard output.
+    pub(in crate::sinks) fn start_standard_output(
+        end_sender: watch::Sender<Option<OutputEnd>>,
+    ) -> io::Result<Self> {
+        Self::spawn_stream(io::stdout(), Pipe::open(io::stdout()), end_sender)
+    }
+
+    fn spawn_stream(
+        out: impl Write + Send + 'static,
+        pipe: Option<Pipe>,
+        end_sender: watch::Sender<Option<OutputEnd>>,
+    ) -> io::Result<Self> {
         let stream = Stream(Some(BufWriter::new(out)));
-        Self::spawn("standard output", stream, StartGate::open(), end_sender)
+        Self::spawn("standard output", stream, pipe, StartGate::open(), end_sender)
     }
 }
 

@@ -1,21 +1,26 @@
 //! Storing acknowledgements: an account has one commit in flight at a time, and events do not wait for it.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
+use actix::{
+    ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, SpawnHandle, WrapFuture as _,
+};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::Delivery;
 use crate::{
     hosting::supervisor::StallChanged,
-    model::{Fact, Records, ResumePoint, StallCause},
+    model::{ChannelId, Fact, ResumePoint, StallCause},
     policy::ReplayState,
     ports::StoreError,
 };
 
-/// The interval between the starts of an account's commits. A busy channel's record has some hundred ids, too many to
-/// write for each post. After a kill, the events acknowledged within this time are delivered again.
+/// The interval between commits of a busy account, at the same moments for all accounts of the process: they become one
+/// transaction, with one wait for the disk. After a kill, the events acknowledged within this time are delivered again.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The moment from which the intervals are counted.
+static FIRST_COMMIT: OnceLock<Instant> = OnceLock::new();
 
 /// The wait before a failed commit is retried: enough time to free disk space, and short enough to wait for.
 const RETRY_COMMIT_AFTER: Duration = Duration::from_secs(2);
@@ -23,10 +28,11 @@ const RETRY_COMMIT_AFTER: Duration = Duration::from_secs(2);
 /// The state of an account's commits.
 #[derive(Default)]
 pub(super) struct Persistence {
-    /// True if a commit is in flight or scheduled.
-    is_pending: bool,
+    is_in_flight: bool,
     /// The start of the last commit.
     began: Option<Instant>,
+    /// The timer of the next commit.
+    scheduled: Option<SpawnHandle>,
     /// True after a failed commit: no event is delivered until one succeeds.
     pub(super) failed: bool,
     /// Notified when all acknowledgements are stored.
@@ -42,16 +48,23 @@ pub(in crate::hosting) struct PersistFinalState {
 }
 
 impl Delivery {
-    /// Commits the changes, now or when the interval has passed.
+    /// Commits the changes: now if the account was quiet or a caller waits for it, else at the end of the current interval.
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.persistence.is_pending || self.context.replay.store().is_none() {
+        if self.persistence.is_in_flight || self.context.replay.store().is_none() {
             return;
         }
-        let next =
-            self.persistence.began.map(|began| began + COMMIT_INTERVAL).filter(|next| *next > Instant::now());
-        match next.filter(|_| self.persistence.waiting.is_empty()) {
-            Some(next) => self.save_later(next - Instant::now(), ctx),
-            None => self.commit(ctx),
+        if !self.persistence.waiting.is_empty() && !self.persistence.failed {
+            self.commit(ctx);
+        } else if self.persistence.scheduled.is_none()
+            && self.context.replay.with(|replay| replay.has_changes())
+        {
+            let now = Instant::now();
+            let first = *FIRST_COMMIT.get_or_init(|| now);
+            if self.persistence.began.is_none_or(|began| now - began >= COMMIT_INTERVAL) {
+                self.commit(ctx);
+            } else {
+                self.save_later(until_next_interval(now.saturating_duration_since(first)), ctx);
+            }
         }
     }
 
@@ -67,14 +80,17 @@ impl Delivery {
     }
 
     fn save_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.persistence.is_pending = true;
-        ctx.run_later(wait, |act, ctx| {
-            act.persistence.is_pending = false;
+        let timer = ctx.run_later(wait, |act, ctx| {
+            act.persistence.scheduled = None;
             act.commit(ctx);
         });
+        self.persistence.scheduled = Some(timer);
     }
 
     fn commit(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.persistence.scheduled.take() {
+            ctx.cancel_future(timer);
+        }
         let Some(store) = self.context.replay.store() else { return };
         let changes = self.context.replay.with(ReplayState::take_changes);
         if changes.is_empty() {
@@ -84,14 +100,20 @@ impl Delivery {
             }
             return;
         }
-        self.persistence.is_pending = true;
+        self.persistence.is_in_flight = true;
         self.persistence.began = Some(Instant::now());
-        let commit = store.commit(&self.context.account, changes.clone());
-        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.on_committed(result, changes, ctx)));
+        let channels: Vec<ChannelId> = changes.channels.keys().cloned().collect();
+        let commit = store.commit(&self.context.account, changes);
+        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.on_committed(result, channels, ctx)));
     }
 
-    fn on_committed(&mut self, result: Result<(), StoreError>, changes: Records, ctx: &mut Context<Self>) {
-        self.persistence.is_pending = false;
+    fn on_committed(
+        &mut self,
+        result: Result<(), StoreError>,
+        channels: Vec<ChannelId>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.persistence.is_in_flight = false;
         match result {
             Ok(()) => {
                 if std::mem::take(&mut self.persistence.failed) {
@@ -101,7 +123,7 @@ impl Delivery {
                 self.save(ctx);
             }
             Err(error) => {
-                self.context.replay.with(|replay| replay.mark_unsaved(changes));
+                self.context.replay.with(|replay| replay.mark_unsaved(channels));
                 if !std::mem::replace(&mut self.persistence.failed, true) {
                     self.report_store(Some(error));
                 }
@@ -126,6 +148,12 @@ impl Delivery {
     }
 }
 
+/// Returns the rest of the current interval, given the time since the first one began.
+fn until_next_interval(elapsed: Duration) -> Duration {
+    let within = elapsed.as_nanos() % COMMIT_INTERVAL.as_nanos();
+    COMMIT_INTERVAL.saturating_sub(Duration::from_nanos(u64::try_from(within).unwrap_or_default()))
+}
+
 impl Handler<PersistFinalState> for Delivery {
     type Result = ();
 
@@ -136,5 +164,16 @@ impl Handler<PersistFinalState> for Delivery {
         });
         self.context.replay.with(|replay| replay.set_resume_point(resume));
         self.save_then_notify(persist.done, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_commit_at_the_same_moments() {
+        let at = |ms: u64| until_next_interval(Duration::from_millis(ms)).as_millis();
+        assert_eq!([0, 1, 99, 100, 250, 360_000_010].map(at), [100, 99, 1, 100, 50, 90]);
     }
 }

@@ -1,3 +1,5 @@
+mod channel_changes;
+
 use std::collections::HashMap;
 
 use super::{
@@ -10,6 +12,7 @@ use crate::model::{Change, ChannelRecord, PostKey};
 
 /// The state of one channel.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none excludes another")]
 pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
     pub(super) edits: EditCursor,
@@ -40,6 +43,8 @@ pub(super) struct ChannelState {
     deferred: Deferred,
     /// True if the state differs from the last saved record.
     pub(super) dirty: bool,
+    /// True if the difference can be saved as an update of a record in the store.
+    is_recorded: bool,
 }
 
 /// The account's membership in the channel.
@@ -105,6 +110,7 @@ impl ChannelState {
             reading: Reading::IfNews,
             deferred: Deferred::default(),
             dirty: false,
+            is_recorded: false,
         }
     }
 
@@ -123,33 +129,13 @@ impl ChannelState {
             (false, false) => Membership::Member,
         };
         let hole = record.hole.then(|| Hole::restore(record.beyond));
-        Self { hole, newest_activity, ..Self::new(cursor, edits, record.seen_until, membership) }
+        let state = Self::new(cursor, edits, record.seen_until, membership);
+        Self { hole, newest_activity, is_recorded: true, ..state }
     }
 
     /// Changes the overlap from now on.
     pub(super) fn set_overlap(&mut self, overlap_ms: i64) {
         self.cursor.set_overlap(overlap_ms);
-    }
-
-    /// Returns the record to save.
-    pub(super) fn record(&self) -> ChannelRecord {
-        let anchor = match self.cursor.anchor() {
-            Anchor::Time(_) => None,
-            Anchor::Post { id, .. } => Some(id.clone()),
-        };
-        ChannelRecord {
-            anchor_at: self.cursor.anchor().time(),
-            anchor,
-            since: self.cursor.since().cloned().collect(),
-            seen_until: self.settled,
-            edited_until: self.edits.until(),
-            edits: self.edits.since().cloned().collect(),
-            deleted: self.edits.deleted().cloned().collect(),
-            left: self.membership == Membership::Left,
-            joining: self.has_unknown_begin(),
-            hole: self.hole.is_some(),
-            beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
-        }
     }
 
     pub(super) fn knows(&self, change: &Change) -> bool {
@@ -372,6 +358,7 @@ impl ChannelState {
         self.cursor = Cursor::at(begin, bounds.overlap_ms);
         self.edits.advance_to(begin);
         self.membership = Membership::Joining;
+        self.is_recorded = false;
     }
 
     fn settle_if_idle(&mut self, bounds: TimeBounds) {
@@ -379,6 +366,7 @@ impl ChannelState {
             return;
         }
         if std::mem::take(&mut self.deferred.fill_hole) {
+            self.is_recorded = false;
             for (create_at, id) in self.hole.take().into_iter().flat_map(Hole::into_beyond) {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }

@@ -1,8 +1,7 @@
 //! The position in a channel up to which posts have been acknowledged.
 
-use std::collections::BTreeSet;
-
-use crate::model::PostId;
+use super::post_set::PostSet;
+use crate::model::{PostId, PostsUpdate};
 
 /// The maximum number of ids stored since the anchor. If a channel has more posts within the overlap or dated into the
 /// future, some may be delivered twice.
@@ -30,6 +29,14 @@ impl Anchor {
             Self::Post { create_at, .. } => *create_at,
         }
     }
+
+    /// Returns the post, if it is one.
+    pub(crate) fn post(&self) -> Option<&PostId> {
+        match self {
+            Self::Time(_) => None,
+            Self::Post { id, .. } => Some(id),
+        }
+    }
 }
 
 /// The position in a channel up to which posts have been acknowledged: an anchor and a set of ids.
@@ -41,19 +48,19 @@ impl Anchor {
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
     anchor: Anchor,
-    since: BTreeSet<(i64, PostId)>,
+    since: PostSet,
     overlap_ms: i64,
 }
 
 impl Cursor {
     /// Creates a cursor at a time: only later posts are read.
     pub(crate) fn at(time: i64, overlap_ms: i64) -> Self {
-        Self { anchor: Anchor::Time(time), since: BTreeSet::new(), overlap_ms }
+        Self { anchor: Anchor::Time(time), since: PostSet::default(), overlap_ms }
     }
 
     /// Restores a cursor from its anchor and the posts acknowledged since.
     pub(crate) fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
-        Self { anchor, since: since.into_iter().collect(), overlap_ms }
+        Self { anchor, since: PostSet::restore(since), overlap_ms }
     }
 
     /// Changes the overlap from the next acknowledgement on.
@@ -63,7 +70,17 @@ impl Cursor {
 
     /// Iterates over the posts acknowledged since the anchor, each with its time.
     pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
-        self.since.iter()
+        self.since.posts().iter()
+    }
+
+    /// Returns how these posts differ from their last saved state, or none if all of them must be saved.
+    pub(crate) fn update(&self) -> Option<PostsUpdate> {
+        self.since.update()
+    }
+
+    /// Regards the current state as saved.
+    pub(crate) fn set_saved(&mut self) {
+        self.since.set_saved();
     }
 
     /// Returns the point after which paging begins.
@@ -94,7 +111,7 @@ impl Cursor {
 
     fn newest_until(&self, latest: i64) -> Option<i64> {
         let end = (latest.saturating_add(1), PostId::default());
-        self.since.range(..end).next_back().map(|(create_at, _)| *create_at)
+        self.since.posts().range(..end).next_back().map(|(create_at, _)| *create_at)
     }
 
     /// Returns the time of the newest acknowledged post, if there is one.
@@ -103,12 +120,12 @@ impl Cursor {
             Anchor::Time(_) => None,
             Anchor::Post { create_at, .. } => Some(*create_at),
         };
-        self.since.last().map(|(create_at, _)| *create_at).or(anchor)
+        self.since.posts().last().map(|(create_at, _)| *create_at).or(anchor)
     }
 
     /// True if the post was acknowledged since the anchor.
     pub(crate) fn knows(&self, create_at: i64, id: &PostId) -> bool {
-        self.since.contains(&(create_at, id.clone()))
+        self.since.posts().contains(&(create_at, id.clone()))
     }
 
     /// Records an acknowledged post. `latest` is the server's clock, past which the anchor does not move.
@@ -117,8 +134,8 @@ impl Cursor {
         if let Some(newest) = self.newest_until(latest) {
             self.forget_until(newest.saturating_sub(self.overlap_ms));
         }
-        while self.since.len() > MOST_SINCE {
-            if self.since.first().is_some_and(|(create_at, _)| *create_at > latest) {
+        while self.since.posts().len() > MOST_SINCE {
+            if self.since.posts().first().is_some_and(|(create_at, _)| *create_at > latest) {
                 // All that is left is dated into the future: what is forgotten comes twice, and nothing is lost.
                 self.since.pop_last();
                 continue;
@@ -130,7 +147,7 @@ impl Cursor {
 
     /// Moves the anchor to the newest known post that is not later than the time.
     fn forget_until(&mut self, time: i64) {
-        while self.since.first().is_some_and(|(create_at, _)| *create_at <= time) {
+        while self.since.posts().first().is_some_and(|(create_at, _)| *create_at <= time) {
             let Some((create_at, id)) = self.since.pop_first() else { return };
             self.move_to(create_at, id);
         }
@@ -146,6 +163,8 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -204,7 +223,7 @@ mod tests {
         for n in 0..MOST_SINCE + 10 {
             cursor.acknowledge(i64::try_from(n).unwrap() + 5_000, id(n), 1_000);
         }
-        assert_eq!((cursor.since.len(), cursor.anchor()), (MOST_SINCE, &Anchor::Time(0)));
+        assert_eq!((cursor.since.posts().len(), cursor.anchor()), (MOST_SINCE, &Anchor::Time(0)));
     }
 
     #[test]
@@ -213,7 +232,7 @@ mod tests {
         for n in 0..MOST_SINCE + 10 {
             cursor.acknowledge(i64::try_from(n).unwrap(), id(n), i64::MAX);
         }
-        assert_eq!(cursor.since.len(), MOST_SINCE);
+        assert_eq!(cursor.since.posts().len(), MOST_SINCE);
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(9), create_at: 9 });
     }
 

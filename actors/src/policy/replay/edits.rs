@@ -1,6 +1,7 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use crate::model::PostId;
+use super::post_set::PostSet;
+use crate::model::{PostId, PostsUpdate};
 
 /// The maximum number of stored edits and deletions. `since` returns no more rows than this (fact 25).
 const MOST: usize = 1_000;
@@ -12,19 +13,35 @@ const MOST: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(crate) struct EditCursor {
     until: i64,
-    since: BTreeSet<(i64, PostId)>,
+    since: PostSet,
     deleted: VecDeque<PostId>,
+    /// The deletions that were added and forgotten since the last saved state.
+    added_deletions: usize,
+    forgotten_deletions: usize,
+}
+
+/// The difference between two states of an [`EditCursor`], apart from its time.
+pub(crate) struct EditsUpdate {
+    pub(crate) edits: PostsUpdate,
+    pub(crate) deleted: Vec<PostId>,
+    pub(crate) forgotten_deletions: usize,
 }
 
 impl EditCursor {
     /// Creates a cursor at a time: only later edits and deletions are read.
     pub(crate) fn after(until: i64) -> Self {
-        Self { until, since: BTreeSet::new(), deleted: VecDeque::new() }
+        Self::restore(until, Vec::new(), Vec::new())
     }
 
     /// Restores a cursor from its record.
     pub(crate) fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
-        Self { until, since: since.into_iter().collect(), deleted: deleted.into() }
+        Self {
+            until,
+            since: PostSet::restore(since),
+            deleted: deleted.into(),
+            added_deletions: 0,
+            forgotten_deletions: 0,
+        }
     }
 
     /// Returns the time after which edits and deletions are read, in server milliseconds.
@@ -34,12 +51,28 @@ impl EditCursor {
 
     /// Iterates over the edits acknowledged since that time, each with its own.
     pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
-        self.since.iter()
+        self.since.posts().iter()
+    }
+
+    /// Returns the difference from the last saved state, or none if everything must be saved.
+    pub(crate) fn update(&self) -> Option<EditsUpdate> {
+        let known = self.deleted.len().checked_sub(self.added_deletions)?;
+        Some(EditsUpdate {
+            edits: self.since.update()?,
+            deleted: self.deleted.range(known..).cloned().collect(),
+            forgotten_deletions: self.forgotten_deletions,
+        })
+    }
+
+    /// Regards the current state as saved.
+    pub(crate) fn set_saved(&mut self) {
+        self.since.set_saved();
+        (self.added_deletions, self.forgotten_deletions) = (0, 0);
     }
 
     /// Returns the time of the newest edit acknowledged since that time, if there is one.
     pub(crate) fn newest(&self) -> Option<i64> {
-        self.since.last().map(|(edit_at, _)| *edit_at)
+        self.since.posts().last().map(|(edit_at, _)| *edit_at)
     }
 
     /// Iterates over the posts whose deletion was acknowledged recently, oldest first.
@@ -49,7 +82,7 @@ impl EditCursor {
 
     /// True if the edit was acknowledged.
     pub(crate) fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
-        self.since.contains(&(edit_at, id.clone()))
+        self.since.posts().contains(&(edit_at, id.clone()))
     }
 
     /// True if the deletion of the post was acknowledged.
@@ -61,7 +94,7 @@ impl EditCursor {
     /// forgotten after it may come twice.
     pub(crate) fn acknowledge_edit(&mut self, id: PostId, edit_at: i64, latest: i64) {
         self.since.insert((edit_at, id));
-        while self.since.len() > MOST {
+        while self.since.posts().len() > MOST {
             let Some((edit_at, _)) = self.since.pop_first() else { return };
             if edit_at <= latest {
                 self.until = self.until.max(edit_at);
@@ -77,15 +110,17 @@ impl EditCursor {
     /// Records an acknowledged deletion.
     pub(crate) fn acknowledge_deletion(&mut self, id: PostId) {
         self.deleted.push_back(id);
+        self.added_deletions += 1;
         if self.deleted.len() > MOST {
             self.deleted.pop_front();
+            self.forgotten_deletions += 1;
         }
     }
 
     /// Records that everything up to the time has been seen.
     pub(crate) fn advance_to(&mut self, until: i64) {
         self.until = self.until.max(until);
-        while self.since.first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
+        while self.since.posts().first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
             self.since.pop_first();
         }
     }

@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
-
-use crate::model::{PostId, PostKey};
+use super::post_set::PostSet;
+use crate::model::{PostId, PostKey, PostsUpdate};
 
 /// The maximum number of ids stored beyond a hole, as many as a cursor has since its anchor. More than that may be
 /// delivered twice.
@@ -12,36 +11,46 @@ const MOST: usize = 4_096;
 /// the channel, they go to the cursor.
 #[derive(Debug, Default)]
 pub(super) struct Hole {
-    beyond: BTreeSet<(i64, PostId)>,
+    beyond: PostSet,
 }
 
 impl Hole {
     /// Restores a hole with the posts acknowledged after it.
     pub(super) fn restore(beyond: Vec<(i64, PostId)>) -> Self {
-        Self { beyond: beyond.into_iter().collect() }
+        Self { beyond: PostSet::restore(beyond) }
     }
 
     /// Records a post acknowledged after the hole.
     pub(super) fn acknowledge(&mut self, post: PostKey) {
         self.beyond.insert((post.create_at, post.id));
-        if self.beyond.len() > MOST {
+        if self.beyond.posts().len() > MOST {
             self.beyond.pop_first();
         }
     }
 
     /// True if the post was acknowledged after the hole.
     pub(super) fn knows(&self, post: &PostKey) -> bool {
-        self.beyond.contains(&(post.create_at, post.id.clone()))
+        self.beyond.posts().contains(&(post.create_at, post.id.clone()))
     }
 
     /// Iterates over the posts acknowledged after the hole, each with its time.
     pub(super) fn beyond(&self) -> impl Iterator<Item = &(i64, PostId)> {
-        self.beyond.iter()
+        self.beyond.posts().iter()
+    }
+
+    /// Returns how these posts differ from their last saved state, or none if all of them must be saved.
+    pub(super) fn update(&self) -> Option<PostsUpdate> {
+        self.beyond.update()
+    }
+
+    /// Regards the current state as saved.
+    pub(super) fn set_saved(&mut self) {
+        self.beyond.set_saved();
     }
 
     /// Takes the posts out of a hole that was filled.
     pub(super) fn into_beyond(self) -> impl Iterator<Item = (i64, PostId)> {
-        self.beyond.into_iter()
+        self.beyond.into_posts()
     }
 }
 

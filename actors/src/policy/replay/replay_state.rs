@@ -15,7 +15,7 @@ use super::{
     clock::ServerClock,
     recent::RecentPosts,
 };
-use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
+use crate::model::{AccountChange, AccountRecord, Change, Changes, ChannelId, Records, ResumePoint, UserId};
 
 /// The rounds in a row that must be refused before a channel that the list lacks counts as left: a refusal may pass.
 const REFUSALS_OF_A_LEFT_CHANNEL: u32 = 3;
@@ -57,6 +57,8 @@ pub struct ReplayState {
     /// The channels that differ from the last returned changes; each is marked dirty.
     dirty: Vec<ChannelId>,
     account_is_dirty: bool,
+    /// True if a record of the account is in the store, so that its server time can be saved alone.
+    account_is_recorded: bool,
 }
 
 impl ReplayState {
@@ -68,6 +70,7 @@ impl ReplayState {
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
         let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
+        let account_is_recorded = records.account.is_some();
         let account = records.account.unwrap_or_default();
         let recent = RecentPosts::default();
         Self {
@@ -81,6 +84,7 @@ impl ReplayState {
             latest: i64::MAX,
             dirty: Vec::new(),
             account_is_dirty: false,
+            account_is_recorded,
         }
     }
 
@@ -331,9 +335,12 @@ impl ReplayState {
         !has_passed && self.admit_change(channel, change, true)
     }
 
-    /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
+    /// Drops the changes that were admitted and not acknowledged, so that they are delivered again. The caller does not
+    /// know whether the last changes were saved: the next ones are whole records.
     pub(crate) fn forget_unacknowledged(&mut self) {
+        self.account_is_recorded = false;
         for state in self.channels.values_mut() {
+            state.mark_unsaved();
             for change in state.forget_unacknowledged() {
                 if let Change::Posted(post) = change {
                     self.recent.forget(&post.id);
@@ -342,27 +349,37 @@ impl ReplayState {
         }
     }
 
-    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
-    /// `mark_unsaved`.
-    pub fn take_changes(&mut self) -> Records {
-        if self.dirty.is_empty() && !self.account_is_dirty {
-            return Records::default();
-        }
-        self.account_is_dirty = false;
-        let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
-            let state = self.channels.get_mut(&channel)?;
-            state.dirty = false;
-            let record = state.record();
-            Some((channel, record))
-        });
-        Records { channels: channels.collect(), account: Some(self.account.clone()) }
+    /// True if anything has changed since the last call of `take_changes`.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.dirty.is_empty() || self.account_is_dirty
     }
 
-    /// Marks changes that could not be saved as pending again.
-    pub(crate) fn mark_unsaved(&mut self, changes: Records) {
-        self.account_is_dirty |= changes.account.is_some();
-        for channel in changes.channels.into_keys() {
+    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
+    /// `mark_unsaved`.
+    pub fn take_changes(&mut self) -> Changes {
+        if !self.has_changes() {
+            return Changes::default();
+        }
+        let account = if self.account_is_dirty || !self.account_is_recorded {
+            AccountChange::Record(self.account.clone())
+        } else {
+            AccountChange::ServerTime(self.account.server_time)
+        };
+        (self.account_is_dirty, self.account_is_recorded) = (false, true);
+        let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
+            let change = self.channels.get_mut(&channel)?.take_change();
+            Some((channel, change))
+        });
+        Changes { channels: channels.collect(), account: Some(account) }
+    }
+
+    /// Marks the changes of the given channels, and of the account, as pending again. The store may have any part of
+    /// them, so the next changes are whole records.
+    pub(crate) fn mark_unsaved(&mut self, channels: impl IntoIterator<Item = ChannelId>) {
+        self.account_is_dirty = true;
+        for channel in channels {
             if let Some(state) = self.channels.get_mut(&channel) {
+                state.mark_unsaved();
                 mark(&mut self.dirty, &channel, state);
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 use matterhost_actors::{
-    model::{AccountName, ChannelRecord, PostId, Records},
+    model::{AccountName, Changes, ChannelRecord, PostId, Records},
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
@@ -64,7 +64,7 @@ impl CursorStore for CrashStore {
         self.simulated_failure().unwrap_or_else(|| self.stored.load(account))
     }
 
-    fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>> {
         self.shared.commits.fetch_add(1, Ordering::SeqCst);
         self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
     }
