@@ -13,7 +13,7 @@ use matterhost_actors::{mattermost::ChannelKind, model::Event};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event_data::{EventData, PostHead, text};
+use super::event_data::{EventData, PostHead, object, text};
 use crate::telemetry::time::{from_unix_millis, rfc3339};
 
 /// An encoded event, with the parts that callers would otherwise have to parse again.
@@ -73,7 +73,8 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
     let text = &*event.body.data;
     let data = EventData::parse(text);
     let (post_json, post) = data.as_ref().and_then(|data| nested_post(data.post?)).unzip();
-    let post = post.unwrap_or_default();
+    let post = post.or_else(|| object(data.as_ref()?.post?));
+    let post = PostHead::answered(post, || object(data.as_ref()?.reaction?));
     let (id, source) = (event.id(), source(event));
     let mut line = attributes(event, &id, &source, &post, text.len() + event.body.broadcast.len());
     // The attributes are an object; `data` goes before its closing brace.
@@ -90,7 +91,6 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
         None => push_other(&mut line, text),
     }
     line.push_str("}\n");
-    let post = event.body.reaction().map_or(post, PostHead::of_reaction);
     EncodedEvent { line, id, source, post }
 }
 

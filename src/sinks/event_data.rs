@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use matterhost_actors::model::{PostId, ReactionHead, UserId};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 /// The members of `data` that sinks read, borrowed from its text. Most of them hold JSON inside a string (fact 13).
@@ -38,6 +38,14 @@ pub(super) struct PostHead {
 }
 
 impl PostHead {
+    /// Returns the post that a reply answers: the event's post, or that of its reaction if there is none.
+    pub(super) fn answered(post: Option<Self>, reaction: impl FnOnce() -> Option<ReactionHead>) -> Self {
+        match post {
+            Some(post) if post.id.is_some() => post,
+            post => reaction().map(Self::of_reaction).or(post).unwrap_or_default(),
+        }
+    }
+
     /// Returns the head to reply to for a reaction: its post, as if the user who reacted had written it.
     pub(super) fn of_reaction(reaction: ReactionHead) -> Self {
         let create_at = Some(reaction.create_at).filter(|at| *at > 0);
@@ -51,6 +59,13 @@ impl<'a> EventData<'a> {
     pub(super) fn parse(data: &'a str) -> Option<Self> {
         serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'))
     }
+}
+
+/// Reads a member that holds a JSON object, usually inside a string.
+pub(super) fn object<T: DeserializeOwned>(member: &RawValue) -> Option<T> {
+    let text = text(member);
+    let json = text.as_deref().unwrap_or(member.get());
+    Some(json.trim()).filter(|json| json.starts_with('{')).and_then(|json| serde_json::from_str(json).ok())
 }
 
 /// Returns the text of a member that is a JSON string.

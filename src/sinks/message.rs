@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use matterhost_actors::model::{AccountName, ChannelId, Event, ReactionHead};
+use matterhost_actors::model::{AccountName, ChannelId, Event};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     cloud_event::{self, EncodedEvent},
-    event_data::PostHead,
+    event_data::{EventData, PostHead, object},
 };
 
 /// An event as handlers receive it, with the parts of it that sinks and replies need.
@@ -72,15 +72,8 @@ impl Message {
 
 /// Returns the post that a reply answers, from an encoded event's `data`, where it is an object instead of a string.
 fn post_in(data: &RawValue) -> Option<PostHead> {
-    #[derive(Deserialize)]
-    struct Data {
-        #[serde(default)]
-        post: Option<PostHead>,
-        #[serde(default)]
-        reaction: Option<ReactionHead>,
-    }
-    let data: Data = serde_json::from_str(data.get()).ok()?;
-    data.post.or_else(|| data.reaction.map(PostHead::of_reaction))
+    let data = EventData::parse(data.get())?;
+    Some(PostHead::answered(data.post.and_then(object), || object(data.reaction?)))
 }
 
 #[cfg(test)]
@@ -104,11 +97,13 @@ mod tests {
     fn a_reply_to_a_reaction_answers_the_post_and_the_user_who_reacted() {
         let reaction = r#"{"user_id":"ann","post_id":"p1","emoji_name":"eyes","create_at":1795354129951}"#;
         let data = serde_json::json!({ "reaction": reaction }).to_string();
-        let message = Message::from_event(&event("helpdesk", "reaction_added", "c1", "p1", &data));
-        let again = Message::parse(&message.json).unwrap();
-        for PostHead { id, user_id, create_at, .. } in [message.post, again.post] {
-            assert_eq!((id.unwrap().as_str(), user_id.unwrap().as_str()), ("p1", "ann"));
-            assert_eq!(create_at, Some(1_795_354_129_951));
+        for name in ["reaction_added", "reaction_removed"] {
+            let message = Message::from_event(&event("helpdesk", name, "c1", "p1", &data));
+            let again = Message::parse(&message.json).unwrap();
+            for PostHead { id, user_id, create_at, .. } in [message.post, again.post] {
+                assert_eq!((id.unwrap().as_str(), user_id.unwrap().as_str()), ("p1", "ann"));
+                assert_eq!(create_at, Some(1_795_354_129_951));
+            }
         }
     }
 
