@@ -137,7 +137,8 @@ fn events_refused_by_a_handler_are_listed_and_retried() {
 fn a_reply_that_the_server_refuses_is_kept_and_posted_once_by_a_retry() {
     let handler = Handler::python(0, SECRET);
     let fixture = Fixture::new();
-    let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
+    let admin = "[admin]\nunix = \"admin.sock\"\n";
+    let dir = ConfigDir::with(&(fixture.config() + admin + &handler.sink()));
     let mut running = RunningProgram::ready(&fixture, &dir);
     fixture.simulator.inject(Fault::new(FaultKind::Forbidden).route("POST /posts"));
     let id = fixture.post("hello there");

@@ -200,16 +200,17 @@ fn the_log_names_event_channel_and_account_of_each_complaint() {
 fn what_runs_is_not_started_and_errors_of_a_reload_are_json() {
     let host = Host::new("", &[]);
     assert_eq!(host.run(&["start", "helpdesk"]), "helpdesk: already running\n");
+    let token = host.dir.path().join("state/matterhost/admin.token").display().to_string();
     host.dir.write(
         "matterhost.toml",
         &(host.fixture.config() + "[admin]\nunix = \"admin.sock\"\nnonsense = 1\n"),
     );
     let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
-    let (code, output) = host.ask(&["reload", "--json", "--admin", &socket]);
+    let (code, output) = host.ask(&["reload", "--json", "--admin", &socket, "--token-file", &token]);
     let error: Value = serde_json::from_str(&output).unwrap_or_else(|_| panic!("{output}"));
     assert_eq!((code, &error["ok"]), (78, &false.into()), "{error}");
     assert!(error["problems"][0]["key"].as_str().unwrap().contains("nonsense"), "{error}");
-    let (code, output) = host.ask(&["sinks", "none", "--admin", &socket]);
+    let (code, output) = host.ask(&["sinks", "none", "--admin", &socket, "--token-file", &token]);
     assert!(code == 1, "{output}");
 }
 

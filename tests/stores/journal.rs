@@ -101,16 +101,16 @@ fn a_file_does_not_grow_with_its_updates() {
         runtime.block_on(join_all(accounts.iter().map(|account| store.commit(account, changes()))))
     };
     let mut sizes = Vec::new();
-    for n in 1..=150 {
+    for n in 1..=600 {
         for stored in commit(n) {
             stored.unwrap();
         }
-        if n % 30 == 0 {
+        if n % 100 == 0 {
             sizes.push(store_dir.bytes().len());
         }
     }
-    assert!(sizes[4] <= sizes[2], "{sizes:?}");
-    assert_eq!(store_dir.load(&store, "bot-7"), Ok(records(10, 150)));
+    assert!(sizes[5] <= sizes[2], "{sizes:?}");
+    assert_eq!(store_dir.load(&store, "bot-7"), Ok(records(10, 600)));
 }
 
 #[test]

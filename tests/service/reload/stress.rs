@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,8 @@ use crate::{
 
 /// Reloads of one run.
 const RELOADS: usize = 100;
+/// The posts before each reload, at least: a fast reload must not end the run before anything happened.
+const POSTS_PER_RELOAD: usize = 5;
 /// The reciprocal of the share of reloads that a refused one precedes.
 const REFUSED_ONE_IN: u32 = 10;
 /// Bots that no reload changes, and those that it may change.
@@ -137,11 +139,12 @@ fn tokens(fixture: &MultiBotFixture) -> BTreeMap<&'static str, [String; 2]> {
     TOUCHED.into_iter().map(of).collect()
 }
 
-fn post_randomly(fixture: &MultiBotFixture, seed: u64, quiet: &AtomicBool) {
+fn post_randomly(fixture: &MultiBotFixture, seed: u64, quiet: &AtomicBool, made: &AtomicUsize) {
     let mut random = fastrand::Rng::with_seed(seed);
-    while !quiet.load(std::sync::atomic::Ordering::Relaxed) {
+    while !quiet.load(Ordering::Relaxed) {
         let channel = random.choice(&fixture.channels).unwrap();
         fixture.simulator.post(&fixture.person.user_id, channel, "…");
+        made.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_micros(random.u64(..20_000)));
     }
 }
@@ -155,13 +158,16 @@ fn survives(seed: u64) {
     // A first reload, so that everything that it starts is counted.
     reload(&mut running);
     let held = OpenResources::of_process(running.id());
-    let quiet = AtomicBool::new(false);
+    let (quiet, made) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        scope.spawn(|| post_randomly(&fixture, seed, &quiet));
+        scope.spawn(|| post_randomly(&fixture, seed, &quiet, &made));
         // The users must stop even if this fails, because the scope waits for them.
         let _hush = QuietOnDrop(&quiet);
         let mut plan = whole.clone();
-        for _ in 0..RELOADS {
+        for reloads in 0..RELOADS {
+            while made.load(Ordering::Relaxed) < POSTS_PER_RELOAD * reloads {
+                thread::yield_now();
+            }
             for _ in 0..=random.u32(..3) {
                 change(&mut plan, &whole, &fixture, &tokens, &mut random);
             }

@@ -296,7 +296,7 @@ impl ChannelState {
     /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
     /// record.
     pub(super) fn fetched(&mut self, bounds: TimeBounds) -> bool {
-        let (before, had_hole) = (self.settled, self.hole.is_some());
+        let (before, had_hole) = ((self.settled, self.edits.until()), self.hole.is_some());
         self.refusals = 0;
         self.reading = Reading::IfNews;
         self.deferred.fill_hole = had_hole;
@@ -307,7 +307,7 @@ impl ChannelState {
             self.due = false;
         }
         self.settle_if_idle(bounds);
-        before != self.settled || had_hole
+        before != (self.settled, self.edits.until()) || had_hole
     }
 
     /// Moves everything back to a time that is later than the latest possible one. Returns true if that changed the
