@@ -17,6 +17,8 @@ readonly ADVISORIES_SECONDS=60
 readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
 # The fuzzers need minutes to build. They begin within this time, so that all checks end within 15 minutes.
 readonly FUZZ_LATEST_START=400
+# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve more than two.
+readonly TEST_THREADS=4
 # Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 
@@ -173,7 +175,7 @@ dependencies() {
 
 tests() { # which of cargo test's targets...
   # Shows the output of passing tests as well, for `secrets` below.
-  cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$TEST_THREADS} cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
 }
 
 # Every token and secret of the tests contains this mark, which must not occur in any output.
