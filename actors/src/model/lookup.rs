@@ -153,8 +153,8 @@ fn is_id(text: &str) -> bool {
 /// Returns the text if it can be a name of a team, channel or user.
 fn name(text: &str) -> Option<Box<str>> {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let is_segment = !matches!(text, "." | "..");
-    let is_name = is_segment && (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let is_name = begins && text.len() <= MAX_NAME_BYTES && text.bytes().all(is_allowed);
     is_name.then(|| text.into())
 }
 

@@ -6,7 +6,10 @@ use matterhost_actors::model::{
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, OneOfBuilder, Ref, RefOr, Schema},
+};
 
 /// The most actions of one request. They are taken one after another, each within `replies.deadline`.
 const MAX_ACTIONS: usize = 16;
@@ -21,11 +24,12 @@ pub enum BotAction {
     /// Create a post.
     Post {
         /// The channel.
-        #[schema(min_length = 2, max_length = 130)]
+        #[schema(
+            pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
+        )]
         target: String,
         /// The text, in Markdown; a long text is split into several posts.
         #[serde(default)]
-        #[schema(max_length = 163_830)]
         text: String,
         /// The root post of the thread to reply in.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -43,13 +47,14 @@ pub enum BotAction {
     /// Show a text to one user, without storing it.
     Whisper {
         /// The channel.
-        #[schema(min_length = 2, max_length = 130)]
+        #[schema(
+            pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
+        )]
         target: String,
         /// The user who sees it: an id or `@username`.
-        #[schema(min_length = 2, max_length = 65)]
+        #[schema(pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63})$")]
         user: String,
         /// The text, in Markdown.
-        #[schema(max_length = 16_383)]
         text: String,
         /// The root post of the thread to show it in.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -62,7 +67,6 @@ pub enum BotAction {
         #[schema(pattern = "^[A-Za-z0-9]{26}$")]
         post: String,
         /// The new text.
-        #[schema(max_length = 16_383)]
         text: String,
     },
     /// Delete a post; one that is gone already counts as deleted.
@@ -92,7 +96,9 @@ pub enum BotAction {
     /// Show the account as typing, for some seconds.
     Typing {
         /// The channel.
-        #[schema(min_length = 2, max_length = 130)]
+        #[schema(
+            pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
+        )]
         target: String,
         /// The root post of the thread to show it in.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -102,13 +108,29 @@ pub enum BotAction {
 }
 
 /// One action, or several that are taken in order.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum BotActions {
     /// One action.
     One(BotAction),
     /// Several actions, 16 at most.
     Several(Vec<BotAction>),
+}
+
+/// Written by hand because the derived schema has no limit of items.
+impl PartialSchema for BotActions {
+    fn schema() -> RefOr<Schema> {
+        let action = || Ref::from_schema_name("BotAction");
+        let several = ArrayBuilder::new().items(action()).max_items(Some(MAX_ACTIONS));
+        OneOfBuilder::new().item(action()).item(several).into()
+    }
+}
+
+impl ToSchema for BotActions {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("BotAction".into(), BotAction::schema()));
+        BotAction::schemas(schemas);
+    }
 }
 
 /// The result of an action.
@@ -229,8 +251,8 @@ impl<'de> Deserialize<'de> for BotActions {
         match Value::deserialize(deserializer)? {
             Value::Array(items) => {
                 let count = items.len();
-                if !(1..=MAX_ACTIONS).contains(&count) {
-                    return Err(D::Error::custom(format!("{count} actions; send 1 to {MAX_ACTIONS}")));
+                if count > MAX_ACTIONS {
+                    return Err(D::Error::custom(format!("{count} actions; send at most {MAX_ACTIONS}")));
                 }
                 let read = |(n, item)| {
                     serde_json::from_value(item).map_err(|error| D::Error::custom(format!("[{n}]: {error}")))

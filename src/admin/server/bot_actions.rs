@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
+    http::{StatusCode, header::HeaderValue},
     web::{Data, Json, Path, Query, ReqData},
 };
 use matterhost_actors::{
@@ -20,6 +20,9 @@ use crate::admin::dto::{BotAction, BotActionDone, BotActionResult, BotActions, P
 /// The header with a default for the keys of a request's posts.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// The longest such key, in bytes: a number is added to it for each of several actions.
+const MAX_KEY_BYTES: usize = 240;
+
 /// The posts that a look-up returns unless it says how many.
 const DEFAULT_COUNT: usize = 60;
 
@@ -29,7 +32,7 @@ const DEFAULT_COUNT: usize = 60;
 /// connected. Several actions are taken in order; after one that fails, the others are not taken.
 #[utoipa::path(post, path = "/v1/accounts/{name}/actions", tag = "actions",
     params(("name" = String, Path, description = "The account's name"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The key of posts without one; of several actions, it is followed by # and the index")),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,240}$", description = "The key of posts without one; of several actions, it is followed by # and the index")),
     request_body = BotActions,
     responses((status = 200, description = "The action is done, or the results of all actions", body = BotActionResponse),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -41,10 +44,7 @@ pub(super) async fn act(
     actions: Json<BotActions>,
 ) -> Result<HttpResponse, ApiError> {
     let account = parse_name(&name)?;
-    let key = request.headers().get(IDEMPOTENCY_KEY);
-    let key = key.map(|key| key.to_str()).transpose();
-    let key =
-        key.map_err(|_| ApiError::bad_request("Idempotency-Key must be 1 to 256 visible ASCII characters"))?;
+    let key = request.headers().get(IDEMPOTENCY_KEY).map(check_key).transpose()?;
     match actions.into_inner() {
         BotActions::One(action) => {
             let action = check(action, key)?;
@@ -73,6 +73,13 @@ pub(super) enum BotActionResponse {
     One(BotActionDone),
     /// The results of several actions, in their order.
     Several(Vec<BotActionResult>),
+}
+
+fn check_key(key: &HeaderValue) -> Result<&str, ApiError> {
+    let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = key.to_str().ok().filter(is_visible).filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
+    let form = format!("Idempotency-Key must be 1 to {MAX_KEY_BYTES} visible ASCII characters");
+    key.ok_or_else(|| ApiError::bad_request(form))
 }
 
 fn check(action: BotAction, key: Option<&str>) -> Result<UnresolvedAction, ApiError> {
@@ -170,6 +177,9 @@ pub(super) enum LookupKind {
 pub(super) struct LookupQuery {
     /// A channel's id, `team/channel` or `@username` for a channel and its posts; an id or `@username` for a user; a post's
     /// id for a thread.
+    #[param(
+        pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
+    )]
     target: String,
     /// The number of posts; 60 if it is left out, 200 at most.
     #[param(minimum = 1, maximum = 200)]

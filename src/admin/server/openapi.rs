@@ -5,7 +5,11 @@ use std::sync::OnceLock;
 use actix_web::web::Bytes;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        RefOr, Schema,
+        schema::AdditionalProperties,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 
 use super::{accounts, bot_actions, health, host, sign_in, sinks, sse};
@@ -21,8 +25,8 @@ use crate::admin::dto;
     ),
     servers((url = "/")),
     security(("token" = [])),
-    modifiers(&BearerTokens),
-    components(schemas(dto::Gap, dto::AccountChanges)),
+    modifiers(&BearerTokens, &ClosedActions),
+    components(schemas(bot_actions::LookupKind, dto::Gap, dto::AccountChanges)),
     paths(
         accounts::list_accounts, accounts::get_account, accounts::act, accounts::list_servers,
         bot_actions::act, bot_actions::get_lookup,
@@ -48,6 +52,21 @@ impl Modify for BearerTokens {
             let scheme =
                 HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Says that an action has no other members: the derived schema of a tagged enum leaves that out.
+struct ClosedActions;
+
+impl Modify for ClosedActions {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let Some(RefOr::T(Schema::OneOf(actions))) = components.schemas.get_mut("BotAction") else { return };
+        for action in &mut actions.items {
+            if let RefOr::T(Schema::Object(action)) = action {
+                action.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            }
         }
     }
 }
