@@ -20,7 +20,7 @@ pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, ReactionHead};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
-pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError};
+pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError, is_full_id};
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };

@@ -21,8 +21,8 @@ use matterhost::{
 };
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, Event, EventBody, Excerpt, Found, Generation, Lookup,
-        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
+        AccountName, AccountUser, Change, Event, EventBody, Generation, OutgoingAction, PostKey, PostedIds,
+        ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
@@ -124,15 +124,6 @@ struct NoReplies;
 impl Poster for NoReplies {
     fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         std::future::ready(Ok(PostedIds::default())).boxed()
-    }
-
-    fn look_up(
-        &self,
-        account: &AccountName,
-        lookup: Lookup,
-    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
-        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
-        std::future::ready(Err(missing)).boxed()
     }
 }
 

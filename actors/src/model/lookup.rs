@@ -43,7 +43,7 @@ impl FromStr for Target {
             (None, Some((team, channel))) => {
                 name(team).zip(name(channel)).map(|(team, channel)| Self::Name { team, channel })
             }
-            (None, None) => is_id(text).then(|| Self::Id(text.into())),
+            (None, None) => is_full_id(text).then(|| Self::Id(text.into())),
         };
         target.ok_or_else(|| TargetError(Excerpt::of(text)))
     }
@@ -74,7 +74,7 @@ impl FromStr for UserRef {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let user = match text.strip_prefix('@') {
             Some(user) => name(user).map(Self::Name),
-            None => is_id(text).then(|| Self::Id(text.into())),
+            None => is_full_id(text).then(|| Self::Id(text.into())),
         };
         user.ok_or_else(|| UserRefError(Excerpt::of(text)))
     }
@@ -146,7 +146,8 @@ impl Found {
     }
 }
 
-fn is_id(text: &str) -> bool {
+/// True if a text has the form of a Mattermost id: 26 letters and digits.
+pub fn is_full_id(text: &str) -> bool {
     text.len() == ID_LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 

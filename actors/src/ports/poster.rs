@@ -1,6 +1,8 @@
-use futures_util::future::BoxFuture;
+use std::future::ready;
 
-use crate::model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+use crate::model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
 
 /// A service that posts as the hosted accounts.
 ///
@@ -14,7 +16,13 @@ pub trait Poster: Send + Sync + 'static {
         order: OutgoingAction,
     ) -> BoxFuture<'static, Result<PostedIds, ReplyError>>;
 
-    /// Looks something up as an account.
-    fn look_up(&self, account: &AccountName, lookup: Lookup)
-    -> BoxFuture<'static, Result<Found, ReplyError>>;
+    /// Looks something up as an account. A service that only posts finds nothing.
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        ready(Err(missing)).boxed()
+    }
 }

@@ -110,9 +110,7 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        // Strings always serialize.
-        let body = serde_json::to_string(value).unwrap_or_default();
-        self.parse(&self.send(Method::POST, path, Some(body)).await?)
+        self.send_json(RESPONSE_TIMEOUT, Method::POST, path, value).await
     }
 
     /// Sends a POST request with a body, whose response may take long.
@@ -121,8 +119,7 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        let body = serde_json::to_string(value).unwrap_or_default();
-        self.parse(&self.send_within(SLOW_TIMEOUT, Method::POST, path, Some(body)).await?)
+        self.send_json(SLOW_TIMEOUT, Method::POST, path, value).await
     }
 
     /// Sends a PUT request and parses the JSON response.
@@ -131,9 +128,19 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        // Strings always serialize.
+        self.send_json(RESPONSE_TIMEOUT, Method::PUT, path, value).await
+    }
+
+    async fn send_json<T: DeserializeOwned>(
+        &self,
+        within: Duration,
+        method: Method,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        // Strings and JSON values always serialize.
         let body = serde_json::to_string(value).unwrap_or_default();
-        self.parse(&self.send(Method::PUT, path, Some(body)).await?)
+        self.parse(&self.send_within(within, method, path, Some(body)).await?)
     }
 
     /// Opens a stream, after the event with the id `last` if one is given.

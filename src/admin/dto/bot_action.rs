@@ -2,7 +2,7 @@
 
 use matterhost_actors::model::{
     ChannelId, Draft, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, TargetError, UserId, UserRef,
-    UserRefError,
+    UserRefError, is_full_id,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
@@ -269,9 +269,8 @@ fn check_key(key: &str) -> Result<ReplyKey, BotActionError> {
 }
 
 fn post_id(member: &'static str, id: &str) -> Result<PostId, BotActionError> {
-    let is_id = id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let form = "a post's id: 26 letters and digits";
-    if is_id { Ok(id.into()) } else { Err(BotActionError::Member { member, form }) }
+    if is_full_id(id) { Ok(id.into()) } else { Err(BotActionError::Member { member, form }) }
 }
 
 fn check_emoji(emoji: String) -> Result<String, BotActionError> {

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Found, Generation, Lookup,
         OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
@@ -155,15 +155,6 @@ impl Poster for RecordingReplyPoster {
             Ok(PostedIds::default())
         };
         posting.boxed()
-    }
-
-    fn look_up(
-        &self,
-        account: &AccountName,
-        lookup: Lookup,
-    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
-        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
-        std::future::ready(Err(missing)).boxed()
     }
 }
 

@@ -166,7 +166,7 @@ fn survives(seed: u64) {
         let mut plan = whole.clone();
         for reloads in 0..RELOADS {
             while made.load(Ordering::Relaxed) < POSTS_PER_RELOAD * reloads {
-                thread::yield_now();
+                thread::sleep(Duration::from_millis(1));
             }
             for _ in 0..=random.u32(..3) {
                 change(&mut plan, &whole, &fixture, &tokens, &mut random);

@@ -1,14 +1,11 @@
 //! Look-ups of channels, users and posts, whose JSON is handed on as it is.
 
 use actix_http::Method;
-use bytes::Bytes;
-use serde_json::{json, value::RawValue};
+use serde_json::value::RawValue;
 
-use super::{client::RestRequest, posts::PER_PAGE};
+use super::posts::PER_PAGE;
 use crate::{
-    mattermost::{
-        Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
-    },
+    mattermost::{Client, RateHeaders, RestError, RestResponse, transport::url::percent_encode},
     model::{ChannelId, PostId, Token, UserId},
 };
 
@@ -79,8 +76,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Something that does not exist is [`RestErrorKind::NotFound`], something that the account may not see
-    /// [`RestErrorKind::Refused`] with 403 or, for a channel by name, also [`RestErrorKind::NotFound`].
+    /// Something that does not exist is [`NotFound`](crate::mattermost::RestErrorKind::NotFound), something that the account may not see
+    /// [`Refused`](crate::mattermost::RestErrorKind::Refused) with 403 or, for a channel by name, also [`NotFound`](crate::mattermost::RestErrorKind::NotFound).
     pub async fn look_up(
         &self,
         token: &Token,
@@ -89,18 +86,7 @@ impl Client {
         let (route, path) = (request.route(), request.path());
         let response = match request {
             LookupRequest::DirectChannel(users) => {
-                let body = serde_json::to_vec(&json!(users))
-                    .map_err(|error| RestError::new(RestErrorKind::Refused(400), route, error.to_string()))?;
-                self.execute(RestRequest {
-                    method: Method::POST,
-                    route,
-                    path: &path,
-                    token: Some(token),
-                    etag: None,
-                    body: Some(("application/json", Bytes::from(body))),
-                    time_limit: self.limits().request_timeout,
-                })
-                .await?
+                self.write(Method::POST, route, &path, token, users).await?
             }
             _ => self.get_path(route, &path, Some(token), None).await?,
         };

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use futures_util::{FutureExt as _, future::BoxFuture, future::join_all};
-use matterhost_actors::model::{AccountName, Excerpt, Found, Lookup, PostedIds, ReplyError};
+use matterhost_actors::model::{AccountName, Found, Lookup, PostedIds, ReplyError};
 
 use super::*;
 use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
@@ -187,15 +187,6 @@ impl Poster for SlowPoster {
             Ok(PostedIds::default())
         }
         .boxed()
-    }
-
-    fn look_up(
-        &self,
-        account: &AccountName,
-        lookup: Lookup,
-    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
-        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
-        std::future::ready(Err(missing)).boxed()
     }
 }
 
