@@ -90,11 +90,11 @@ pub fn page_link(url: &str, code: &str) -> String {
     format!("{url}/#sign-in={code}")
 }
 
-/// The documents that the page shows: the documentation for operators.
+/// The documents that the page shows: the runbook.
 pub const DOCUMENTS: &[Asset] = &[{
-    const BYTES: &str = include_str!("../../docs/OPERATIONS.md");
+    const BYTES: &str = include_str!("../../docs/runbook.md");
     const TAG: Tag = tag(BYTES.as_bytes());
-    Asset { path: "/operations.md", content_type: MARKDOWN, bytes: BYTES, etag: text(&TAG) }
+    Asset { path: "/runbook.md", content_type: MARKDOWN, bytes: BYTES, etag: text(&TAG) }
 }];
 
 /// Computes an entity tag with FNV-1a, which distinguishes versions of a file and protects nothing.

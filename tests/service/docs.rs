@@ -125,8 +125,8 @@ fn labels_of_endings() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_page_for_operators_has_each_state_and_each_ending_and_no_other() {
-    let page = page("OPERATIONS.md");
+fn the_runbook_has_each_state_and_each_ending_and_no_other() {
+    let page = page("runbook.md");
     let states = AccountState::ALL.map(|state| state.label().to_owned());
     assert_eq!(first_cells(&page, "States"), states.into());
     assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
@@ -162,8 +162,8 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn every_link_within_the_page_for_operators_has_its_heading() {
-    let page = page("OPERATIONS.md");
+fn every_link_within_the_runbook_has_its_heading() {
+    let page = page("runbook.md");
     let headings = page.lines().filter(|line| line.starts_with("##"));
     let anchors: BTreeSet<_> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();
     for link in page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -174,5 +174,5 @@ fn every_link_within_the_page_for_operators_has_its_heading() {
         page.lines().filter_map(|line| line.strip_prefix("### Alert ")).map(str::to_owned).collect();
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
     let missing: Vec<_> = alerts.filter(|alert| !documented.contains(*alert)).collect();
-    assert!(missing.is_empty(), "docs/OPERATIONS.md has no section for these alerts: {missing:?}");
+    assert!(missing.is_empty(), "docs/runbook.md has no section for these alerts: {missing:?}");
 }

@@ -136,7 +136,7 @@ fn each_alert_is_read_and_was_seen_to_fire() {
         if name != "MatterhostDown" {
             check_names(expr, &known);
         }
-        let anchor = format!("runbook: docs/OPERATIONS.md#alert-{}\n", name.to_lowercase());
+        let anchor = format!("runbook: docs/runbook.md#alert-{}\n", name.to_lowercase());
         for annotation in ["summary: ", "description: ", &anchor] {
             assert!(body.contains(annotation), "{name} has no {annotation}");
         }

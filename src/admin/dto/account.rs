@@ -100,7 +100,7 @@ pub struct Ending {
     pub at: String,
     /// The number of the Connection.
     pub generation: u64,
-    /// The reason, in one word: a `CloseReason` of docs/OPERATIONS.md.
+    /// The reason, in one word: a `CloseReason` of docs/runbook.md.
     pub reason: String,
     /// The kind of reason, which decides what the ending costs.
     pub class: String,

@@ -1,4 +1,4 @@
-// The runbook: renders the documentation for operators, with an anchor for each heading, state and ending.
+// The runbook: renders the runbook of the documentation, with an anchor for each heading, state and ending.
 
 import { byId, make } from './dom.js';
 
@@ -105,9 +105,9 @@ function inline(text) {
 
 async function show() {
   const main = byId('runbook');
-  const answer = await fetch('operations.md', { credentials: 'omit' }).catch(() => null);
+  const answer = await fetch('runbook.md', { credentials: 'omit' }).catch(() => null);
   if (!answer?.ok) {
-    main.replaceChildren(make('p', { class: 'error' }, 'The runbook cannot be loaded; see docs/OPERATIONS.md.'));
+    main.replaceChildren(make('p', { class: 'error' }, 'The runbook cannot be loaded; see docs/runbook.md.'));
     return;
   }
   main.replaceChildren(...render(await answer.text()));
