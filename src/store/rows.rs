@@ -15,7 +15,7 @@ use redb::{
     Key, ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, Value, WriteTransaction,
 };
 
-use super::{error::Fault, update_journal};
+use super::{error::Fault, format_version::META, update_journal};
 
 /// Rows of accounts, by name.
 const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
@@ -44,10 +44,11 @@ pub(super) struct Included<T> {
     pub(super) journal_row: u64,
 }
 
-/// Copies all rows to the tables of another file.
+/// Copies all rows to the tables of another file, and the number up to which the records include the journal.
 pub(super) fn copy(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), Fault> {
     copy_table(ACCOUNTS, from, to)?;
     copy_table(CHANNELS, from, to)?;
+    copy_table(META, from, to)?;
     copy_table(update_journal::JOURNAL, from, to)
 }
 

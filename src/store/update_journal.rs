@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use matterhost_actors::model::{
     AccountChange, AccountName, Changes, ChannelChange, ChannelId, ChannelUpdate,
 };
-use redb::{Database, ReadableDatabase as _, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction};
 
 use self::{batch::Batch, pending::Pending};
 use super::{
@@ -28,7 +28,7 @@ use super::{
 /// Rows of updates, by number.
 pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
 
-/// Key of the last given number, while no row of the journal has it.
+/// Key of the last number that was given to a transaction without a row in the journal.
 const LAST_ROW: &str = "journal_row";
 
 /// The size at which the oldest updates are applied to their records, in bytes. Some ten thousand updates: a busy channel's
@@ -67,9 +67,8 @@ impl Updates {
 impl Journal {
     /// Creates the journal of a file in which no updates are left to apply.
     pub(super) fn open(database: &Database) -> Result<Self, Fault> {
-        let last_row = database.begin_read()?.open_table(META)?.get(LAST_ROW)?.map_or(0, |row| row.value());
         Ok(Self {
-            last_row,
+            last_row: last_given(&database.begin_read()?)?,
             rows: VecDeque::new(),
             bytes: 0,
             pending: Pending::default(),
@@ -215,8 +214,6 @@ impl Journal {
             journal.insert(row, bytes.as_slice())?;
             self.rows.push_back((row, bytes.len()));
             self.bytes += bytes.len();
-        } else {
-            transaction.open_table(META)?.insert(LAST_ROW, row)?;
         }
         self.last_row = row;
         let needed_from = self.pending.first_row().unwrap_or(row + 1);
@@ -225,8 +222,16 @@ impl Journal {
             journal.remove(row)?;
             self.bytes -= bytes;
         }
+        if self.rows.back().is_none_or(|(last, _)| *last != row) {
+            transaction.open_table(META)?.insert(LAST_ROW, row)?;
+        }
         Ok(())
     }
+}
+
+/// Returns the last number that was given to a transaction without a row in the journal.
+fn last_given(transaction: &ReadTransaction) -> Result<u64, Fault> {
+    Ok(transaction.open_table(META)?.get(LAST_ROW)?.map_or(0, |row| row.value()))
 }
 
 fn put_server_time(tables: &mut Tables<'_>, account: &str, server_time: i64, row: u64) -> Result<(), Fault> {
@@ -255,3 +260,6 @@ fn unless_unreadable(result: Result<(), Fault>) -> Result<(), Fault> {
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests;

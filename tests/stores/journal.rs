@@ -59,6 +59,33 @@ fn a_forgotten_account_stays_forgotten_whatever_the_journal_has() {
     }
 }
 
+/// An update is left out at a start if its number is not above the one that its record has.
+#[test]
+fn numbers_go_on_after_a_kill_though_the_last_transactions_had_no_updates() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(2, 1)).unwrap();
+    store_dir.commit(&store, "b", records(2, 1)).unwrap();
+    store_dir.commit(&store, "b", update(2, 2)).unwrap();
+    (2..=9).for_each(|n| store_dir.commit(&store, "a", records(2, n)).unwrap());
+    let (copy, copied) = killed(&store_dir);
+    copy.commit(&copied, "a", update(2, 10)).unwrap();
+    let (second, again) = killed(&copy);
+    assert_eq!(second.load(&again, "a"), Ok(records(2, 10)));
+    assert_eq!(second.load(&again, "b"), Ok(records(2, 2)));
+}
+
+#[test]
+fn numbers_go_on_in_a_file_that_was_deleted_and_is_written_again() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    (1..=9).for_each(|n| store_dir.commit(&store, "a", records(2, n)).unwrap());
+    std::fs::remove_file(store_dir.file()).unwrap();
+    store_dir.commit(&store, "a", update(2, 10)).unwrap();
+    let (copy, copied) = killed(&store_dir);
+    assert_eq!(copy.load(&copied, "a"), Ok(records(2, 10)));
+}
+
 /// Any mixture of updates, whole records, loads and kills leaves what was committed last; enough of it to fill the journal.
 #[test]
 fn a_full_journal_is_applied_to_the_records() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use matterhost_actors::model::{AccountName, ChannelId, ChannelUpdate};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 
-use super::{JOURNAL, LAST_ROW, batch, unless_unreadable};
+use super::{JOURNAL, LAST_ROW, batch, last_given, unless_unreadable};
 use crate::store::{error::Fault, format_version::META, rows::Tables};
 
 /// The updates of each record, with the rows that they are from.
@@ -17,18 +17,21 @@ struct Left {
 
 /// Applies all updates in the journal to their records, in one transaction, and empties it.
 pub(in crate::store) fn apply_left(database: &Database) -> Result<(), Fault> {
-    let (mut left, mut last) = (Left::default(), 0);
+    let transaction = database.begin_read()?;
+    let (mut left, mut last) = (Left::default(), last_given(&transaction)?);
     {
-        let journal = database.begin_read()?.open_table(JOURNAL)?;
+        let journal = transaction.open_table(JOURNAL)?;
         if journal.is_empty()? {
             return Ok(());
         }
         for row in journal.iter()? {
             let (number, row) = row?;
-            last = number.value();
-            left.add(last, row.value())?;
+            // The transactions after the last row may have had no updates: their numbers are given, too.
+            last = last.max(number.value());
+            left.add(number.value(), row.value())?;
         }
     }
+    drop(transaction);
     let transaction = database.begin_write()?;
     left.apply(&mut Tables::open(&transaction)?, last)?;
     transaction.delete_table(JOURNAL)?;
