@@ -99,11 +99,20 @@ fn to_table(accounts: &[StoredAccount]) -> String {
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(["account", "user id", "channels", "last listing"]);
     for stored in accounts {
-        let user = stored.user.as_ref().map_or("–", |user| user.as_str());
+        let user = match &stored.unreadable {
+            Some(_) => "unreadable",
+            None => stored.user.as_ref().map_or("–", |user| user.as_str()),
+        };
         let listed = stored.listed_at.and_then(format_time).unwrap_or_else(|| "–".into());
         table.add_row([&stored.account, user, &stored.channels.to_string(), &listed]);
     }
-    format!("{table}\n")
+    let problems: String = accounts.iter().filter_map(describe_problem).collect();
+    format!("{table}\n{problems}")
+}
+
+fn describe_problem(stored: &StoredAccount) -> Option<String> {
+    let (account, problem) = (&stored.account, stored.unreadable.as_ref()?);
+    Some(format!("{problem}; `matterhost state forget {account}` lets the account start from now\n"))
 }
 
 fn to_json(accounts: &[StoredAccount]) -> String {
@@ -113,6 +122,7 @@ fn to_json(accounts: &[StoredAccount]) -> String {
             "user": stored.user,
             "channels": stored.channels,
             "listed_at": stored.listed_at.and_then(format_time),
+            "unreadable": stored.unreadable,
         })
     };
     format!("{:#}\n", accounts.iter().map(row).collect::<serde_json::Value>())
@@ -136,14 +146,23 @@ mod tests {
             user: Some("u1".into()),
             channels: 3,
             listed_at: Some(1_700_000_000_123),
+            unreadable: None,
         };
-        [known, StoredAccount { account: "new".into(), user: None, channels: 0, listed_at: Some(i64::MAX) }]
+        let new = StoredAccount {
+            account: "new".into(),
+            user: None,
+            channels: 0,
+            listed_at: Some(i64::MAX),
+            unreadable: Some("the row of account new cannot be read: it is empty".into()),
+        };
+        [known, new]
     }
 
     #[test]
     fn a_row_has_account_user_channels_and_time() {
         let table = to_table(&stored_accounts());
-        for word in ["helpdesk", "u1", "3", "2023-11-14T22:13:20Z", "new", "–"] {
+        let advice = "it is empty; `matterhost state forget new` lets";
+        for word in ["helpdesk", "u1", "3", "2023-11-14T22:13:20Z", "new", "unreadable", "–", advice] {
             assert!(table.contains(word), "{word} is missing in\n{table}");
         }
     }
@@ -153,6 +172,7 @@ mod tests {
         let rows: serde_json::Value = serde_json::from_str(&to_json(&stored_accounts())).unwrap();
         let known = json!({
             "account": "helpdesk", "user": "u1", "channels": 3, "listed_at": "2023-11-14T22:13:20Z",
+            "unreadable": null,
         });
         assert_eq!(rows[0], known);
         assert!(rows[1]["user"].is_null() && rows[1]["listed_at"].is_null());

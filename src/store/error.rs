@@ -30,6 +30,8 @@ pub enum DiskErrorKind {
     Damaged,
     /// A newer version of this program wrote the file.
     Newer,
+    /// A row of one account cannot be read; the others can.
+    Unreadable,
     /// The disk is full.
     Full,
     /// The user may not write there, or the file system is read-only.
@@ -48,6 +50,11 @@ pub(super) enum Fault {
     Redb(Box<redb::Error>),
     /// The content is not what this program writes.
     Malformed(String),
+    /// A row of an account cannot be read.
+    Unreadable {
+        account: String,
+        what: String,
+    },
     Newer {
         found: u64,
         known: u64,
@@ -67,6 +74,15 @@ impl Fault {
         match self {
             Self::Redb(error) => of_redb(path, *error),
             Self::Malformed(what) => damaged(path, &what),
+            Self::Unreadable { account, what } => DiskError {
+                kind: DiskErrorKind::Unreadable,
+                path: path.into(),
+                what,
+                remedy: format!(
+                    "stop matterhost and run `matterhost state forget {account}`: this account then starts from now, \
+                     and the others keep their state; or restore a backup"
+                ),
+            },
             Self::Newer { found, known } => DiskError {
                 kind: DiskErrorKind::Newer,
                 path: path.into(),
@@ -136,6 +152,16 @@ impl DiskError {
             _ => return failed(path, &error.to_string()),
         };
         Self { kind, path: path.into(), what: error.to_string(), remedy: remedy.into() }
+    }
+
+    /// Creates the error of a file that is written too often to be copied.
+    pub(super) fn changing(path: &Path, copies: usize) -> Self {
+        Self {
+            kind: DiskErrorKind::InUse,
+            path: path.into(),
+            what: format!("another process was writing it during each of {copies} attempts to copy it"),
+            remedy: "try again when its accounts are less busy, or stop that process".into(),
+        }
     }
 
     pub(super) fn closed(path: &Path) -> Self {

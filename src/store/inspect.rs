@@ -1,6 +1,6 @@
 //! Operations on a store beside a host, for `matterhost check` and `matterhost state`.
 
-use std::{fs, io, path::Path};
+use std::{env, fs, path::Path};
 
 use matterhost_actors::model::AccountName;
 use redb::ReadableDatabase as _;
@@ -66,20 +66,23 @@ fn list_file(path: &Path) -> Result<Vec<StoredAccount>, DiskError> {
 /// Lists the accounts in a copy of a file that is being written. A commit may fall into the copying; the checksums of
 /// the file tell, and another copy is made.
 fn list_copy(path: &Path) -> Result<Vec<StoredAccount>, DiskError> {
-    let copied = || {
-        let of_io = |error: &io::Error| DiskError::of_io(path, error);
-        let copy = tempfile::NamedTempFile::new().map_err(|error| of_io(&error))?;
-        fs::copy(path, copy.path()).map_err(|error| of_io(&error))?;
-        list_file(copy.path())
-    };
-    let mut listed = copied();
-    for _ in 1..MAX_COPIES {
-        if listed.is_ok() {
-            break;
+    for _ in 0..MAX_COPIES {
+        match list_one_copy(path) {
+            Err(error) if error.kind == DiskErrorKind::Damaged => {}
+            result => return result,
         }
-        listed = copied();
     }
-    listed
+    Err(DiskError::changing(path, MAX_COPIES))
+}
+
+fn list_one_copy(path: &Path) -> Result<Vec<StoredAccount>, DiskError> {
+    let dir = env::temp_dir();
+    let copy = tempfile::NamedTempFile::new_in(&dir).map_err(|error| DiskError::of_io(&dir, &error))?;
+    fs::copy(path, copy.path()).map_err(|error| {
+        let full = DiskError::of_io(&dir, &error);
+        if full.kind == DiskErrorKind::Full { full } else { DiskError::of_io(path, &error) }
+    })?;
+    list_file(copy.path()).map_err(|error| DiskError { path: path.into(), ..error })
 }
 
 /// Forgets an account. Returns false if nothing was stored for it.

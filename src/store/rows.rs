@@ -35,6 +35,8 @@ pub struct StoredAccount {
     pub channels: usize,
     /// Newest server time at the last complete listing, in milliseconds.
     pub listed_at: Option<i64>,
+    /// The problem of a row that cannot be read, which keeps the account from starting.
+    pub unreadable: Option<String>,
 }
 
 /// A record with the last row of the journal that it includes.
@@ -46,9 +48,9 @@ pub(super) struct Included<T> {
 
 /// Copies all rows to the tables of another file, and the number up to which the records include the journal.
 pub(super) fn copy(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), Fault> {
+    copy_table(META, from, to)?;
     copy_table(ACCOUNTS, from, to)?;
     copy_table(CHANNELS, from, to)?;
-    copy_table(META, from, to)?;
     copy_table(update_journal::JOURNAL, from, to)
 }
 
@@ -149,14 +151,33 @@ pub(super) fn list(transaction: &ReadTransaction) -> Result<Vec<StoredAccount>, 
     let mut accounts = BTreeMap::<String, StoredAccount>::new();
     for row in transaction.open_table(ACCOUNTS)?.iter()? {
         let (name, row) = row?;
-        let record = encoding::read_account(row.value(), name.value())?.record;
         let account = entry(&mut accounts, name.value());
-        (account.user, account.listed_at) = (record.user, record.listed_at);
+        if let Some(record) = account.read(encoding::read_account(row.value(), name.value()))? {
+            (account.user, account.listed_at) = (record.user, record.listed_at);
+        }
     }
     for row in transaction.open_table(CHANNELS)?.iter()? {
-        entry(&mut accounts, row?.0.value().0).channels += 1;
+        let (key, row) = row?;
+        let (name, channel) = key.value();
+        let account = entry(&mut accounts, name);
+        account.channels += 1;
+        account.read(encoding::read_channel(row.value(), name, channel))?;
     }
     Ok(accounts.into_values().collect())
+}
+
+impl StoredAccount {
+    /// Returns the record of a row. The problem of the first row that cannot be read is kept.
+    fn read<T>(&mut self, row: Result<Included<T>, Fault>) -> Result<Option<T>, Fault> {
+        match row {
+            Ok(row) => Ok(Some(row.record)),
+            Err(Fault::Unreadable { what, .. }) => {
+                self.unreadable.get_or_insert(what);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
 }
 
 fn entry<'a>(accounts: &'a mut BTreeMap<String, StoredAccount>, account: &str) -> &'a mut StoredAccount {
@@ -165,6 +186,7 @@ fn entry<'a>(accounts: &'a mut BTreeMap<String, StoredAccount>, account: &str) -
         user: None,
         channels: 0,
         listed_at: None,
+        unreadable: None,
     })
 }
 
@@ -187,5 +209,6 @@ fn next_name(account: &str) -> String {
 /// Creates the error of a row that cannot be read.
 fn unreadable(account: &str, channel: &str, cause: &dyn std::fmt::Display) -> Fault {
     let channel = if channel.is_empty() { String::new() } else { format!(", channel {channel}") };
-    Fault::Malformed(format!("the row of account {account}{channel} cannot be read: {cause}"))
+    let what = format!("the row of account {account}{channel} cannot be read: {cause}");
+    Fault::Unreadable { account: account.to_owned(), what }
 }

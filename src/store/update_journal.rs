@@ -256,7 +256,7 @@ fn put_update(
 /// Passes over the fault of a row that cannot be read: it is reported when its account is loaded.
 fn unless_unreadable(result: Result<(), Fault>) -> Result<(), Fault> {
     match result {
-        Err(Fault::Malformed(_)) => Ok(()),
+        Err(Fault::Unreadable { .. }) => Ok(()),
         result => result,
     }
 }

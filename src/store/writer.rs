@@ -166,7 +166,7 @@ impl Writer {
             State::Failed(error, _) => return Err(error.clone()),
         };
         database_file::catch_panic(|| f(file)).map_err(|fault| {
-            let is_row_error = matches!(fault, Fault::Malformed(_));
+            let is_row_error = matches!(fault, Fault::Malformed(_) | Fault::Unreadable { .. });
             let error = fault.at(&self.path);
             if !is_row_error {
                 let failed = mem::replace(&mut self.state, State::Failed(error.clone(), Instant::now()));

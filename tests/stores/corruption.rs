@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use matterhost::store::{DiskErrorKind, DiskStore, forget};
+use matterhost::store::{DiskErrorKind, DiskStore, FILE_NAME, forget, list};
 use redb::TableDefinition;
 
 use crate::store_dir::{StoreDir, name, records, seed};
@@ -149,20 +149,64 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     assert!(store_dir.bytes() == bytes);
 }
 
-#[test]
-fn a_row_that_cannot_be_read_is_its_accounts_trouble_alone() {
+/// Replaces the row of account `a`.
+fn spoil_an_account(store_dir: &StoreDir) {
     const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
-    let store_dir = with_an_account();
-    modify(&store_dir, |transaction| {
+    modify(store_dir, |transaction| {
         transaction.open_table(ACCOUNTS).unwrap().insert("a", &b"{\"server_time\":true}"[..]).unwrap();
     });
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_its_accounts_trouble_alone() {
+    let store_dir = with_an_account();
+    spoil_an_account(&store_dir);
     let store = store_dir.open().unwrap();
     let message = store_dir.load(&store, "a").unwrap_err().to_string();
     assert!(message.contains("the row of account a cannot be read"), "{message}");
+    assert!(message.contains("`matterhost state forget a`"), "{message}");
+    assert!(!message.contains("damaged") && !message.contains("move the file"), "{message}");
     assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
     store_dir.close(&store);
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true), "forgetting the account fixes it");
     let store = store_dir.open().unwrap();
     assert!(store_dir.load(&store, "a").unwrap().is_empty());
     assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
+}
+
+/// Replaces the row of a channel of account `a`.
+fn spoil_a_channel(store_dir: &StoreDir) {
+    const CHANNELS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("channels");
+    modify(store_dir, |transaction| {
+        transaction.open_table(CHANNELS).unwrap().insert(("a", "spoiled"), &b"\xff"[..]).unwrap();
+    });
+}
+
+#[test]
+fn a_list_has_all_accounts_though_a_row_of_one_cannot_be_read() {
+    for spoil in [spoil_an_account, spoil_a_channel] {
+        let store_dir = with_an_account();
+        spoil(&store_dir);
+        let listed = list(store_dir.dir()).unwrap();
+        let names: Vec<_> = listed.iter().map(|stored| &*stored.account).collect();
+        assert_eq!(names, ["a", "b"]);
+        let problem = listed[0].unreadable.as_ref().unwrap();
+        assert!(problem.contains("account a") && problem.contains("cannot be read"), "{problem}");
+        assert_eq!(listed[1].unreadable, None);
+    }
+}
+
+#[test]
+fn a_file_that_changes_too_fast_to_be_copied_is_not_called_damaged() {
+    let store_dir = with_an_account();
+    let store = store_dir.open().unwrap();
+    // As a copy of a file that is being written: its checksums are wrong.
+    let mut bytes = store_dir.bytes();
+    bytes[64..].fill(7);
+    fs::write(store_dir.file(), &bytes).unwrap();
+    let error = list(store_dir.dir()).unwrap_err();
+    let message = error.to_string();
+    assert_eq!((error.kind, error.path), (DiskErrorKind::InUse, store_dir.dir().join(FILE_NAME)));
+    assert!(message.contains("try again") && !message.contains("move the file"), "{message}");
+    drop(store);
 }

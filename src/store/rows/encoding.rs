@@ -164,7 +164,9 @@ mod tests {
             (&[1, 0], "end"),
             (&[1, 0, 0, 0, 0, 0, 0, 7], "1 bytes follow"),
         ] {
-            let Fault::Malformed(text) = read_account(row, "a").unwrap_err() else { unreachable!() };
+            let Fault::Unreadable { what: text, .. } = read_account(row, "a").unwrap_err() else {
+                unreachable!()
+            };
             assert!(text.contains("the row of account a cannot be read"), "{text}");
             assert!(text.to_lowercase().contains(cause), "{text}");
         }
