@@ -131,15 +131,39 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
     )
 }
 
-fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 6] {
+fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 13] {
+    // Without "..": a new key that is not compared here does not compile.
+    let FilterConfig {
+        events,
+        channel_types,
+        channels,
+        teams,
+        users,
+        ignore_bots,
+        ignore_webhooks,
+        ignore_system,
+        mentions_only,
+        mention_everyone,
+        skip_own,
+        recovered,
+        skip_older_than,
+    } = a;
     [
-        ("events", a.events == b.events, Immediate),
-        ("channel_types", a.channel_types == b.channel_types, Immediate),
-        ("mentions_only", a.mentions_only == b.mentions_only, Immediate),
-        ("skip_own", a.skip_own == b.skip_own, Immediate),
-        ("recovered", a.recovered == b.recovered, Immediate),
-        ("skip_older_than", a.skip_older_than == b.skip_older_than, Immediate),
+        ("events", *events == b.events),
+        ("channel_types", *channel_types == b.channel_types),
+        ("channels", *channels == b.channels),
+        ("teams", *teams == b.teams),
+        ("users", *users == b.users),
+        ("ignore_bots", *ignore_bots == b.ignore_bots),
+        ("ignore_webhooks", *ignore_webhooks == b.ignore_webhooks),
+        ("ignore_system", *ignore_system == b.ignore_system),
+        ("mentions_only", *mentions_only == b.mentions_only),
+        ("mention_everyone", *mention_everyone == b.mention_everyone),
+        ("skip_own", *skip_own == b.skip_own),
+        ("recovered", *recovered == b.recovered),
+        ("skip_older_than", *skip_older_than == b.skip_older_than),
     ]
+    .map(|(key, same)| (key, same, Immediate))
 }
 
 fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)> {

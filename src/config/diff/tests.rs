@@ -86,6 +86,30 @@ fn each_change_is_listed_with_its_effect() {
 }
 
 #[test]
+fn each_key_of_a_filter_is_compared() {
+    let settings = [
+        "events = ['posted']",
+        "channel_types = ['direct']",
+        "channels = ['town-square']",
+        "teams = ['hxbtrjq1cfy7dqm4q6zj3h5s9a']",
+        "users = ['ann']",
+        "ignore_bots = true",
+        "ignore_webhooks = true",
+        "ignore_system = true",
+        "mentions_only = true",
+        "mention_everyone = false",
+        "skip_own = true",
+        "recovered = 'skip'",
+        "skip_older_than = '10m'",
+    ];
+    for setting in settings {
+        let key = setting.split(' ').next().unwrap();
+        let changed = base() + setting + "\n";
+        assert_eq!(changes(&base(), &changed), [format!("sink hook: {key} changed")], "{setting}");
+    }
+}
+
+#[test]
 fn sinks_and_servers_come_and_go() {
     let more = "[sinks.out]\ntype = 'stdout'\n[servers.other]\nurl = 'http://127.0.0.1:9'\n";
     let named = |text: &str| text.replace("token =", "sinks = ['hook']\nserver = 'main'\ntoken =");
