@@ -8,6 +8,7 @@
 //! write.
 
 pub(crate) mod file;
+pub(super) mod last_line;
 mod pipe;
 pub(crate) mod rotate;
 pub mod stdout;

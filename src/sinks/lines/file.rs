@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufWriter, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     time::{Duration, SystemTime},
@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{FailureAction, LineOutput, LineSink, rotate};
+use super::{FailureAction, LineOutput, LineSink, last_line, rotate};
 use crate::{config::FileConfig, sinks::start_gate::StartGate};
 
 /// A full disk is rarely freed sooner, and an attempt is cheap.
@@ -57,42 +57,31 @@ struct Current {
     written: u64,
     /// The time of the first line.
     since: Option<SystemTime>,
+    /// True if the last line is not ours and has no end.
+    lacks_line_end: bool,
 }
 
 impl Current {
     fn open(path: &Path) -> io::Result<Self> {
         let mut file = open(path)?;
         let metadata = file.metadata()?;
-        let end = end_of_last_line(&mut file, metadata.len())?;
-        if end < metadata.len() {
+        let mut end = metadata.len();
+        let last_line = last_line::end_of_last_line(&mut file, end)?;
+        let is_cut_short = last_line < end && last_line::is_object_cut_short(&mut file, last_line)?;
+        if is_cut_short {
             // A crash cut the last line short. It was not acknowledged, so its event is delivered again.
+            end = last_line;
             file.set_len(end)?;
         }
         // Not every file system records the creation time; the last change is the best substitute.
         let since = metadata.created().or_else(|_| metadata.modified()).ok().filter(|_| end > 0);
-        Ok(Self { out: BufWriter::new(file), committed: end, written: end, since })
+        let lacks_line_end = last_line < end;
+        Ok(Self { out: BufWriter::new(file), committed: end, written: end, since, lacks_line_end })
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).read(true).mode(FILE_MODE).open(path)
-}
-
-/// Returns the offset at which the last complete line ends.
-fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
-    const PIECE: u64 = 64 * 1024;
-    let mut end = length;
-    while end > 0 {
-        let start = end.saturating_sub(PIECE);
-        file.seek(SeekFrom::Start(start))?;
-        let mut piece = Vec::new();
-        (&*file).take(end - start).read_to_end(&mut piece)?;
-        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
 }
 
 impl Files {
@@ -124,6 +113,19 @@ impl Files {
         Ok(())
     }
 
+    /// Ends a last line that is not ours, so that the next is a line of its own.
+    fn end_last_line(&mut self) -> io::Result<()> {
+        let current = self.current()?;
+        if !std::mem::take(&mut current.lacks_line_end) {
+            return Ok(());
+        }
+        current.written += 1;
+        current.out.write_all(b"\n")?;
+        let path = self.config.path.display();
+        tracing::warn!(sink = &*self.name, %path, "the file ends with a line of others, which is kept");
+        Ok(())
+    }
+
     /// Rotates the file if the next line would make it too large, or if it is too old.
     fn rotate_if_needed(&mut self, bytes: u64) -> io::Result<()> {
         let (size, age, keep) = (self.config.rotate_size, self.config.rotate_after, self.config.keep);
@@ -142,6 +144,7 @@ impl LineOutput for Files {
     fn write_line(&mut self, line: &str) -> io::Result<()> {
         self.close_if_moved()?;
         self.rotate_if_needed(line.len() as u64)?;
+        self.end_last_line()?;
         let current = self.current()?;
         current.since.get_or_insert_with(SystemTime::now);
         current.written += line.len() as u64;

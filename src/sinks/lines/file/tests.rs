@@ -128,15 +128,35 @@ async fn only_the_operator_can_read_the_files() {
 async fn a_line_that_a_crash_cut_short_is_cut_off() {
     let fixture = Fixture::new();
     let whole = "{\"id\":\"0\"}\n";
-    for cut in ["{\"id\":\"x\",\"da", &format!("{{\"fill\":\"{}", "x".repeat(200_000))] {
+    for cut in
+        ["{\"id\":\"x\",\"da", "{", "{\"id\":\"x\0\0", &format!("{{\"fill\":\"{}", "x".repeat(200_000))]
+    {
         fs::write(&fixture.config.path, format!("{whole}{cut}")).unwrap();
         let mut current = Current::open(&fixture.config.path).unwrap();
         assert_eq!(current.committed, whole.len() as u64);
         current.out.flush().unwrap();
         assert_eq!(fs::read_to_string(&fixture.config.path).unwrap(), whole);
     }
-    fs::write(&fixture.config.path, "no line at all").unwrap();
-    assert_eq!(Current::open(&fixture.config.path).unwrap().committed, 0);
+}
+
+#[tokio::test]
+async fn a_file_of_others_keeps_what_is_in_it() {
+    let foreign = ["no line at all", "{\"token\":\"a\"}", "[\"half", "a line\nand half a", "{$x"];
+    for content in foreign {
+        let fixture = Fixture::new();
+        let path = &fixture.config.path;
+        fs::write(path, content).unwrap();
+        // A reload opens it too, and may then fail for another reason.
+        let sink = fixture.start();
+        assert_eq!(fs::read_to_string(path).unwrap(), content, "before the first event");
+        assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
+        assert_eq!(delivered(&sink, &post("c", "2")).await, Outcome::Acknowledged);
+        let text = fs::read_to_string(path).unwrap();
+        let (kept, lines) = text.split_at(content.len());
+        let lines: Vec<_> = lines.lines().collect();
+        assert_eq!((kept, lines[0], lines.len()), (content, "", 3), "{text}");
+        assert!(lines[1].contains("this is 1") && lines[2].contains("this is 2"), "{text}");
+    }
 }
 
 #[tokio::test]
