@@ -14,7 +14,7 @@ use selection::LastCount;
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,7 +27,11 @@ use serde_json::value::RawValue;
 
 pub use unposted::UnpostedReply;
 
-use super::{handler::ThrottledWarning, lines::rotate, message::Message};
+use super::{
+    handler::ThrottledWarning,
+    lines::{last_line, rotate},
+    message::Message,
+};
 use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
 
 /// Messages of users are for the operator only.
@@ -131,7 +135,7 @@ impl DeadLetters {
         let mut line = serde_json::to_string(letter)?;
         line.push('\n');
         let mut file = open(&self.file)?;
-        let mut before = file.metadata()?.len();
+        let mut before = end_last_line(&mut file)?;
         if before > 0 && before + line.len() as u64 > self.max_size {
             drop(file);
             self.rotate_file()?;
@@ -194,13 +198,47 @@ impl DeadLetters {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)
+    OpenOptions::new().create(true).append(true).read(true).mode(FILE_MODE).open(path)
+}
+
+/// Removes the part of a letter that a crash left at the end of a file, and returns the length. A whole letter without a line
+/// end gets one.
+fn end_last_line(file: &mut File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let end = last_line::end_of_last_line(file, length)?;
+    if end == length {
+        return Ok(length);
+    }
+    let mut rest = Vec::new();
+    file.seek(SeekFrom::Start(end))?;
+    file.read_to_end(&mut rest)?;
+    if serde_json::from_slice::<DeadLetter>(&rest).is_ok() {
+        file.write_all(b"\n")?;
+        return Ok(length + 1);
+    }
+    // Its event was not answered, so it is delivered again.
+    file.set_len(end)?;
+    Ok(end)
+}
+
+/// Reads the lines of a file, with their ends.
+fn read_lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let mut reader = BufReader::new(File::open(path)?);
+    Ok(std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match reader.read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(Ok(line)),
+            Err(error) => Some(Err(error)),
+        }
+    }))
 }
 
 fn read(path: &Path, letters: &mut Vec<StoredLetter>) -> io::Result<()> {
-    for (index, line) in BufReader::new(File::open(path)?).lines().enumerate() {
+    for (index, line) in read_lines(path)?.enumerate() {
         let line = line?;
-        match serde_json::from_str(&line) {
+        let line = line.trim_ascii_end();
+        match serde_json::from_slice(line) {
             Ok(letter) => letters.push(StoredLetter { letter, line: line.into() }),
             Err(error) => {
                 let path = path.display();

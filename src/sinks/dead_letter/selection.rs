@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{DeadLetter, DeadLetters, FILE_MODE};
+use super::{DeadLetter, DeadLetters, FILE_MODE, read_lines};
 
 /// A file, its length and the time of its last change.
 type FileVersion = (PathBuf, u64, Option<SystemTime>);
@@ -31,7 +31,7 @@ pub struct Selection {
 pub struct StoredLetter {
     /// The letter.
     pub letter: DeadLetter,
-    pub(super) line: Box<str>,
+    pub(super) line: Box<[u8]>,
 }
 
 impl Selection {
@@ -59,7 +59,7 @@ impl DeadLetters {
     /// # Errors
     /// If a file cannot be read or written.
     pub fn remove<'a>(&self, letters: impl IntoIterator<Item = &'a StoredLetter>) -> io::Result<usize> {
-        let lines: HashSet<&str> = letters.into_iter().map(|stored| &*stored.line).collect();
+        let lines: HashSet<&[u8]> = letters.into_iter().map(|stored| &*stored.line).collect();
         if lines.is_empty() || !self.exist() {
             return Ok(0);
         }
@@ -68,18 +68,18 @@ impl DeadLetters {
         files.iter().try_fold(0, |removed, file| Ok(removed + self.remove_from(file, &lines)?))
     }
 
-    fn remove_from(&self, path: &Path, lines: &HashSet<&str>) -> io::Result<usize> {
+    fn remove_from(&self, path: &Path, lines: &HashSet<&[u8]>) -> io::Result<usize> {
         let rewritten = self.lock.with_extension("tmp");
         let new =
             OpenOptions::new().create(true).write(true).truncate(true).mode(FILE_MODE).open(&rewritten)?;
         let (mut new, mut removed, mut kept) = (BufWriter::new(new), 0, 0);
-        for line in BufReader::new(File::open(path)?).lines() {
+        for line in read_lines(path)? {
             let line = line?;
-            if lines.contains(&*line) {
+            if lines.contains(line.trim_ascii_end()) {
                 removed += 1;
             } else {
                 kept += 1;
-                writeln!(new, "{line}")?;
+                new.write_all(&line)?;
             }
         }
         new.into_inner()?.sync_data()?;

@@ -110,6 +110,50 @@ fn a_line_that_is_none_is_left_out() {
     assert_eq!(fixture.ids(), ["1", "2"]);
 }
 
+/// A power loss may leave a part of the last letter.
+#[test]
+fn a_letter_that_was_cut_short_is_cut_off_and_the_next_is_whole() {
+    for cut in [&b"half a li"[..], b"{\"time\":\"\xe2\x82", b"\0\0\0", b"{\"time\":\"2\0\0"] {
+        let fixture = fixture(1 << 20);
+        fixture.add("1");
+        let file = fixture.dir.path().join("dead/hook.jsonl");
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, [&whole, cut].concat()).unwrap();
+        assert_eq!(fixture.ids(), ["1"], "{cut:?}");
+        fixture.add("2");
+        assert_eq!(fixture.ids(), ["1", "2"], "{cut:?}");
+        assert_eq!(fs::read(&file).unwrap()[..whole.len()], whole);
+        assert_eq!(fixture.letters.count().unwrap(), 2);
+    }
+}
+
+/// An editor may leave out the last line's end.
+#[test]
+fn a_whole_letter_without_a_line_end_is_kept() {
+    let fixture = fixture(1 << 20);
+    fixture.add_all(&["1", "2"]);
+    let file = fixture.dir.path().join("dead/hook.jsonl");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes.pop();
+    fs::write(&file, &bytes).unwrap();
+    fixture.add("3");
+    assert_eq!(fixture.ids(), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_line_that_is_no_text_keeps_no_letter_from_being_listed_and_removed() {
+    let fixture = fixture(1 << 20);
+    fixture.add("1");
+    let file = fixture.dir.path().join("dead/hook.jsonl");
+    fs::write(&file, [&fs::read(&file).unwrap(), &b"{\"time\":\"\xe2\x82\n"[..]].concat()).unwrap();
+    fixture.add("2");
+    assert_eq!(fixture.ids(), ["1", "2"]);
+    let chosen = fixture.letters.select(&selected(&["1"])).unwrap();
+    assert_eq!(fixture.letters.remove(&chosen).unwrap(), 1);
+    assert_eq!(fixture.ids(), ["2"]);
+    assert!(fs::read(&file).unwrap().starts_with(b"{\"time\":\"\xe2\x82\n"), "what is not known stays");
+}
+
 #[test]
 fn writers_and_retries_exclude_each_other() {
     let fixture = Arc::new(fixture(2_000));
