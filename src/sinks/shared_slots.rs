@@ -72,17 +72,20 @@ impl<T> SharedSlots<T> {
         }
     }
 
+    /// Takes all waiting items, without slots for them.
+    pub(super) fn take_waiting(&mut self) -> Vec<T> {
+        let mut taken = Vec::new();
+        while !self.turns.is_empty() {
+            taken.extend(self.take_at(0, 0));
+        }
+        taken
+    }
+
     /// Returns all slots and takes all waiting items.
     pub(super) fn clear(&mut self) -> Vec<T> {
-        self.turns.clear();
-        (self.in_use, self.active) = (0, 0);
-        let accounts = self.accounts.values_mut();
-        accounts
-            .flat_map(|queue| {
-                queue.in_use = 0;
-                std::mem::take(&mut queue.waiting)
-            })
-            .collect()
+        (self.in_use, self.active) = (0, self.turns.len());
+        self.accounts.values_mut().for_each(|queue| queue.in_use = 0);
+        self.take_waiting()
     }
 
     /// Returns the most slots that one account may have.

@@ -101,14 +101,23 @@ impl Webhook {
 impl EventSink for Webhook {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.pause.remaining() {
-            let cause = "the handler asked for a pause (Retry-After)".into();
-            return Delivered::Now(Outcome::Retry { after: left, cause });
+            return Delivered::Now(paused(left));
         }
         if self.queue.is_full() {
             return Delivered::Now(queue_full());
         }
         self.submit(Message::from_event(event))
     }
+}
+
+fn settle_paused(jobs: Vec<Job<Message>>, left: Duration) {
+    for job in jobs {
+        job.settle(paused(left));
+    }
+}
+
+fn paused(left: Duration) -> Outcome {
+    Outcome::Retry { after: left, cause: "the handler asked for a pause (Retry-After)".into() }
 }
 
 fn queue_full() -> Outcome {
@@ -171,9 +180,13 @@ impl Sender {
         }
     }
 
-    /// Sends batches while there are slots and events.
+    /// Sends batches while there are slots and events. During a pause of the whole sink the events are returned instead.
     fn send_waiting(self: &Rc<Self>) {
         loop {
+            if let Some(left) = self.pause.remaining() {
+                let waiting = self.waiting.borrow_mut().take_waiting();
+                return settle_paused(waiting, left);
+            }
             let Some(first) = self.waiting.borrow_mut().take() else { return };
             let slot = Slot { sender: Rc::clone(self), account: first.item.account.clone() };
             self.handler_deps.monitor.take_slot(&slot.account);
@@ -196,14 +209,28 @@ impl Sender {
         self.waiting.borrow_mut().take_along_if(|next| !failing.has_failed(&next.item))
     }
 
+    /// Returns the events, unless the whole sink pauses: they are then to be delivered again after the pause.
+    fn unless_paused(&self, jobs: Vec<Job<Message>>) -> Vec<Job<Message>> {
+        let Some(left) = self.pause.remaining() else { return jobs };
+        settle_paused(jobs, left);
+        Vec::new()
+    }
+
     async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, slot: Slot) {
+        // Another request may have been answered since the batch was made.
+        let batch = self.unless_paused(batch);
+        if batch.is_empty() {
+            return;
+        }
         let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
         match self.handler.deliver(&events).await {
             // The status does not say which event of the batch was refused, so each is sent alone.
             Verdict::Refused { .. } if batch.len() > 1 => {
                 for job in batch {
-                    let verdict = self.handler.deliver(&[&job.item]).await;
-                    self.settle(vec![job], verdict).await;
+                    for job in self.unless_paused(vec![job]) {
+                        let verdict = self.handler.deliver(&[&job.item]).await;
+                        self.settle(vec![job], verdict).await;
+                    }
                 }
             }
             verdict => {

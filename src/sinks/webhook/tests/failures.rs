@@ -183,6 +183,52 @@ async fn a_pause_holds_the_whole_sink_if_that_is_configured_and_ten_minutes_at_m
 }
 
 #[tokio::test]
+async fn a_pause_of_the_whole_sink_holds_the_events_that_wait_for_a_slot() {
+    for batch in [1, 3] {
+        let server = Server::start(|_| status_response(429, "retry-after: 60\r\n"));
+        server.hold(true);
+        let hook = start(&server, |config| (config.batch, config.retry_after) = (batch, PauseScope::Sink));
+        let mut first = Vec::new();
+        for n in 0..4 {
+            first.push(hook.deliver(&post(&format!("c{n}"), &n.to_string())));
+            // One at a time, so that they are no batch.
+            server.wait_for_requests(n + 1).await;
+        }
+        let more: Vec<_> = (4..40).map(|n| hook.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
+        server.hold(false);
+        for given in first.into_iter().chain(more) {
+            let after = retry_delay(outcome(given).await);
+            assert!(after > Duration::from_secs(50) && after <= Duration::from_secs(60), "{after:?}");
+        }
+        assert_eq!(server.requests().len(), 4, "{batch}: only what was under way");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_of_the_whole_sink_holds_the_rest_of_a_batch_that_is_taken_apart() {
+    let server = Server::start(|request| match &request.ids()[..] {
+        [first] if first == "first" => ok(),
+        [_] => status_response(429, "retry-after: 60\r\n"),
+        _ => status_response(400, ""),
+    });
+    server.hold(true);
+    let change = |config: &mut WebhookConfig| {
+        (config.batch, config.concurrency, config.retry_after) = (5, 1, PauseScope::Sink);
+    };
+    let hook = start(&server, change);
+    let first = hook.deliver(&post("c", "first"));
+    server.wait_for_requests(1).await;
+    let waiting: Vec<_> = ["1", "2", "3"].map(|id| hook.deliver(&post(id, id))).into();
+    server.hold(false);
+    assert_eq!(outcome(first).await, Outcome::Acknowledged);
+    for given in waiting {
+        assert!(retry_delay(outcome(given).await) > Duration::from_secs(50));
+    }
+    let sizes: Vec<_> = server.requests().iter().map(|request| request.ids().len()).collect();
+    assert_eq!(sizes, [1, 3, 1]);
+}
+
+#[tokio::test]
 async fn slow_channels_of_one_account_leave_slots_to_another() {
     let slow = Arc::new(AtomicBool::new(true));
     let is_slow = Arc::clone(&slow);
