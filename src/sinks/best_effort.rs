@@ -7,7 +7,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Fu
 use matterhost_actors::{
     model::{Event, Excerpt},
     policy::KeyedQueue,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, LONGEST_RETRY, Outcome},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -149,7 +149,7 @@ impl Forwarder {
                 );
                 return self.channels.complete(&channel);
             }
-            Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => *after,
+            Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => LONGEST_RETRY.min(*after),
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
         self.channels.pause(&channel, job);

@@ -63,6 +63,28 @@ async fn an_operator_makes_it_try_at_once_what_waits() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_sink_holds_a_channel_for_longer_than_the_longest_retry() {
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let refusals =
+        [Outcome::Retry { after: year, cause: "x".into() }, Outcome::Hold { after: year, cause: "x".into() }];
+    for refused in refusals {
+        let scripted = Arc::<ScriptedSink>::default();
+        scripted.answer(refused);
+        let monitor = SinkMonitor::default();
+        let mut forwarder = Forwarder::new("spare".into(), Arc::clone(&scripted) as _, monitor);
+        let (queue, mut jobs) = Queue::new();
+        let _answer = queue.put(post("c", "1"), 1);
+        forwarder.enqueue(jobs.recv().await.unwrap());
+        forwarder.deliver_ready();
+        let start = Instant::now();
+        forwarder.step().await;
+        assert_eq!(start.elapsed().as_secs(), LONGEST_RETRY.as_secs());
+        forwarder.deliver_ready();
+        assert_eq!(scripted.delivered_ids(), ["1", "1"]);
+    }
+}
+
 #[tokio::test]
 async fn events_beyond_the_capacity_are_dropped() {
     let scripted = Arc::<ScriptedSink>::default();
