@@ -68,30 +68,30 @@ impl DeadLetters {
         files.iter().try_fold(0, |removed, file| Ok(removed + self.remove_from(file, &lines)?))
     }
 
-    fn remove_from(&self, path: &Path, lines: &HashSet<&[u8]>) -> io::Result<usize> {
-        let rewritten = self.lock.with_extension("tmp");
-        let new =
-            OpenOptions::new().create(true).write(true).truncate(true).mode(FILE_MODE).open(&rewritten)?;
-        let (mut new, mut removed, mut kept) = (BufWriter::new(new), 0, 0);
+    fn remove_from(&self, path: &Path, removed: &HashSet<&[u8]>) -> io::Result<usize> {
+        let (mut found, mut kept) = (0, 0);
         for line in read_lines(path)? {
-            let line = line?;
-            if lines.contains(line.trim_ascii_end()) {
-                removed += 1;
-            } else {
-                kept += 1;
-                new.write_all(&line)?;
-            }
+            let is_removed = removed.contains(line?.trim_ascii_end());
+            found += usize::from(is_removed);
+            kept += usize::from(!is_removed);
         }
-        new.into_inner()?.sync_data()?;
-        match (removed, kept) {
-            (0, _) => fs::remove_file(&rewritten)?,
-            (_, 0) => {
-                fs::remove_file(path)?;
-                fs::remove_file(&rewritten)?;
-            }
-            _ => fs::rename(&rewritten, path)?,
+        match (found, kept) {
+            (0, _) => {}
+            // Nothing is written, which may be impossible.
+            (_, 0) => fs::remove_file(path)?,
+            _ => self.rewrite_without(path, removed)?,
         }
-        Ok(removed)
+        Ok(found)
+    }
+
+    /// Writes a file again without some lines. A failure leaves it as it was, and no other file.
+    fn rewrite_without(&self, path: &Path, removed: &HashSet<&[u8]>) -> io::Result<()> {
+        let rewritten = self.lock.with_extension("tmp");
+        let written = copy_without(removed, path, &rewritten).and_then(|()| fs::rename(&rewritten, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&rewritten);
+        }
+        written
     }
 
     /// Returns the number of letters. The files are only read if they have changed since the last call.
@@ -119,6 +119,18 @@ impl DeadLetters {
         *counted = Some((seen, count));
         Ok(count)
     }
+}
+
+fn copy_without(removed: &HashSet<&[u8]>, from: &Path, to: &Path) -> io::Result<()> {
+    let new = OpenOptions::new().create(true).write(true).truncate(true).mode(FILE_MODE).open(to)?;
+    let mut new = BufWriter::new(new);
+    for line in read_lines(from)? {
+        let line = line?;
+        if !removed.contains(line.trim_ascii_end()) {
+            new.write_all(&line)?;
+        }
+    }
+    new.into_inner()?.sync_data()
 }
 
 fn count_lines(reader: &mut BufReader<File>) -> io::Result<usize> {

@@ -155,6 +155,23 @@ fn a_line_that_is_no_text_keeps_no_letter_from_being_listed_and_removed() {
 }
 
 #[test]
+fn all_letters_can_be_removed_from_a_full_disk() {
+    let fixture = fixture(1 << 20);
+    fixture.add_all(&["1", "2"]);
+    let temporary = fixture.dir.path().join("dead/hook.tmp");
+    let all = fixture.letters.select(&Selection::default()).unwrap();
+    // Writing to this device fails as on a full disk.
+    std::os::unix::fs::symlink("/dev/full", &temporary).unwrap();
+    let error = fixture.letters.remove(&all[..1]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert!(!fs::exists(&temporary).unwrap(), "nothing is left over");
+    assert_eq!(fixture.ids(), ["1", "2"]);
+    std::os::unix::fs::symlink("/dev/full", &temporary).unwrap();
+    assert_eq!(fixture.letters.remove(&all).unwrap(), 2);
+    assert!(fixture.ids().is_empty());
+}
+
+#[test]
 fn writers_and_retries_exclude_each_other() {
     let fixture = Arc::new(fixture(2_000));
     let writer = thread::spawn({
