@@ -15,7 +15,7 @@ use matterhost_actors::{
     ports::{Outcome, Poster},
 };
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
     dead_letter::{DeadLetters, UnpostedReply},
@@ -61,6 +61,15 @@ impl HandlerDeps {
             report_unposted(&sink, &event, &error, kept);
         }
         .boxed()
+    }
+
+    /// Does the same as `reject` for an account whose thread must not wait for the disk or for another process.
+    pub(super) async fn reject_later(self: Arc<Self>, event: Message, cause: String) -> Outcome {
+        let rejecting = spawn_blocking(move || self.reject(&event, &cause));
+        rejecting.await.unwrap_or_else(|error| {
+            let cause = format!("the dead letter was not written: {error}");
+            Outcome::Retry { after: DEAD_LETTER_RETRY, cause }
+        })
     }
 
     /// Keeps an event that a handler refused permanently as a dead letter, and returns the event's outcome. If it

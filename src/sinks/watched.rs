@@ -29,12 +29,12 @@ impl WatchedSink {
     }
 
     /// Makes an event a dead letter, as an operator asked.
-    fn skip(&self, event: &Arc<Event>) -> Outcome {
+    async fn skip(&self, event: &Arc<Event>) -> Outcome {
         let cause = match self.monitor.last_cause(event) {
             Some(cause) => format!("skipped by an operator; before that: {cause}"),
             None => "skipped by an operator while the sink had it".to_owned(),
         };
-        self.handler_deps.reject(&Message::from_event(event), &cause)
+        Arc::clone(&self.handler_deps).reject_later(Message::from_event(event), cause).await
     }
 
     /// Records an outcome and names the sink in its cause.
@@ -53,8 +53,12 @@ impl WatchedSink {
 impl EventSink for WatchedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if !self.monitor.begin(event) {
-            let outcome = self.skip(event);
-            return Delivered::Now(self.record(event, outcome, Attempted::Answered));
+            let (watched, event) = (self.clone(), Arc::clone(event));
+            let skipping = async move {
+                let outcome = watched.skip(&event).await;
+                watched.record(&event, outcome, Attempted::Answered)
+            };
+            return Delivered::Later(skipping.boxed());
         }
         match self.sink.deliver(event) {
             Delivered::Now(outcome) => Delivered::Now(self.record(event, outcome, Attempted::Refused)),
@@ -63,7 +67,7 @@ impl EventSink for WatchedSink {
                 let answer = async move {
                     let outcome = tokio::select! {
                         outcome = answer => outcome,
-                        () = watched.monitor.skipped(&event) => watched.skip(&event),
+                        () = watched.monitor.skipped(&event) => watched.skip(&event).await,
                     };
                     watched.record(&event, outcome, Attempted::Answered)
                 };

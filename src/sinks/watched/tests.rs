@@ -16,7 +16,7 @@ struct Fixture {
     inner: Arc<ScriptedSink>,
     watched: WatchedSink,
     letters: DeadLetters,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn fixture() -> Fixture {
@@ -25,7 +25,7 @@ fn fixture() -> Fixture {
     let letters = DeadLetters::for_sink("hook", &config);
     let deps = HandlerDeps { dead_letters: Some(letters.clone()), ..handler_deps("hook") };
     let inner = Arc::<ScriptedSink>::default();
-    Fixture { watched: WatchedSink::new(Arc::clone(&inner) as _, deps), inner, letters, _dir: dir }
+    Fixture { watched: WatchedSink::new(Arc::clone(&inner) as _, deps), inner, letters, dir }
 }
 
 impl Fixture {
@@ -73,6 +73,23 @@ async fn an_event_that_no_account_delivers_any_more_is_forgotten() {
     drop(event);
     let snapshot = fixture.snapshot();
     assert_eq!((snapshot.state, snapshot.waiting), (SinkState::Running, 0));
+}
+
+/// An account delivers on a thread with many others.
+#[tokio::test]
+async fn no_account_waits_for_the_lock_of_the_dead_letters() {
+    let fixture = fixture();
+    fixture.inner.answer(retry(60_000));
+    let event = post("c", "p1");
+    outcome(fixture.watched.deliver(&event)).await;
+    fixture.skip("c", None).unwrap();
+    let Delivered::Later(mut answer) = fixture.watched.deliver(&event) else { panic!("at once") };
+    let lock = std::fs::File::create(fixture.dir.path().join("hook.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!((&mut answer).now_or_never(), None);
+    drop(lock);
+    assert!(matches!(answer.await, Outcome::Rejected { .. }));
+    assert_eq!(fixture.letters.count().unwrap(), 1);
 }
 
 #[tokio::test]
