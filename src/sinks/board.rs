@@ -73,11 +73,25 @@ impl SinkBoard {
     }
 
     pub(super) fn set_account(&self, account: &AccountName, sinks: &[Arc<str>]) {
-        self.0.write().accounts.insert(account.clone(), sinks.to_vec());
+        let mut board = self.0.write();
+        let before = board.accounts.insert(account.clone(), sinks.to_vec()).unwrap_or_default();
+        board.handlers(&before).filter(|handle| !sinks.contains(&handle.name)).for_each(|handle| {
+            handle.monitor.forget_account(account);
+        });
+        board.handlers(sinks).for_each(|handle| handle.monitor.remember_account(account));
     }
 
     pub(super) fn forget_account(&self, account: &AccountName) {
-        self.0.write().accounts.remove(account);
+        let mut board = self.0.write();
+        let before = board.accounts.remove(account).unwrap_or_default();
+        board.handlers(&before).for_each(|handle| handle.monitor.forget_account(account));
+    }
+}
+
+impl Board {
+    /// Returns those of the sinks that have a handler, and therefore remember accounts.
+    fn handlers<'a>(&'a self, names: &'a [Arc<str>]) -> impl Iterator<Item = &'a SinkHandle> {
+        names.iter().filter_map(|name| self.sinks.get(name)).filter(|handle| handle.target.is_some())
     }
 }
 

@@ -7,6 +7,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use matterhost_actors::{
+    model::AccountName,
     policy::{Backoff, Delays},
     ports::Outcome,
 };
@@ -84,6 +85,11 @@ impl FailingEvents {
     /// Forgets an event that was given up, which is no answer of the handler.
     pub(super) fn forget(&mut self, event: &Message) {
         self.by_channel.remove(&event.channel_key());
+    }
+
+    /// Forgets the events of an account that delivers no more.
+    pub(super) fn forget_account(&mut self, account: &AccountName) {
+        self.by_channel.retain(|(of, _), _| of != account);
     }
 
     /// Returns true if an event has failed before.

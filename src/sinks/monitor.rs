@@ -3,6 +3,7 @@
 //! The sink and the wrapper around it record what happens; the admin API reads snapshots. Clones share one state.
 
 mod event_attempts;
+mod forgotten_accounts;
 mod operator_commands;
 mod sink_snapshot;
 
@@ -13,7 +14,7 @@ pub use self::{
 };
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -37,6 +38,8 @@ struct Shared {
     commands: Commands,
     /// Held while the dead letters are retried.
     retrying_letters: tokio::sync::Mutex<()>,
+    /// The accounts that the sink is to forget.
+    forgotten: Mutex<BTreeSet<AccountName>>,
     /// The meter of the state; `None` in tests.
     meter: Option<SinkMeter>,
 }

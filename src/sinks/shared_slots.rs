@@ -26,6 +26,8 @@ pub(super) struct SharedSlots<T> {
 struct Account<T> {
     waiting: VecDeque<T>,
     in_use: usize,
+    /// True if it is forgotten once it has neither items nor slots.
+    is_leaving: bool,
 }
 
 impl<T> SharedSlots<T> {
@@ -36,10 +38,12 @@ impl<T> SharedSlots<T> {
 
     /// Appends an item of an account.
     pub(super) fn push(&mut self, account: &AccountName, item: T) {
-        let queue = self
-            .accounts
-            .entry(account.clone())
-            .or_insert_with(|| Account { waiting: VecDeque::new(), in_use: 0 });
+        let queue = self.accounts.entry(account.clone()).or_insert_with(|| Account {
+            waiting: VecDeque::new(),
+            in_use: 0,
+            is_leaving: false,
+        });
+        queue.is_leaving = false;
         self.active += usize::from(queue.is_idle());
         if queue.waiting.is_empty() {
             self.turns.push_back(account.clone());
@@ -70,6 +74,21 @@ impl<T> SharedSlots<T> {
             self.in_use -= 1;
             self.active -= usize::from(queue.is_idle());
         }
+        self.remove_if_gone(account);
+    }
+
+    /// Forgets an account that delivers no more, once it has neither items nor slots.
+    pub(super) fn forget(&mut self, account: &AccountName) {
+        if let Some(queue) = self.accounts.get_mut(account) {
+            queue.is_leaving = true;
+        }
+        self.remove_if_gone(account);
+    }
+
+    fn remove_if_gone(&mut self, account: &AccountName) {
+        if self.accounts.get(account).is_some_and(|queue| queue.is_leaving && queue.is_idle()) {
+            self.accounts.remove(account);
+        }
     }
 
     /// Takes all waiting items, without slots for them.
@@ -85,7 +104,9 @@ impl<T> SharedSlots<T> {
     pub(super) fn clear(&mut self) -> Vec<T> {
         (self.in_use, self.active) = (0, self.turns.len());
         self.accounts.values_mut().for_each(|queue| queue.in_use = 0);
-        self.take_waiting()
+        let taken = self.take_waiting();
+        self.accounts.retain(|_, queue| !queue.is_leaving);
+        taken
     }
 
     /// Returns the most slots that one account may have.
@@ -113,6 +134,7 @@ impl<T> SharedSlots<T> {
             self.turns.push_back(account);
         } else if queue.is_idle() {
             self.active -= 1;
+            self.remove_if_gone(&account);
         }
         Some(item)
     }
@@ -165,6 +187,37 @@ mod tests {
         assert_eq!(take_all(&mut queue), [0; 6]);
         queue.push(&name(1), 1);
         assert_eq!(queue.take(), Some(1), "the other account does not wait");
+    }
+
+    #[test]
+    fn an_account_that_has_left_keeps_no_reserve() {
+        for leaves_with in ["nothing", "a slot", "an item", "a cleared slot"] {
+            let mut queue = SharedSlots::new(8);
+            queue.push(&name(1), 1);
+            match leaves_with {
+                "nothing" => {
+                    queue.take();
+                    queue.release(&name(1));
+                    queue.forget(&name(1));
+                }
+                "a slot" => {
+                    queue.take();
+                    queue.forget(&name(1));
+                    queue.release(&name(1));
+                }
+                "an item" => {
+                    queue.forget(&name(1));
+                    assert_eq!(queue.take_waiting(), [1]);
+                }
+                _ => {
+                    queue.take();
+                    queue.forget(&name(1));
+                    assert!(queue.clear().is_empty());
+                }
+            }
+            (0..16).for_each(|_| queue.push(&name(0), 0));
+            assert_eq!(take_all(&mut queue).len(), 8, "it left with {leaves_with}");
+        }
     }
 
     #[test]

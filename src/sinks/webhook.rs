@@ -182,6 +182,7 @@ impl Sender {
 
     /// Sends batches while there are slots and events. During a pause of the whole sink the events are returned instead.
     fn send_waiting(self: &Rc<Self>) {
+        self.forget_accounts();
         loop {
             if let Some(left) = self.pause.remaining() {
                 let waiting = self.waiting.borrow_mut().take_waiting();
@@ -207,6 +208,14 @@ impl Sender {
             return None;
         }
         self.waiting.borrow_mut().take_along_if(|next| !failing.has_failed(&next.item))
+    }
+
+    /// Forgets the accounts that no longer deliver to the sink.
+    fn forget_accounts(&self) {
+        for account in self.handler_deps.monitor.take_forgotten() {
+            self.waiting.borrow_mut().forget(&account);
+            self.failing.borrow_mut().forget_account(&account);
+        }
     }
 
     /// Returns the events, unless the whole sink pauses: they are then to be delivered again after the pause.

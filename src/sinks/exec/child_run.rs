@@ -190,6 +190,7 @@ impl<'a> ChildRun<'a> {
     /// Sends the events that may go to the child now. An event with which the child died twice goes alone, so that
     /// another death proves it to be the cause.
     fn send_waiting(&mut self) {
+        self.state.forget_accounts();
         while self.unanswered.count_suspects(MAX_DEATHS - 1) == 0 {
             if let Some(job) = self.take_suspect() {
                 self.send_to_child(job);

@@ -266,6 +266,14 @@ impl UnansweredEvent {
 }
 
 impl ExecState {
+    /// Forgets the accounts that no longer deliver to the sink.
+    pub(super) fn forget_accounts(&self) {
+        for account in self.handler_deps.monitor.take_forgotten() {
+            self.waiting.borrow_mut().forget(&account);
+            self.failing.borrow_mut().forget_account(&account);
+        }
+    }
+
     /// Takes the next event that waits, with a slot for it.
     pub(super) fn take_waiting(&self) -> Option<Job<Message>> {
         let job = self.waiting.borrow_mut().take()?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sinks::tests::fixtures::post;
+use crate::sinks::tests::fixtures::{post, post_of};
 
 const LIMITS: AttemptLimits = AttemptLimits { max_attempts: 4, max_age: Duration::from_secs(100) };
 
@@ -126,6 +126,17 @@ fn the_third_death_counts_only_if_the_event_was_alone() {
     assert_eq!((failing.deaths(&event("c", "1")), failing.deaths(&event("c", "2"))), (3, 0));
     failing.record_answer(&event("c", "1"));
     assert_eq!(failing.deaths(&event("c", "1")), 0);
+}
+
+#[test]
+fn the_events_of_an_account_that_has_left_are_forgotten() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    let of = |account: &str| Message::from_event(&post_of(account, "c", "1"));
+    for account in ["a", "b"] {
+        failing.record_failure(&of(account), Failure::Event, now);
+    }
+    failing.forget_account(&AccountName::new("a").unwrap());
+    assert_eq!((failing.has_failed(&of("a")), failing.has_failed(&of("b"))), (false, true));
 }
 
 #[test]

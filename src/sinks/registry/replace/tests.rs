@@ -186,6 +186,27 @@ async fn a_changed_filter_keeps_the_sink_and_equal_settings_change_nothing() {
     assert!(sinks.current_sink(&AccountName::new("a").unwrap()).is_none());
 }
 
+#[tokio::test]
+async fn a_sink_forgets_the_accounts_that_leave_it() {
+    let (dir, server) = (TempDir::new().unwrap(), Server::start(|_| ok()));
+    let other = "[sinks.two]\ntype = 'file'\npath = 'x.jsonl'\n";
+    let before = config(dir.path(), &(hook(&server, "") + other));
+    let (mut sinks, account) = (start(&before), AccountName::new("a").unwrap());
+    let mut moved = before.accounts[0].clone();
+    moved.sinks = vec!["two".into()];
+    let monitor = sinks.board.get("one").unwrap().monitor;
+    sinks.sink_for(&before.accounts[0]);
+    assert!(monitor.take_forgotten().is_empty());
+    sinks.sink_for(&moved);
+    assert_eq!(monitor.take_forgotten(), [account.clone()].into(), "it delivers to another sink");
+    sinks.sink_for(&before.accounts[0]);
+    sinks.forget_account(&account);
+    sinks.sink_for(&before.accounts[0]);
+    assert!(monitor.take_forgotten().is_empty(), "it has come back");
+    sinks.forget_account(&account);
+    assert_eq!(monitor.take_forgotten(), [account].into(), "it is not hosted any more");
+}
+
 /// Counts the threads of this process with that name.
 fn threads(name: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();

@@ -255,6 +255,24 @@ async fn slow_channels_of_one_account_leave_slots_to_another() {
 }
 
 #[tokio::test]
+async fn an_account_that_has_left_keeps_no_slot_from_the_last_one() {
+    let server = server(Vec::new());
+    let deps = handler_deps("hook");
+    let monitor = deps.monitor.clone();
+    let hook = Webhook::start(config(&server, 1), deps).unwrap();
+    assert_eq!(delivered(&hook, &post_of("left", "c", "first")).await, Outcome::Acknowledged);
+    monitor.forget_account(&AccountName::new("left").unwrap());
+    server.hold(true);
+    let waiting: Vec<_> =
+        (0..8).map(|n| hook.deliver(&post_of("last", &format!("c{n}"), &n.to_string()))).collect();
+    server.wait_for_requests(1 + 4).await;
+    server.hold(false);
+    for given in waiting {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+}
+
+#[tokio::test]
 async fn a_reply_that_cannot_be_posted_becomes_a_dead_letter_with_its_text() {
     let answer = br#"{"text":"the answer","in_thread":true,"response_type":"ephemeral","props":{"a":1}}"#;
     let refused = ReplyError::Refused { cause: "403".into() };
