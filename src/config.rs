@@ -53,6 +53,7 @@ pub use read::known_keys;
 pub use route::{CaFile, ClientCertificate, Transport};
 pub use secret_source::read_secret;
 pub use servers::ServerConfig;
+pub(crate) use sinks::INTERRUPTED_RETRY;
 pub use sinks::{
     AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
     SinkConfig, SinkKind, WebhookConfig,

@@ -227,6 +227,7 @@ fn read_sinks(
 ) -> Vec<SinkConfig> {
     let sinks: Vec<_> = tables.into_iter().flat_map(|table| table.read(accounts, context, report)).collect();
     report.problems.extend(sinks::shared_files(&sinks));
+    report.problems.extend(sinks::shared_dead_letters(&sinks));
     sinks
 }
 

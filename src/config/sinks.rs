@@ -30,6 +30,9 @@ use super::{
     value::ConfigValue,
 };
 
+/// The end of the name of the file with the dead letters of an interrupted retry, before `.jsonl`.
+pub(crate) const INTERRUPTED_RETRY: &str = ".retrying";
+
 /// The name of the default sink.
 const STANDARD_OUTPUT: &str = "stdout";
 
@@ -149,6 +152,19 @@ pub(super) fn shared_files(sinks: &[SinkConfig]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Refuses sinks whose dead letters would be those of another: the file with the letters of a retry that was interrupted in an
+/// older version has the name of its sink and this end.
+pub(super) fn shared_dead_letters(sinks: &[SinkConfig]) -> Vec<Problem> {
+    let kept = sinks.iter().filter(|sink| sink.kind.keeps_dead_letters());
+    let taken = kept.filter_map(|sink| Some((sink, sink.name.strip_suffix(INTERRUPTED_RETRY)?)));
+    let problem = |(sink, other): (&SinkConfig, &str)| {
+        let message = format!("the file of its dead letters would be taken for one of sink {other}");
+        let remedy = format!("use a name that does not end with {INTERRUPTED_RETRY}");
+        Problem::new(format!("sinks.{}", sink.name), message, remedy)
+    };
+    taken.map(problem).collect()
 }
 
 /// Warns of sinks without events, and of accounts whose sinks are all `best_effort`.

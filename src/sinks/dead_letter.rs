@@ -32,7 +32,10 @@ use super::{
     lines::{last_line, rotate},
     message::Message,
 };
-use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
+use crate::{
+    config::{DeadLetterConfig, INTERRUPTED_RETRY},
+    telemetry::time::rfc3339,
+};
 
 /// Messages of users are for the operator only.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -85,7 +88,7 @@ impl DeadLetters {
         Self {
             file: file(".jsonl"),
             lock: file(".lock"),
-            taken: file(".retrying.jsonl"),
+            taken: file(&format!("{INTERRUPTED_RETRY}.jsonl")),
             sink: sink.into(),
             max_size: config.max_size,
             keep: config.keep,

@@ -135,6 +135,14 @@ const HOOK: &str = "[sinks.h]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/'\n";
 #[test]
 fn mistakes_in_sinks() {
     assert_refused(&[
+        (
+            "[sinks.'h.retrying']\ntype = 'exec'\ncommand = ['x']",
+            "sinks.h.retrying: the file of its dead letters would be taken for one of sink h; use a name that does",
+        ),
+        (
+            "[sinks.'h']\ntype = 'exec'\ncommand = ['{account}']\n[accounts.'x.retrying']\ntoken = 'x'\nsinks = ['h']",
+            "sinks.h@x.retrying: the file of its dead letters would be taken for one of sink h@x; use a name",
+        ),
         ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec or file"),
         (
             "[sinks.h]\ntype = 'smtp'",
