@@ -86,7 +86,8 @@ impl CatchUp {
         self.report_list(&list);
         self.client.context.directory.add_channels(list.channels.iter());
         let listing = list.channels.iter().map(listing_entry).collect();
-        let listing = SubmitListing { listing, server_time: self.server_time, date: list.date };
+        let (server_time, date, is_complete) = (self.server_time, list.date, list.odd.is_empty());
+        let listing = SubmitListing { listing, server_time, date, is_complete };
         let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
         self.listed_at = list.date.unwrap_or_else(|| self.known_server_time());
         self.oldest = self.oldest_recoverable();

@@ -44,6 +44,8 @@ pub(in crate::hosting) struct SubmitListing {
     pub(in crate::hosting) server_time: i64,
     /// The server's clock when it listed them, if it shows it.
     pub(in crate::hosting) date: Option<i64>,
+    /// False if rows of the list could not be read.
+    pub(in crate::hosting) is_complete: bool,
 }
 
 /// The result of an event's arrival at the Delivery.
@@ -147,7 +149,9 @@ impl Handler<SubmitListing> for Delivery {
         (self.round.again, self.round.has_overflowed) = (false, false);
         MessageResult(self.context.replay.with(|replay| {
             replay.read_clock(submit.date, now());
-            replay.apply_listing(&submit.listing, submit.server_time)
+            let backlog = replay.apply_listing(&submit.listing, submit.server_time);
+            replay.set_listing_complete(submit.is_complete);
+            backlog
         }))
     }
 }

@@ -346,15 +346,17 @@ impl ChannelState {
         was_leaving || had_left
     }
 
-    /// Starts a new membership: earlier posts are not for the account. If some of the former membership could not be read,
-    /// reading goes on there, and the posts about leave and return tell what lies between.
+    /// Starts a new membership, whose posts are later than `begin`. If that is about when the former one ended, or if some of
+    /// the former one could not be read, reading goes on there: posts may become visible late, and the posts about leave and
+    /// return tell what lies between.
     pub(super) fn rejoin(&mut self, begin: i64, bounds: TimeBounds) {
         self.deferred.leave = false;
-        if self.hole.is_some() {
-            self.membership = Membership::Member;
+        let newest = self.cursor.newest(bounds.latest);
+        if self.hole.is_some() || begin <= newest.saturating_add(bounds.overlap_ms) {
+            let is_known = self.hole.is_some() || self.cursor.anchor().post().is_some();
+            self.membership = if is_known { Membership::Member } else { Membership::Joining };
             return;
         }
-        let begin = begin.max(self.cursor.newest(bounds.latest));
         self.cursor = Cursor::at(begin, bounds.overlap_ms);
         self.edits.advance_to(begin);
         self.membership = Membership::Joining;

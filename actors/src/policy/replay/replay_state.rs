@@ -49,6 +49,8 @@ pub struct ReplayState {
     recent: RecentPosts,
     /// The server's time at the last listing.
     listing_at: i64,
+    /// False if the last listing may lack channels of the account.
+    listing_is_complete: bool,
     /// The server's clock, once a response has shown it.
     clock: Option<ServerClock>,
     /// The earliest and the latest time that the server's clock can show.
@@ -70,21 +72,19 @@ impl ReplayState {
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
         let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
-        let account_is_recorded = records.account.is_some();
-        let account = records.account.unwrap_or_default();
-        let recent = RecentPosts::default();
         Self {
             channels: records.channels.into_iter().map(restore).collect(),
-            account,
+            account_is_recorded: records.account.is_some(),
+            account: records.account.unwrap_or_default(),
             settings,
-            recent,
+            recent: RecentPosts::default(),
             listing_at: 0,
+            listing_is_complete: true,
             clock: None,
             earliest: i64::MAX,
             latest: i64::MAX,
             dirty: Vec::new(),
             account_is_dirty: false,
-            account_is_recorded,
         }
     }
 
@@ -138,7 +138,7 @@ impl ReplayState {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time).min(self.earliest);
-        self.listing_at = self.account.server_time;
+        (self.listing_at, self.listing_is_complete) = (self.account.server_time, true);
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
@@ -150,6 +150,11 @@ impl ReplayState {
             listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
         backlog.extend(self.unlisted());
         backlog
+    }
+
+    /// Sets whether the last listing has every channel; by default it has.
+    pub(crate) fn set_listing_complete(&mut self, is_complete: bool) {
+        self.listing_is_complete = is_complete;
     }
 
     fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
@@ -204,8 +209,10 @@ impl ReplayState {
     /// postponed channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
-        // Posts that came since are later than the listing: a channel that the account joined meanwhile begins before them.
-        self.account.listed_at = Some(self.listing_at);
+        // A channel joined meanwhile begins before posts that came since; one that a listing lacked, at the one before.
+        if self.listing_is_complete || self.is_new() {
+            self.account.listed_at = Some(self.listing_at);
+        }
         self.account_is_dirty = true;
         for (channel, state) in &mut self.channels {
             let has_changed = if skipped.contains(channel) {
@@ -243,8 +250,7 @@ impl ReplayState {
         }
     }
 
-    /// Admits a live change for delivery. Returns false for one that was admitted before, by its id and never by its
-    /// time.
+    /// Admits a live change for delivery. Returns false for one that was admitted before, by id and never by time.
     pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
         self.admit_change(channel, change, false)
     }

@@ -228,6 +228,29 @@ fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its
 }
 
 #[test]
+fn a_channel_that_an_incomplete_listing_lacked_begins_at_the_last_complete_one() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.apply_listing(&[listed("c", 1_000)], 5_000);
+    replay.set_listing_complete(false);
+    replay.finish_round(&[]);
+    let mut kept = Records::default();
+    for mut replay in [replay.killed(&mut kept), replay] {
+        let found = replay.apply_listing(&[listed("c", 1_000), listed("hidden", 4_000)], 6_000);
+        assert_eq!(found.last().unwrap().from, Anchor::Time(1_000));
+    }
+}
+
+#[test]
+fn a_first_listing_counts_even_if_it_is_incomplete() {
+    let mut replay = ReplayState::new(SETTINGS);
+    replay.apply_listing(&[listed("c", 1_000)], 5_000);
+    replay.set_listing_complete(false);
+    replay.finish_round(&[]);
+    let found = replay.apply_listing(&[listed("c", 1_000), listed("hidden", 5_500)], 6_000);
+    assert_eq!(found.last().unwrap().from, Anchor::Time(5_000), "a post made since is not old");
+}
+
+#[test]
 fn a_channel_joined_during_a_round_begins_at_its_listing() {
     let mut replay = started(&[("c", 1_000)]);
     replay.apply_listing(&[listed("c", 1_000)], 5_000);
