@@ -163,11 +163,11 @@ impl CatchUp {
     /// Reports a channel that cannot be read, once. If the list lacks it too, and goes on refusing, the account has left it.
     async fn skip_channel(&self, news: &ChannelBacklog, cause: Excerpt) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
-        if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
+        let refusal = self.client.context.replay.with(|replay| replay.count_refusal(&channel));
+        if refusal.is_first {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
         }
-        let counts_as_left = self.client.context.replay.with(|replay| replay.counts_as_left(&channel));
-        if news.kind == BacklogKind::Unlisted && counts_as_left {
+        if news.kind == BacklogKind::Unlisted && refusal.counts_as_left {
             self.delivery.send(LeftChannel(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod channel;
+mod channel_refusal;
 mod clock;
 mod cursor;
 mod edits;

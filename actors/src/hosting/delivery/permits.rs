@@ -5,6 +5,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The bytes that one permit covers. A large frame takes several, so that a bound on permits is a bound on memory.
 const BYTES_PER_PERMIT: usize = 16 * 1024;
 
+/// The least permits of a Delivery: two for a channel whose events wait, one for a live event of another channel during a
+/// catch-up, and one for a fetched event.
+const LEAST: usize = 4;
+
 /// The permits of one Delivery, which bound the events that wait for a sink. A frame is read only with a permit, which
 /// is released when the frame's event is acknowledged.
 #[derive(Debug, Clone)]
@@ -15,8 +19,7 @@ pub(in crate::hosting) struct Permits {
 
 impl Permits {
     pub(in crate::hosting) fn new(total: usize) -> Self {
-        // During a catch-up, one permit is for a live event and one for a fetched event.
-        let total = total.clamp(2, u32::MAX as usize);
+        let total = total.clamp(LEAST, u32::MAX as usize);
         let semaphore = Arc::new(Semaphore::new(total.min(Semaphore::MAX_PERMITS)));
         Self { semaphore, total: u32::try_from(total).unwrap_or(u32::MAX) }
     }
@@ -29,7 +32,7 @@ impl Permits {
     /// Returns the permits that live events may hold during a catch-up. The rest is for fetched events; without it,
     /// each kind would wait for the other.
     pub(super) fn live_limit(&self) -> usize {
-        self.total as usize / 2
+        self.total as usize / 4
     }
 
     /// Returns the permits that the events of lagging channels may hold. The rest is for the other channels.
@@ -39,7 +42,7 @@ impl Permits {
 
     /// Waits for the permits of a fetched event. Returns `None` if the semaphore is closed.
     pub(in crate::hosting) async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let count = (1 + self.extra_for(bytes)).min(self.total - self.total / 2);
+        let count = 1 + self.extra_for(bytes);
         self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
@@ -53,10 +56,11 @@ impl Permits {
         self.semaphore.available_permits() == 0
     }
 
-    /// Returns the number of permits that a frame of this size takes beyond its first, at most all others.
+    /// Returns the number of permits that an event of this size takes beyond its first: at most a quarter in all, so that
+    /// it fits beside lagging channels and the live events of a catch-up.
     pub(in crate::hosting) fn extra_for(&self, bytes: usize) -> u32 {
         let extra = bytes.saturating_sub(1) / BYTES_PER_PERMIT;
-        u32::try_from(extra).unwrap_or(u32::MAX).min(self.total - 1)
+        u32::try_from(extra).unwrap_or(u32::MAX).min(self.total / 4 - 1)
     }
 }
 
@@ -65,11 +69,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_frame_takes_more_but_never_more_than_all() {
+    fn a_large_event_takes_more_but_never_more_than_a_quarter() {
         let permits = Permits::new(256);
-        for (bytes, extra) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
+        for (bytes, extra) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 63)] {
             assert_eq!(permits.extra_for(bytes), extra, "{bytes} bytes");
         }
-        assert_eq!(Permits::new(0).extra_for(1 << 30), 1, "a Permits has at least two");
+        assert_eq!(Permits::new(0).extra_for(1 << 30), 0, "there are at least four");
+    }
+
+    #[test]
+    fn lagging_channels_and_held_live_events_leave_room_for_the_largest_event() {
+        for total in 0..600 {
+            let permits = Permits::new(total);
+            let largest = 1 + permits.extra_for(usize::MAX) as usize;
+            assert!(permits.channel_limit() > 0 && permits.live_limit() > 0, "{total}");
+            assert!(
+                permits.channel_limit() + permits.live_limit() + largest <= permits.total as usize,
+                "{total}"
+            );
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct ChannelState {
     /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
     /// The rounds in a row that were refused to read the channel.
-    pub(super) refusals: u32,
+    refusals: u32,
     /// The part that the current round has in the channel. Until the round is complete nothing counts as seen: an
     /// acknowledged post says nothing about the edits before it.
     round: RoundPart,
@@ -259,8 +259,15 @@ impl ChannelState {
     /// Records that the round could not read the channel: its cursor stays until a later one has.
     pub(super) fn skipped(&mut self) {
         self.round = RoundPart::None;
-        self.refusals = self.refusals.saturating_add(1);
         self.hole.get_or_insert_default();
+        // What an earlier round has read and is not acknowledged yet does not fill this hole.
+        self.deferred.fill_hole = false;
+    }
+
+    /// Counts a refused round, and returns the number in a row.
+    pub(super) fn count_refusal(&mut self) -> u32 {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refusals
     }
 
     /// Drops a received change, which a later round fetches again: the channel is postponed.
@@ -346,9 +353,8 @@ impl ChannelState {
         was_leaving || had_left
     }
 
-    /// Starts a new membership, whose posts are later than `begin`. If that is about when the former one ended, or if some of
-    /// the former one could not be read, reading goes on there: posts may become visible late, and the posts about leave and
-    /// return tell what lies between.
+    /// Starts a new membership, whose posts are later than `begin`. If the former one ended about then or has a hole, reading
+    /// goes on there: posts may become visible late, and those about leave and return tell what lies between.
     pub(super) fn rejoin(&mut self, begin: i64, bounds: TimeBounds) {
         self.deferred.leave = false;
         let newest = self.cursor.newest(bounds.latest);

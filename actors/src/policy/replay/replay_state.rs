@@ -12,13 +12,11 @@ use self::new_channel::{new_listed_channel, new_unlisted_channel};
 use super::{
     backlog::{BacklogKind, ChannelBacklog, ListedChannel},
     channel::{ChannelState, Membership, TimeBounds},
+    channel_refusal::ChannelRefusal,
     clock::ServerClock,
     recent::RecentPosts,
 };
 use crate::model::{AccountChange, AccountRecord, Change, Changes, ChannelId, Records, ResumePoint, UserId};
-
-/// The rounds in a row that must be refused before a channel that the list lacks counts as left: a refusal may pass.
-const REFUSALS_OF_A_LEFT_CHANNEL: u32 = 3;
 
 /// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -230,15 +228,9 @@ impl ReplayState {
         }
     }
 
-    /// True if the channel has not refused to be read since it last could be.
-    pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
-        self.channels.get(channel).is_none_or(|state| state.refusals == 0)
-    }
-
-    /// True if a channel that the list lacks has refused to be read so often that the account must have left it.
-    pub(crate) fn counts_as_left(&self, channel: &ChannelId) -> bool {
-        let refusals = self.channels.get(channel).map_or(0, |state| state.refusals);
-        refusals.saturating_add(1) >= REFUSALS_OF_A_LEFT_CHANNEL
+    /// Counts a round in which the channel refused to be read.
+    pub(crate) fn count_refusal(&mut self, channel: &ChannelId) -> ChannelRefusal {
+        ChannelRefusal::nth(self.channels.get_mut(channel).map_or(1, ChannelState::count_refusal))
     }
 
     /// Ends the membership in a channel once its admitted changes are acknowledged.

@@ -1,4 +1,5 @@
 mod membership;
+mod refusals;
 mod updates;
 
 use super::*;
@@ -266,20 +267,6 @@ fn a_channel_first_seen_live_begins_at_the_last_listing() {
     replay.receive("new", &posted(2_000, "young"));
     let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 2_000)], 0);
     assert_eq!(found[0].from, Anchor::Time(1_000), "an older post may still become visible");
-}
-
-#[test]
-fn a_refused_channel_is_reported_once_and_stays_due() {
-    let mut replay = started(&[("c", 1_000)]);
-    let channel = ChannelId::from("c");
-    for is_new in [true, false] {
-        assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0).len(), 1);
-        assert_eq!(replay.is_newly_refused(&channel), is_new);
-        replay.finish_round(std::slice::from_ref(&channel));
-    }
-    assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0).len(), 1);
-    replay.finish_round(&[]);
-    assert!(replay.is_newly_refused(&channel), "it could be read in between");
 }
 
 #[test]
