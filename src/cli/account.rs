@@ -98,19 +98,16 @@ fn add(args: &AddArgs, config: &Config) -> Result<String, String> {
 
 fn remove(name: &AccountName, config: &Config) -> Result<String, String> {
     let files = AccountFiles::of(config).map_err(|error| error.to_string())?;
-    let removed = files.remove(name).map_err(|error| error.to_string())?;
-    if removed.is_empty() {
+    let Some(account) = config.accounts.iter().find(|account| account.name == *name) else {
         let names = config.accounts.iter().map(|account| account.name.as_str());
-        let is_configured = names.clone().any(|known| known == name.as_str());
-        return Err(match did_you_mean(name.as_str(), names) {
-            _ if is_configured => {
-                format!(
-                    "account {name} is not in a directory of the configuration; remove [accounts.{name}] by hand"
-                )
-            }
-            Some(meant) => format!("there is no account {name}; did you mean {meant}?"),
-            None => format!("there is no account {name}"),
-        });
+        let meant = did_you_mean(name.as_str(), names).map(|meant| format!("; did you mean {meant}?"));
+        return Err(format!("there is no account {name}{}", meant.unwrap_or_default()));
+    };
+    let removed = files.remove(name, account.token_file.as_deref()).map_err(|error| error.to_string())?;
+    if removed.is_empty() {
+        return Err(format!(
+            "account {name} is not in a directory of the configuration; remove [accounts.{name}] by hand"
+        ));
     }
     let removed: Vec<_> = removed.iter().map(|path| path.display().to_string()).collect();
     Ok(format!("{name}: removed {}; the bot's token still exists on the server", removed.join(" and ")))

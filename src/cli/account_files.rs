@@ -9,6 +9,7 @@ use std::{
 
 use matterhost_actors::model::{AccountName, ServerName, Token};
 use tempfile::NamedTempFile;
+use toml::de::{DeTable, DeValue};
 
 use crate::config::{Config, Directory};
 
@@ -41,6 +42,14 @@ pub(super) enum FilesError {
         path: PathBuf,
         /// The error of the system.
         cause: io::Error,
+    },
+    /// A file of configuration holds more than the account.
+    #[error("{} holds more than [accounts.{account}]; remove that table by hand, and then the account's token", .path.display())]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// The account.
+        account: AccountName,
     },
 }
 
@@ -77,7 +86,18 @@ impl AccountFiles {
         server: &ServerName,
         token: &Token,
     ) -> Result<(), FilesError> {
+        let token_file = self.token_file(account);
+        let is_new = !token_file.exists();
         self.write_token(account, token)?;
+        let written = self.write_table(account, server);
+        if written.is_err() && is_new {
+            // Without its table the account would be incomplete.
+            let _ = fs::remove_file(&token_file);
+        }
+        written
+    }
+
+    fn write_table(&self, account: &AccountName, server: &ServerName) -> Result<(), FilesError> {
         let Some(table) = self.table_file(account) else { return Ok(()) };
         if (self.tokens.is_some() && !self.needs_server) || table.exists() {
             return Ok(());
@@ -94,11 +114,21 @@ impl AccountFiles {
         write_secret(&self.token_file(account), token.expose())
     }
 
-    /// Removes an account's files, and returns those that existed.
-    pub(super) fn remove(&self, account: &AccountName) -> Result<Vec<PathBuf>, FilesError> {
+    /// Removes an account's files, and returns those that existed. `token_file` is the one of its configuration: another is
+    /// no file of the account, whatever its name is.
+    pub(super) fn remove(
+        &self,
+        account: &AccountName,
+        token_file: Option<&Path>,
+    ) -> Result<Vec<PathBuf>, FilesError> {
+        let table = self.table_file(account).filter(|path| path.exists());
+        if let Some(path) = table.as_ref().filter(|path| !holds_only(path, account)) {
+            return Err(FilesError::Shared { path: path.clone(), account: account.clone() });
+        }
+        let token = Some(self.token_file(account)).filter(|path| Some(path.as_path()) == token_file);
         let mut removed = Vec::new();
         // The configuration first: without its token it would be invalid for a moment.
-        for path in self.table_file(account).into_iter().chain([self.token_file(account)]) {
+        for path in table.into_iter().chain(token) {
             match fs::remove_file(&path) {
                 Ok(()) => removed.push(path),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -107,6 +137,22 @@ impl AccountFiles {
         }
         Ok(removed)
     }
+}
+
+/// True if a file of configuration has the table of this account, and nothing else.
+fn holds_only(path: &Path, account: &AccountName) -> bool {
+    let Ok(text) = fs::read_to_string(path) else { return false };
+    let Ok(parsed) = DeTable::parse(&text) else { return false };
+    only(parsed.get_ref(), "accounts").is_some_and(|accounts| match accounts {
+        DeValue::Table(accounts) => only(accounts, account.as_str()).is_some(),
+        _ => false,
+    })
+}
+
+/// Returns the value of a table's key, if it has no other one.
+fn only<'a, 'b>(table: &'a DeTable<'b>, key: &str) -> Option<&'a DeValue<'b>> {
+    let (found, value) = table.iter().next().filter(|_| table.len() == 1)?;
+    (found.get_ref() == key).then(|| value.get_ref())
 }
 
 /// Writes a file as one step, readable by its owner only.
@@ -129,7 +175,8 @@ fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), FilesError> {
         }
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        // A power failure must not bring the former file back.
+        fs::File::open(directory)?.sync_all()
     };
     write().map_err(|cause| FilesError::Io { path: path.to_owned(), cause })
 }

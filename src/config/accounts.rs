@@ -78,6 +78,8 @@ pub(super) fn read(
     names: &KnownNames,
     context: &ReadContext<'_>,
 ) -> Option<AccountConfig> {
+    let is_new = matches!(origin, TokenOrigin::Found { running: None });
+    let since = section.problem_count();
     let is_token = |key: &str| TOKEN.keys.contains(&key);
     let has_token = TOKEN.is_set(&section);
     section.inherit(DEFAULTS, names.defaults.iter().filter(|(key, _)| !(has_token && is_token(key))));
@@ -93,6 +95,10 @@ pub(super) fn read(
         TokenOrigin::Found { running } => found_token(&mut section, context, running),
     };
     let sinks = sinks(&mut section, &names.sinks);
+    if is_new {
+        // A file that is dropped into a directory must not keep other accounts from running.
+        section.excuse(since, LEFT_OUT);
+    }
     section.finish();
     Some(AccountConfig {
         name: name?,

@@ -108,8 +108,9 @@ impl HostState {
             // Watching starts before the files are read, so that no change is missed.
             let directories = self.config.layout.directories.clone();
             triggers.files.watch_files(self.config.files(), directories).await;
-            self.reread_files().await;
+            // Directories first: a file that is gone from one is not a file that cannot be read.
             self.reread_directories().await;
+            self.reread_files().await;
             tokio::select! {
                 () = triggers.hangups.next() => {
                     // The result is in the log.

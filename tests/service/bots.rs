@@ -171,6 +171,41 @@ fn a_configuration_with_included_files_gets_one_for_each_bot() {
 }
 
 #[test]
+fn removing_an_account_removes_no_file_of_something_else() {
+    let setup = Setup::with("include = [\"accounts.d/*.toml\"]");
+    fs::create_dir(setup.dir.path().join("accounts.d")).unwrap();
+    setup.done(&["create", "helpdesk"]);
+    setup.dir.write("accounts.d/hook.toml", "[sinks.hook]\ntype = \"stdout\"\n");
+    let remove = |name: &str| {
+        let output = setup.dir.matterhost(&["account", "remove", name]).output().unwrap();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (good, said) = remove("hook");
+    assert!(!good && said.contains("there is no account hook"), "{said}");
+    assert_eq!(setup.read("accounts.d/hook.toml"), "[sinks.hook]\ntype = \"stdout\"\n");
+    let table = setup.read("accounts.d/helpdesk.toml");
+    setup.dir.write("accounts.d/helpdesk.toml", &format!("{table}[health]\nping_timeout = \"9s\"\n"));
+    let (good, said) = remove("helpdesk");
+    assert!(!good && said.contains("helpdesk.toml holds more than [accounts.helpdesk]"), "{said}");
+    setup.read("accounts.d/helpdesk.token");
+    setup.dir.write("accounts.d/helpdesk.toml", &table);
+    let (good, said) = remove("helpdesk");
+    assert!(good && said.contains("helpdesk.toml and ") && said.contains("helpdesk.token;"), "{said}");
+}
+
+#[test]
+fn a_bot_whose_file_cannot_be_written_leaves_no_token_behind() {
+    let setup = Setup::tokens();
+    let tokens = setup.dir.path().join("tokens");
+    // A directory at the file's place fails for every user.
+    fs::create_dir_all(tokens.join("helpdesk.token/x")).unwrap();
+    let (_, err) = setup.failed(&["create", "helpdesk"]);
+    assert!(err.contains("helpdesk.token"), "{err}");
+    let requests = setup.simulator.counters();
+    assert_eq!(requests.requests_to("POST /users/tokens/revoke"), 1);
+}
+
+#[test]
 fn a_rotation_creates_switches_and_revokes() {
     let setup = Setup::tokens();
     setup.done(&["create", "helpdesk", "other"]);
@@ -178,6 +213,11 @@ fn a_rotation_creates_switches_and_revokes() {
     running.log.wait_for_fact("ready");
     running.log.wait_for_fact("ready");
     let before = setup.read("tokens/helpdesk.token");
+    setup.dir.write("wrong", "no token of this host, and long enough to be one");
+    let (_, err) = setup.failed(&["rotate", "helpdesk", "--token-file", "wrong"]);
+    assert!(err.contains("cannot tell whether a host runs the account"), "{err}");
+    assert_eq!(setup.read("tokens/helpdesk.token"), before);
+    assert_eq!(setup.simulator.counters().requests_to("POST /users/tokens/revoke"), 0);
     let out = setup.done(&["rotate", "helpdesk"]);
     let expected =
         "helpdesk: new token in tokens/helpdesk.token; the running host uses it; old tokens revoked: 1\n";

@@ -97,15 +97,18 @@ impl Plan {
             done.push("its token is elsewhere in the configuration, and stays".into());
             return Ok(done.join("; "));
         }
-        let own = if let Some(own) = self.current_token(administrator, name, &bot).await {
+        if let Some(own) = self.current_token(administrator, name, &bot).await? {
             done.push(format!("its token in {} stays", file.display()));
-            own
-        } else {
-            let (_, own) = client.create_token(token, &bot.user_id, TOKEN_DESCRIPTION).await?;
-            done.push(format!("token in {}", file.display()));
-            own
-        };
-        self.files.write(name, &administrator.server, &own)?;
+            self.files.write(name, &administrator.server, &own)?;
+            return Ok(done.join("; "));
+        }
+        let (id, own) = client.create_token(token, &bot.user_id, TOKEN_DESCRIPTION).await?;
+        if let Err(error) = self.files.write(name, &administrator.server, &own) {
+            // It will never be used.
+            client.revoke_token(token, &id).await?;
+            return Err(error.into());
+        }
+        done.push(format!("token in {}", file.display()));
         Ok(done.join("; "))
     }
 
@@ -153,12 +156,18 @@ impl Plan {
         administrator: &Administrator,
         name: &AccountName,
         bot: &Bot,
-    ) -> Option<Token> {
-        let token = Token::new(read_secret(&self.files.token_file(name)).ok()?).ok()?;
+    ) -> Result<Option<Token>, BotError> {
+        let read = read_secret(&self.files.token_file(name)).ok().and_then(|text| Token::new(text).ok());
+        let Some(token) = read else { return Ok(None) };
         let (client, _) = administrator.client();
-        match client.me(&token, None).await.ok()?.value {
-            Me::User { user, .. } if user.id == bot.user_id => Some(token),
-            Me::User { .. } | Me::Unmodified => None,
+        match client.me(&token, None).await {
+            Ok(response) => Ok(match response.value {
+                Me::User { user, .. } if user.id == bot.user_id => Some(token),
+                Me::User { .. } | Me::Unmodified => None,
+            }),
+            Err(error) if error.kind == RestErrorKind::Unauthorized => Ok(None),
+            // A token that may be valid is not replaced.
+            Err(error) => Err(error.into()),
         }
     }
 }

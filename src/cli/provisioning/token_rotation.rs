@@ -14,7 +14,7 @@ use super::{
     create::TOKEN_DESCRIPTION,
 };
 use crate::{
-    admin::client::{Client as HostClient, Endpoint, account},
+    admin::client::{Client as HostClient, Endpoint, RemoteError, account},
     cli::account_files::write_secret,
     config::{AccountConfig, Config, did_you_mean},
     host::Exit,
@@ -24,6 +24,9 @@ use crate::{
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// The time between two looks at the running host.
 const SWITCH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The HTTP status of a host that does not have the account.
+const NOT_FOUND: u16 = 404;
 
 pub(super) fn run(args: &RotateArgs) -> Exit {
     args.administrator.run(&args.admin.file, async |config, administrator| {
@@ -46,7 +49,7 @@ async fn rotate(
     let (client, token) = administrator.client();
     let user = owner(administrator, account).await?;
     let old = client.tokens(token, &user).await?;
-    let host = Host::find(args, name).await;
+    let host = Host::find(args, config, name).await?;
     let (id, new) = client.create_token(token, &user, TOKEN_DESCRIPTION).await?;
     if let Err(error) = write_secret(file, new.expose()) {
         // It will never be used.
@@ -116,11 +119,26 @@ struct Host {
 }
 
 impl Host {
-    /// Finds the host that runs the account, if one can be reached.
-    async fn find(args: &RotateArgs, name: &AccountName) -> Option<Self> {
-        let client = HostClient::new(Endpoint::resolve(&args.admin).ok()?);
-        let generation = account(&client, name).await.ok()?.generation;
-        Some(Self { client, generation })
+    /// Finds the host that runs the account, if there is one.
+    ///
+    /// # Errors
+    /// Fails if that is not certain: the old token must not be revoked under a host that uses it.
+    async fn find(args: &RotateArgs, config: &Config, name: &AccountName) -> Result<Option<Self>, BotError> {
+        if config.admin.listen.is_none() && args.admin.admin.is_none() {
+            return Ok(None);
+        }
+        let uncertain = |error: RemoteError| {
+            BotError::Other(format!(
+                "cannot tell whether a host runs the account ({error}); nothing was changed"
+            ))
+        };
+        let client = HostClient::new(Endpoint::resolve(&args.admin).map_err(uncertain)?);
+        match account(&client, name).await {
+            Ok(account) => Ok(Some(Self { client, generation: account.generation })),
+            Err(RemoteError::Unreachable { .. }) => Ok(None),
+            Err(RemoteError::Refused { problem }) if problem.status == NOT_FOUND => Ok(None),
+            Err(error) => Err(uncertain(error)),
+        }
     }
 
     /// Waits until the account is ready with a later connection.

@@ -266,6 +266,26 @@ fn a_token_file_that_cannot_be_used_is_left_out_and_the_others_stay() {
 }
 
 #[test]
+fn a_new_token_file_that_lacks_a_server_or_sinks_is_left_out() {
+    let dir = Dir::new();
+    let more = "[servers.other]\nurl = 'http://b.test'\n[sinks.a]\ntype = 'stdout'\n[sinks.b]\ntype = 'file'\npath = 'b'\n";
+    let own = format!("{}server = 'main'\nsinks = ['a']\n", account("own", 9));
+    let text = format!("token_dir = 'tokens'\n{SERVER}{more}{own}");
+    let config = load(&dir, &text, &[("tokens/new.token", &*token(1))]).unwrap();
+    assert_eq!(names(&config), ["own"]);
+    let left_out = lines(&dir, &config.left_out);
+    for key in ["accounts.new.server: it is missing", "accounts.new.sinks: it is missing"] {
+        let expected = format!("{key}; the account is left out;");
+        assert!(left_out.iter().any(|line| line.starts_with(&expected)), "{expected} in {left_out:#?}");
+    }
+    // An account that runs is not removed by a mistake.
+    let complete = format!("{text}[accounts.new]\nserver = 'other'\nsinks = 'b'\n");
+    let running = load(&dir, &complete, &[]).unwrap();
+    assert_eq!(names(&running), ["new", "own"]);
+    assert!(running.reload(&dir.sources(&text), None).is_err());
+}
+
+#[test]
 fn a_new_or_changed_file_with_the_token_of_another_account_displaces_none_that_runs() {
     let dir = Dir::new();
     let text = format!("token_dir = 'tokens'\n{SERVER}");
