@@ -8,6 +8,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http_client;
+mod owner;
 mod sink_text;
 mod sinks;
 mod sse;

@@ -22,6 +22,8 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub struct Endpoint {
     pub(super) transport: Transport,
     pub(super) token: Option<AdminToken>,
+    /// True if the host of this user made the token, so that only that host may see it.
+    pub(super) is_generated: bool,
     /// The file that should contain the token and the reason why it cannot be read, if the host refuses the request.
     pub(super) unread_token: Option<String>,
 }
@@ -54,11 +56,14 @@ impl Endpoint {
             }
             None => (own?, true),
         };
-        let mut unread_token = None;
+        let (mut unread_token, mut is_generated) = (None, false);
         let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
             (Some(file), _) => Some(parse_token(&read_file(file)?, &file.display().to_string())?),
             (None, Some(text)) => Some(parse_token(text, TOKEN_VARIABLE)?),
-            (None, None) if is_own => own_token(config, &mut unread_token),
+            (None, None) if is_own => {
+                is_generated = config.token.is_none();
+                own_token(config, &mut unread_token)
+            }
             (None, None) => None,
         };
         // For its own address, the configuration has already vouched that the network is trusted.
@@ -66,7 +71,7 @@ impl Endpoint {
             require_confidential(&transport)?;
         }
         let lookup = |name: &str| environment.get(name).cloned();
-        Ok(Self { transport: transport.with_proxy_of(lookup)?, token, unread_token })
+        Ok(Self { transport: transport.with_proxy_of(lookup)?, token, is_generated, unread_token })
     }
 }
 
@@ -225,7 +230,8 @@ mod tests {
     #[test]
     fn addresses_are_taken_as_people_write_them() {
         let shown = |address: &str| {
-            let endpoint = |transport| Endpoint { transport, token: None, unread_token: None };
+            let endpoint =
+                |transport| Endpoint { transport, token: None, is_generated: false, unread_token: None };
             parse(address, None).map(|transport| endpoint(transport).to_string())
         };
         for (given, expected) in [

@@ -1,6 +1,6 @@
 //! The HTTP client of the admin API, over TCP, TLS or a Unix socket.
 
-use std::{fmt, io, path::Path, rc::Rc, time::Duration};
+use std::{fmt, path::Path, rc::Rc, time::Duration};
 
 use actix_rt::net::UnixStream;
 use actix_service::Service;
@@ -13,16 +13,13 @@ use awc::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, future::LocalBoxFuture, stream::LocalBoxStream};
 use matterhost_actors::mattermost::{ClientConfig, ClientLimits, http_client};
-use rustix::{
-    net::sockopt,
-    process::{Uid, geteuid},
-};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
     RemoteError,
     endpoint::{Endpoint, Transport},
+    owner,
 };
 use crate::admin::dto::{PROBLEM_TYPE, Problem};
 
@@ -145,6 +142,7 @@ impl Client {
 
     /// Opens a stream, after the event with the id `last` if one is given.
     pub(super) async fn listen(&self, path: &str, last: Option<&str>) -> Result<ByteChunks, RemoteError> {
+        self.check_owner()?;
         let mut request = self.request(Method::GET, path);
         if let Some(last) = last {
             request = request.insert_header(("last-event-id", last));
@@ -175,6 +173,7 @@ impl Client {
         path: &str,
         body: Option<String>,
     ) -> Result<Vec<u8>, RemoteError> {
+        self.check_owner()?;
         let request = self.request(method, path);
         let exchange = async {
             let sent = match body {
@@ -192,6 +191,17 @@ impl Client {
         };
         // Boxed because the future is large.
         timeout(within, Box::pin(exchange)).await.map_err(|_| self.timeout_error(within))?
+    }
+
+    /// Refuses to show a generated token to a listener of another user. One that is reached by TLS shows a certificate, and
+    /// a Unix socket is checked when it opens.
+    fn check_owner(&self) -> Result<(), RemoteError> {
+        match &self.endpoint.transport {
+            Transport::Tcp { url, tls: None, .. } if self.endpoint.is_generated => {
+                owner::check_listener(url.port()).map_err(|error| self.unreachable(&error))
+            }
+            Transport::Tcp { .. } | Transport::Unix(_) => Ok(()),
+        }
     }
 
     fn request(&self, method: Method, path: &str) -> ClientRequest {
@@ -282,36 +292,15 @@ impl Service<ConnectInfo<Uri>> for UnixConnector {
         let path = Rc::clone(&self.0);
         Box::pin(async move {
             let stream = UnixStream::connect(&*path).await.map_err(ConnectError::Io)?;
-            check_owner(&stream).map_err(ConnectError::Io)?;
+            owner::check_socket(&stream).map_err(ConnectError::Io)?;
             Ok(Connection::new(info.request().clone(), stream))
         })
     }
 }
 
-/// Refuses a socket of another user, who would get to see the token. The root user is trusted.
-fn check_owner(stream: &UnixStream) -> io::Result<()> {
-    let peer = sockopt::socket_peercred(stream)?.uid;
-    if is_trusted(peer, geteuid()) {
-        return Ok(());
-    }
-    let message = format!("the socket belongs to the user with id {}; the token is not sent", peer.as_raw());
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
-}
-
-fn is_trusted(peer: Uid, own: Uid) -> bool {
-    peer.is_root() || peer == own
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_socket_of_another_user_is_not_trusted() {
-        let [root, own, other] = [0, 1_000, 1_001].map(Uid::from_raw);
-        assert!(is_trusted(root, own) && is_trusted(own, own));
-        assert!(!is_trusted(other, own) && !is_trusted(other, root));
-    }
 
     #[actix::test]
     async fn an_answer_that_is_late_is_no_host_that_is_away() {
@@ -319,7 +308,8 @@ mod tests {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
         let transport = Transport::Tcp { url, tls: None, proxy: None };
-        let client = Client::new(Endpoint { transport, token: None, unread_token: None });
+        let client =
+            Client::new(Endpoint { transport, token: None, is_generated: false, unread_token: None });
         let result = client.send_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
         assert!(matches!(result, Err(RemoteError::Timeout { within_s: 0, .. })), "{result:?}");
     }

@@ -2,7 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    io::{BufRead as _, BufReader},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
+    process::{Command, Stdio},
     thread,
     time::Instant,
 };
@@ -227,6 +232,37 @@ fn the_commands_of_the_same_user_find_the_token() {
         );
         assert!(error.contains("--token-file FILE"), "{error}");
     }
+}
+
+/// Only root can start a listener as another user; others check the pieces.
+#[test]
+fn the_generated_token_is_not_sent_to_a_listener_of_another_user() {
+    let fixture = Fixture::new();
+    let address = free_address();
+    let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"{address}\"\n", fixture.config()));
+    if fs::metadata(dir.path()).unwrap().uid() != 0 {
+        return;
+    }
+    drop(RunningProgram::ready(&fixture, &dir));
+    let script = "import socket, sys\n\
+        listener = socket.create_server((sys.argv[1], int(sys.argv[2])))\n\
+        print('listening', flush=True)\n\
+        print(listener.accept()[0].recv(9999), flush=True)\n";
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let mut other = Command::new("python3");
+    other.args(["-c", script, &host, &port]).uid(65_534).current_dir("/").stdout(Stdio::piped());
+    let mut other = other.spawn().unwrap();
+    let mut said = BufReader::new(other.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "listening\n");
+    let output = dir.matterhost(&["status"]).output().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let error = text(&output.stderr);
+    assert!(error.contains("belongs to the user with id 65534; the token is not sent"), "{error}");
+    line.clear();
+    assert_eq!(said.read_line(&mut line).unwrap(), 0, "{line}");
 }
 
 #[test]
