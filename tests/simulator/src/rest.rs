@@ -2,7 +2,9 @@
 
 pub(crate) mod bots;
 pub(crate) mod channels;
+pub(crate) mod commands;
 pub(crate) mod files;
+pub(crate) mod interactions;
 pub(crate) mod middleware;
 pub(crate) mod permissions;
 pub(crate) mod posts;

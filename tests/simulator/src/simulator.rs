@@ -66,6 +66,7 @@ impl Simulator {
             thread: Some(thread),
         };
         simulator.shared.change(|state| {
+            state.site_url.clone_from(&simulator.url);
             let admin = state.world.admin_id.clone();
             state.create_token(&admin, "admin")
         });

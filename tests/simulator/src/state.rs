@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) counters: Counters,
     pub(crate) tcp: HashMap<u64, TcpConnection>,
     pub(crate) random: fastrand::Rng,
+    /// The address that the server calls its own.
+    pub(crate) site_url: String,
     next_key: u64,
 }
 
@@ -47,6 +49,7 @@ impl State {
             counters: Counters::default(),
             tcp: HashMap::new(),
             random,
+            site_url: String::new(),
             next_key: 0,
             options,
         }

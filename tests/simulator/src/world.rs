@@ -6,6 +6,7 @@ pub(crate) mod channel;
 mod clock;
 pub(crate) mod file;
 pub(crate) mod ids;
+pub(crate) mod integrations;
 pub(crate) mod listing;
 pub(crate) mod membership;
 pub(crate) mod post;
@@ -22,6 +23,8 @@ use crate::world::account::{Token, User};
 use crate::world::channel::{Channel, Team};
 use crate::world::file::File;
 use crate::world::ids::new_id;
+use crate::world::integrations::Integrations;
+use crate::world::post::Post;
 use crate::world::store::PostStore;
 
 /// Everything that survives a stop and a start of the server.
@@ -39,6 +42,10 @@ pub(crate) struct World {
     pub(crate) pending: HashMap<(String, String), (String, Instant)>,
     /// Files by id.
     pub(crate) files: HashMap<String, File>,
+    /// Slash commands, buttons and dialogs.
+    pub(crate) integrations: Integrations,
+    /// Posts that only one user has seen, by user.
+    pub(crate) ephemeral: Vec<(String, Post)>,
     pub(crate) admin_id: String,
     /// Posts are committed up to this late (fact 23).
     pub(crate) max_commit_delay: Duration,
@@ -67,6 +74,8 @@ impl World {
             posts: PostStore::default(),
             pending: HashMap::new(),
             files: HashMap::new(),
+            integrations: Integrations::default(),
+            ephemeral: Vec::new(),
             admin_id: String::new(),
             max_commit_delay: Duration::ZERO,
             flood_posts: 0,

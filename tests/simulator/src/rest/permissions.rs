@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::rest::request::{ApiRequest, RouteResult};
@@ -10,7 +9,6 @@ use crate::rest::response::{ApiResponse, forbidden};
 use crate::state::State;
 use crate::wire::reply::AppError;
 use crate::world::channel::member_row;
-use crate::world::ids::new_id;
 
 /// The permissions of a channel's members.
 const CHANNEL_USER: [&str; 6] =
@@ -25,9 +23,6 @@ const SYSTEM_ADMIN: [&str; 4] =
 
 /// The start of the name of the role that members of a restricted channel have.
 const RESTRICTED: &str = "restricted_";
-
-/// The permissions that name either way who may make slash commands (fact 39).
-const COMMANDS: [&str; 2] = ["manage_slash_commands", "manage_own_slash_commands"];
 
 /// Roles with their permissions, as far as they matter here. A user's own permissions are those of a role with its id, and
 /// a restricted channel has a role of its own. An unknown role is left out.
@@ -75,18 +70,6 @@ pub(crate) fn channel_members(state: &mut State, request: &ApiRequest) -> RouteR
     };
     let rows: Vec<Value> = channels.map(|channel| row(&channel.id)).collect();
     Ok(ApiResponse::json(&rows))
-}
-
-/// Makes a slash command; the server calls nothing.
-pub(crate) fn create_command(state: &mut State, request: &ApiRequest) -> RouteResult {
-    if !COMMANDS.iter().any(|permission| state.require_permission(request, permission).is_ok()) {
-        return Err(forbidden());
-    }
-    let mut command = request.body.clone();
-    command["id"] = json!(new_id(&mut state.random));
-    command["token"] = json!(new_id(&mut state.random));
-    command["creator_id"] = json!(request.user);
-    Ok(ApiResponse { status: StatusCode::CREATED, ..ApiResponse::json(&command) })
 }
 
 impl State {

@@ -130,7 +130,8 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     let id = request.id("post_id")?;
     let post = state.world.posts.get(id).filter(|post| post.delete_at == 0).ok_or_else(no_post)?;
     state.require_member(request, &post.channel_id)?;
-    Ok(ApiResponse::json(&state.world.posts.rendered(id)))
+    let etag = format!("{}.{id}.{}", state.options.version_name(), post.update_at);
+    Ok(ApiResponse::json(&state.world.posts.rendered(id)).tagged(&etag, request.etag()))
 }
 
 pub(crate) fn thread(state: &mut State, request: &ApiRequest) -> RouteResult {
@@ -171,8 +172,12 @@ pub(crate) fn edit(state: &mut State, request: &ApiRequest) -> RouteResult {
     let channel = state.world.posts.get(&id).map(|post| post.channel_id.clone()).unwrap_or_default();
     state.require_in_channel(request, &channel, "edit_post")?;
     state.require_size(request.text("message"))?;
-    let post = state.edit_post_row(&id, request.text("message")).ok_or_else(no_post)?;
-    Ok(ApiResponse::json(&post))
+    let text = request.text("message");
+    let edited = match request.body["props"].as_object() {
+        Some(props) => state.replace_post_row(&id, text, props.clone()),
+        None => state.edit_post_row(&id, text),
+    };
+    Ok(ApiResponse::json(&edited.ok_or_else(no_post)?))
 }
 
 pub(crate) fn delete(state: &mut State, request: &ApiRequest) -> RouteResult {

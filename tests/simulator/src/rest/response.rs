@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::ServerVersion;
+use crate::hooks::Call;
 use crate::wire::json::to_text;
 use crate::wire::reply::AppError;
 
@@ -27,11 +28,13 @@ pub(crate) struct ApiResponse {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
     pub(crate) commit: Option<DeferredCommit>,
+    /// A request to make before it is answered: then the rest does not count.
+    pub(crate) call: Option<Call>,
 }
 
 impl ApiResponse {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        Self { status, content_type, headers: Vec::new(), body, commit: None }
+        Self { status, content_type, headers: Vec::new(), body, commit: None, call: None }
     }
 
     /// 200 with JSON.
@@ -42,6 +45,11 @@ impl ApiResponse {
     /// 201 with JSON.
     pub(crate) fn created<T: Serialize>(value: &T) -> Self {
         Self { status: StatusCode::CREATED, ..Self::json(value) }
+    }
+
+    /// The answer that a call makes.
+    pub(crate) fn calling(call: Call) -> Self {
+        Self { call: Some(call), ..Self::ok() }
     }
 
     /// `{"status":"OK"}`.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::rest::request::{ApiRequest, RouteResult};
-use crate::rest::{bots, channels, files, permissions, posts, reactions, teams, tokens, users};
+use crate::rest::{
+    bots, channels, commands, files, interactions, permissions, posts, reactions, teams, tokens, users,
+};
 use crate::state::State;
 
 /// One route: its name is what faults and counters call it.
@@ -32,7 +34,16 @@ const ROUTES: &[Route] = routes! {
     "POST /roles/names" => permissions::roles,
     "GET /users/{user_id}/teams/members" => permissions::team_members,
     "GET /users/{user_id}/teams/{team_id}/channels/members" => permissions::channel_members,
-    "POST /commands" => permissions::create_command,
+    "POST /commands" => commands::create,
+    "GET /commands" => commands::list,
+    "POST /commands/execute" => commands::execute,
+    "PUT /commands/{command_id}" => commands::change,
+    "DELETE /commands/{command_id}" => commands::remove,
+    "PUT /commands/{command_id}/regen_token" => commands::new_token,
+    "POST /actions/dialogs/open" => interactions::open_dialog,
+    "POST /actions/dialogs/submit" => interactions::submit_dialog,
+    "POST /posts/{post_id}/actions/{action_id}" => interactions::press,
+    "POST /hooks/commands/{id}" => commands::respond,
     "PUT /users/{user_id}/active" => users::set_active,
     "POST /users/{user_id}/typing" => posts::typing,
     "GET /users/{user_id}/teams" => teams::of_user,
@@ -89,9 +100,12 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
     ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
 }
 
+/// The route that stands beside `/api/v4`, not below it.
+pub(crate) const RESPONSE_URL: &str = "/hooks/commands/";
+
 /// Returns true when a route needs no token.
 pub(crate) fn is_public(route: &Route) -> bool {
-    route.name == "GET /system/ping"
+    matches!(route.name, "GET /system/ping" | "POST /hooks/commands/{id}")
 }
 
 fn params(name: &'static str, method: &str, path: &str) -> Option<Params> {

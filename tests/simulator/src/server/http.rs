@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
 use crate::fault::{FaultKind, FaultSubject};
+use crate::hooks::finish_call;
 use crate::rest::middleware::Interception;
 use crate::rest::request::ApiRequest;
 use crate::rest::response::{ApiResponse, route_not_found, unauthorized};
@@ -101,7 +102,9 @@ fn intercept(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Intercep
 /// The path below `/api/v4/`, if it is below the sub-path at all.
 fn api_path(shared: &Shared, path: &str) -> Option<String> {
     let sub_path = shared.lock().options.sub_path.clone();
-    path.strip_prefix(&sub_path)?.strip_prefix(API).map(ToOwned::to_owned)
+    let path = path.strip_prefix(&sub_path)?;
+    let beside = || path.starts_with(router::RESPONSE_URL).then_some(&path[1..]);
+    path.strip_prefix(API).or_else(beside).map(ToOwned::to_owned)
 }
 
 fn find(peer: &Peer, method: &str, path: &str) -> Option<(Route, Params)> {
@@ -128,10 +131,11 @@ async fn run(
     let raw = raw.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let body = serde_json::from_slice(&raw).unwrap_or_default();
     let call = ApiRequest { user: user.unwrap_or_default(), params, query, body, raw, if_none_match };
-    peer.shared.change(|state| match (route.handle)(state, &call) {
+    let answer = peer.shared.change(|state| match (route.handle)(state, &call) {
         Ok(answer) => answer,
         Err(error) => state.error_response(error),
-    })
+    });
+    finish_call(&peer.shared, answer).await
 }
 
 /// Ends the connection in place of the answer, where a fault wants that: then it never returns.

@@ -39,10 +39,4 @@ fn fill(attachment: &mut Map<String, Value>) {
     for field in ["fields", "ts"] {
         attachment.entry(field).or_insert(Value::Null);
     }
-    if let Some(Value::Array(actions)) = attachment.get_mut("actions") {
-        // What an action calls is the server's own business and is not shown.
-        for action in actions.iter_mut().filter_map(Value::as_object_mut) {
-            action.remove("integration");
-        }
-    }
 }

@@ -51,6 +51,8 @@ pub struct Post {
     pub metadata: Value,
     /// True when there are reactions.
     pub has_reactions: bool,
+    /// It is the answer to a slash command: then it lacks `remote_id`.
+    pub(crate) is_answer: bool,
     /// The version in whose form it is sent.
     pub(crate) version: ServerVersion,
 }
@@ -106,6 +108,7 @@ impl Post {
             reply_count: 0,
             metadata: json!({}),
             has_reactions: false,
+            is_answer: options.props.contains_key("from_webhook"),
             version: ServerVersion::default(),
         }
     }

@@ -30,6 +30,7 @@ impl State {
         if self.world.users.get(&post.user_id).is_some_and(|user| user.is_bot) {
             post.props.insert("from_bot".to_owned(), json!("true"));
         }
+        self.take_post_actions(&mut post);
         crate::world::attachment::normalise(&mut post);
         if let Some(key) = &options.pending_post_id {
             let key = (options.user_id.clone(), key.clone());
@@ -99,6 +100,24 @@ impl State {
         self.update_post(id, |post, now| {
             message.clone_into(&mut post.message);
             post.edit_at = now;
+        })
+    }
+
+    /// Replaces a post's text and props, by an edit or by the answer to a button.
+    pub(crate) fn replace_post_row(
+        &mut self,
+        id: &str,
+        message: &str,
+        props: Map<String, Value>,
+    ) -> Option<Post> {
+        let mut post = self.world.posts.get(id)?.clone();
+        (post.props, post.metadata) = (props, json!({}));
+        self.take_post_actions(&mut post);
+        crate::world::attachment::normalise(&mut post);
+        self.update_post(id, |stored, now| {
+            message.clone_into(&mut stored.message);
+            (stored.props, stored.metadata) = (post.props, post.metadata);
+            stored.edit_at = now;
         })
     }
 
@@ -237,6 +256,7 @@ impl State {
         let mut broadcast = Broadcast::user(user);
         channel.clone_into(&mut broadcast.channel_id);
         self.publish("ephemeral_message", &data, &broadcast);
+        self.world.ephemeral.push((user.to_owned(), post.clone()));
         post
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod faults;
 mod files;
 mod fixture;
+mod integrations;
 mod lists;
 mod odd_rows;
 mod proxies;

@@ -3,6 +3,7 @@
 //! The differences are in the package's README, and these tests hold the list to the truth.
 
 mod compare;
+pub(crate) mod integration;
 mod known_differences;
 mod replay;
 mod scenes;
@@ -310,4 +311,20 @@ fn last_post_at() {
             }
         });
     }
+}
+
+#[test]
+fn slash_commands() {
+    let scene = &scenes::SLASH_COMMANDS;
+    let replay = prepared(scene);
+    join(&replay, scene.channel(), scene.bot());
+    replay.run(|_, _, _| ());
+}
+
+#[test]
+fn buttons_and_dialogs() {
+    let scene = &scenes::BUTTONS_AND_DIALOGS;
+    let mut replay = prepared(scene);
+    join_quietly(&mut replay, scene.channel(), scene.bot());
+    replay.run(|_, _, _| ());
 }

@@ -61,7 +61,7 @@ impl<'a> WirePost<'a> {
             file_ids: file_ids(post),
             pending_post_id: &post.pending_post_id,
             // Posts that the server writes itself have none.
-            remote_id: (is_current && post.kind.is_empty()).then_some(""),
+            remote_id: (is_current && post.kind.is_empty() && !post.is_answer).then_some(""),
             reply_count: post.reply_count,
             last_reply_at: 0,
             participants: None,

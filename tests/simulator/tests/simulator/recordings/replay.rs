@@ -7,6 +7,7 @@ use matterhost_simulator::{PostOptions, Simulator, SimulatorBuilder, Timings};
 use serde_json::{Value, json};
 
 use super::compare::{Ids, compare, same_text};
+use super::integration::{Integration, comparable, trigger};
 use super::known_differences::KnownDifferences;
 use crate::client::{Response, Socket, SocketEnd, TIMEOUT, rest};
 
@@ -16,6 +17,13 @@ pub(crate) const ADMIN: &str = "f3em7t6rctr4uk3uix4qhumicr";
 const ADMIN_OWN_CHANGES: &str = "u5wcre5gitgifjsqhe1e5jzd9w";
 /// The admin of the recordings of 11.1.
 pub(crate) const ADMIN_11_1: &str = "qaecr7krifn7dk36x1eesefkha";
+
+/// The recorder's integration, and the server's own address, as the recordings have them.
+const RECORDED_INTEGRATION: &str = "127.0.0.1:18999";
+const RECORDED_SITE: &str = "127.0.0.1:8165";
+
+/// The time that a request and the events that it causes take, in seconds.
+const CAUSED_WITHIN_S: f64 = 0.05;
 
 /// One recording on its way.
 pub(crate) struct Replay {
@@ -34,6 +42,11 @@ pub(crate) struct Replay {
     /// Times of the recording that stand in requests, and what they are here.
     pub(crate) times: HashMap<String, i64>,
     sockets: HashMap<String, Socket>,
+    integration: Integration,
+    /// Recorded requests to it, with their lines, that have not been made yet.
+    hooks: Vec<(usize, Value)>,
+    /// Triggers of the recording, and what they are here.
+    triggers: Vec<(String, String)>,
     scenario: &'static str,
     known_differences: KnownDifferences,
     found: BTreeSet<(usize, String)>,
@@ -55,6 +68,9 @@ impl Replay {
             made: Vec::new(),
             times: HashMap::new(),
             sockets: HashMap::new(),
+            integration: Integration::start(),
+            hooks: Vec::new(),
+            triggers: Vec::new(),
             scenario,
             known_differences: KnownDifferences::of(scenario),
             found: BTreeSet::new(),
@@ -69,12 +85,19 @@ impl Replay {
     pub(crate) fn run(mut self, mut script: impl FnMut(&mut Self, usize, &Value)) {
         let path = format!("{}/../fixtures/wire/{}.jsonl", env!("CARGO_MANIFEST_DIR"), self.scenario);
         let text = fs::read_to_string(path).expect("a recording");
+        let text = text
+            .replace(RECORDED_INTEGRATION, &self.integration.address.to_string())
+            .replace(RECORDED_SITE, &self.simulator.address().to_string())
+            .replace(&encoded(RECORDED_SITE), &encoded(&self.simulator.address().to_string()));
         let mut lines: Vec<(usize, Value)> = text
             .lines()
             .enumerate()
             .map(|(at, line)| (at + 1, serde_json::from_str(line).expect("JSON")))
             .collect();
         self.reorder(&mut lines);
+        if lines.iter().any(|(_, line)| line.get("hook").is_some()) {
+            requests_before_their_events(&mut lines);
+        }
         for at in 0..lines.len() {
             let (number, line) = &lines[at];
             script(&mut self, *number, line);
@@ -103,6 +126,10 @@ impl Replay {
         let conn = line["conn"].as_str().unwrap_or_default().to_owned();
         if let Some(rest) = line.get("rest") {
             self.play_rest(number, &conn, rest);
+            self.compare_hooks();
+        } else if let Some(hook) = line.get("hook") {
+            self.integration.answer_as(hook);
+            self.hooks.push((number, hook.clone()));
         } else if line.get("open").is_some() {
             self.open(&conn, line);
         } else if let Some(text) = line["send"].as_str() {
@@ -118,7 +145,12 @@ impl Replay {
     fn play_rest(&mut self, number: usize, conn: &str, rest: &Value) {
         let method = rest["method"].as_str().expect("a method");
         let path = self.translate(rest["path"].as_str().expect("a path"));
-        let body = Some(self.ids.translate_value(&rest["body"])).filter(|body| !body.is_null());
+        let mut body = self.ids.translate_value(&rest["body"]);
+        let known = self.triggers.iter().find(|(recorded, _)| rest["body"]["trigger_id"] == **recorded);
+        if let Some((_, simulated)) = known {
+            body["trigger_id"] = json!(simulated);
+        }
+        let body = Some(body).filter(|body| !body.is_null());
         let answer = self.rest(conn, method, &path, body.as_ref());
         let headers: serde_json::Map<String, Value> = rest["headers"]
             .as_object()
@@ -136,6 +168,17 @@ impl Replay {
         for part in ["status", "headers"] {
             for path in compare(&recorded[part], &simulated[part], &mut self.ids) {
                 self.differs(number, &format!("{part}{path}"));
+            }
+        }
+    }
+
+    fn compare_hooks(&mut self) {
+        for (number, recorded) in std::mem::take(&mut self.hooks) {
+            let request = self.integration.request();
+            self.triggers.extend(trigger(&recorded).zip(trigger(&request)));
+            let simulated = comparable(&request);
+            for path in compare(&comparable(&recorded), &simulated, &mut self.ids) {
+                self.differs(number, &path);
             }
         }
     }
@@ -214,7 +257,8 @@ impl Replay {
             return;
         }
         let join = (text("channel_id"), post["props"]["addedUserId"].as_str().unwrap_or("").to_owned());
-        if !text("type").is_empty() && !self.joins.contains(&join) {
+        let is_answer = post["props"]["from_webhook"] == "true";
+        if is_answer || (!text("type").is_empty() && !self.joins.contains(&join)) {
             // A request of the recording made it.
             return;
         }
@@ -293,4 +337,26 @@ impl Replay {
     fn differs(&mut self, number: usize, path: &str) {
         self.found.insert((number, path.trim_start_matches('.').to_owned()));
     }
+}
+
+/// Puts each request before the events that it caused: those were recorded when they came, it with its answer.
+fn requests_before_their_events(lines: &mut [(usize, Value)]) {
+    let time = |line: &Value| line["t"].as_f64().expect("a time");
+    for at in 0..lines.len() {
+        let mut at = at;
+        let is_request = lines[at].1.get("rest").is_some();
+        while is_request && at > 0 {
+            let (before, request) = (&lines[at - 1].1, &lines[at].1);
+            if before.get("recv").is_none() || time(request) - time(before) > CAUSED_WITHIN_S {
+                break;
+            }
+            lines.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+/// An address as a form has it.
+fn encoded(address: &str) -> String {
+    address.replace(':', "%3A")
 }

@@ -323,3 +323,21 @@ pub(crate) const LAST_POST_AT: [Scene; 2] = [
         lines: &[9],
     },
 ];
+
+const HOOKS_TEAM_11_1: Named = ("team-gydiit", "98orcujsoibjzeogxjdabspahr", "");
+
+pub(crate) const SLASH_COMMANDS: Scene = Scene {
+    scenario: "11.1/slash_commands",
+    team: HOOKS_TEAM_11_1,
+    channels: &[("chan-kpbqyg", "6brqgaeuupn65ncg1ywigb6swa", "O")],
+    bots: &[("bot", "49y1nm7jn38zfcyu8bkrjj6h5h", "bot")],
+    ..EMPTY
+};
+
+pub(crate) const BUTTONS_AND_DIALOGS: Scene = Scene {
+    scenario: "11.1/buttons_and_dialogs",
+    team: HOOKS_TEAM_11_1,
+    channels: &[("chan-oxlwyl", "1pkzmfpxy38firn7jzheoy3ddc", "O")],
+    bots: &[("bot-usvjxn", "z3dfoaz33tgqzry8io3h1c1o8c", "bot")],
+    ..EMPTY
+};
