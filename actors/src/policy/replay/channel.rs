@@ -1,4 +1,5 @@
 mod channel_changes;
+mod membership;
 
 use std::collections::HashMap;
 
@@ -189,16 +190,6 @@ impl ChannelState {
         self.open.insert(change, if is_beyond { Position::BeyondHole } else { Position::InRun });
     }
 
-    /// Records that the last acknowledged post was made while the account was out.
-    pub(super) fn was_out(&mut self) {
-        self.was_out = true;
-    }
-
-    /// True if the account may not have been a member at the cursor.
-    pub(super) fn has_unknown_begin(&self) -> bool {
-        self.membership == Membership::Joining || (self.membership == Membership::Member && self.was_out)
-    }
-
     /// True if a part of the channel could not be read.
     pub(super) fn has_hole(&self) -> bool {
         self.hole.is_some()
@@ -259,9 +250,14 @@ impl ChannelState {
     /// Records that the round could not read the channel: its cursor stays until a later one has.
     pub(super) fn skipped(&mut self) {
         self.round = RoundPart::None;
-        self.hole.get_or_insert_default();
+        self.add_hole();
         // What an earlier round has read and is not acknowledged yet does not fill this hole.
         self.deferred.fill_hole = false;
+    }
+
+    /// Records that earlier posts of the channel may be missing, until a round has read it.
+    pub(super) fn add_hole(&mut self) {
+        self.hole.get_or_insert_default();
     }
 
     /// Counts a refused round, and returns the number in a row.
@@ -303,6 +299,10 @@ impl ChannelState {
     /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
     /// record.
     pub(super) fn fetched(&mut self, bounds: TimeBounds) -> bool {
+        if self.round == RoundPart::None {
+            // It came after the listing.
+            return false;
+        }
         let (before, had_hole) = ((self.settled, self.edits.until()), self.hole.is_some());
         self.refusals = 0;
         self.reading = Reading::IfNews;
@@ -333,40 +333,6 @@ impl ChannelState {
         }
         self.newest_activity = self.newest_activity.min(latest);
         is_later
-    }
-
-    /// Ends the membership once all admitted changes are acknowledged.
-    pub(super) fn leave(&mut self, bounds: TimeBounds) {
-        self.deferred.leave = true;
-        self.settle_if_idle(bounds);
-    }
-
-    /// Records that the server sent a post of the channel: the account is a member, whatever was received before.
-    /// Returns true if that ended its absence.
-    pub(super) fn returned(&mut self) -> bool {
-        let was_leaving =
-            self.open.remove(&Change::Left).is_some() | std::mem::take(&mut self.deferred.leave);
-        let had_left = self.membership == Membership::Left;
-        if had_left {
-            self.membership = Membership::Member;
-        }
-        was_leaving || had_left
-    }
-
-    /// Starts a new membership, whose posts are later than `begin`. If the former one ended about then or has a hole, reading
-    /// goes on there: posts may become visible late, and those about leave and return tell what lies between.
-    pub(super) fn rejoin(&mut self, begin: i64, bounds: TimeBounds) {
-        self.deferred.leave = false;
-        let newest = self.cursor.newest(bounds.latest);
-        if self.hole.is_some() || begin <= newest.saturating_add(bounds.overlap_ms) {
-            let is_known = self.hole.is_some() || self.cursor.anchor().post().is_some();
-            self.membership = if is_known { Membership::Member } else { Membership::Joining };
-            return;
-        }
-        self.cursor = Cursor::at(begin, bounds.overlap_ms);
-        self.edits.advance_to(begin);
-        self.membership = Membership::Joining;
-        self.is_recorded = false;
     }
 
     fn settle_if_idle(&mut self, bounds: TimeBounds) {

@@ -249,13 +249,18 @@ impl ReplayState {
 
     fn admit_change(&mut self, channel: &ChannelId, change: &Change, is_fetched: bool) -> bool {
         let bounds = self.bounds();
-        let Self { channels, account, recent, dirty, .. } = self;
+        let Self { channels, account, recent, dirty, listing_is_complete, .. } = self;
         // Look up first: the key is cloned only for a new channel.
         let state = match channels.get_mut(channel) {
             Some(state) => state,
-            None => channels
-                .entry(channel.clone())
-                .or_insert_with(|| new_unlisted_channel(account, change, bounds)),
+            None => {
+                let mut state = new_unlisted_channel(account, change, bounds);
+                if !*listing_is_complete {
+                    // The listing may have lacked the channel and its earlier posts.
+                    state.add_hole();
+                }
+                channels.entry(channel.clone()).or_insert(state)
+            }
         };
         if state.knows(change) {
             if !is_fetched && matches!(change, Change::Posted(_)) && state.returned() {
