@@ -253,14 +253,9 @@ impl ReplayState {
         // Look up first: the key is cloned only for a new channel.
         let state = match channels.get_mut(channel) {
             Some(state) => state,
-            None => {
-                let mut state = new_unlisted_channel(account, change, bounds);
-                if !*listing_is_complete {
-                    // The listing may have lacked the channel and its earlier posts.
-                    state.add_hole();
-                }
-                channels.entry(channel.clone()).or_insert(state)
-            }
+            None => channels
+                .entry(channel.clone())
+                .or_insert_with(|| new_unlisted_channel(account, change, bounds, *listing_is_complete)),
         };
         if state.knows(change) {
             if !is_fetched && matches!(change, Change::Posted(_)) && state.returned() {

@@ -10,18 +10,24 @@ use super::{
 use crate::model::{AccountRecord, Change};
 
 /// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
-/// post: an earlier post may become visible later (fact 23).
+/// post: an earlier post may become visible later (fact 23). If that listing was incomplete, it may have lacked the channel,
+/// so that the posts between them must be read.
 pub(super) fn new_unlisted_channel(
     account: &AccountRecord,
     change: &Change,
     bounds: TimeBounds,
+    listing_is_complete: bool,
 ) -> ChannelState {
     let first = match change {
         Change::Posted(post) => post.create_at.min(bounds.latest).saturating_sub(1),
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    ChannelState::starting_at(begin, begin, Membership::Joining, bounds.overlap_ms)
+    let mut state = ChannelState::starting_at(begin, begin, Membership::Joining, bounds.overlap_ms);
+    if !listing_is_complete {
+        state.add_hole();
+    }
+    state
 }
 
 /// Creates a channel that no earlier listing contained.
