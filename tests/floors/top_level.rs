@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, fs, process::Command};
 
 use crate::{assert_none, sources::repository_root};
 
-const ENTRIES: [&str; 12] = [
+const ENTRIES: [&str; 15] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "actors",
     "benches",
     "clippy.toml",
