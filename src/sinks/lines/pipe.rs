@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 /// The longest text that a pipe takes whole or not at all (`PIPE_BUF` of Linux).
 const WHOLE_BYTES: usize = 4096;
@@ -12,8 +12,9 @@ const WHOLE_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Pipe {
     pipe: OwnedFd,
-    /// Held while a line is written that may be cut into parts.
-    writing: Mutex<()>,
+    /// Held exclusively while a line is written that may be cut into parts. Lines that are written whole share it: the pipe
+    /// keeps them apart.
+    writing: RwLock<()>,
 }
 
 impl Pipe {
@@ -26,17 +27,17 @@ impl Pipe {
         if !is_pipe || cfg!(not(target_os = "linux")) {
             return None;
         }
-        Some(Self { pipe: output.try_clone_to_owned().ok()?, writing: Mutex::new(()) })
+        Some(Self { pipe: output.try_clone_to_owned().ok()?, writing: RwLock::new(()) })
     }
 
     /// Waits until no line is being written, and keeps others from it.
-    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock()
+    pub(super) fn lock(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writing.write()
     }
 
     /// Writes a line, whole. Returns false, and has written nothing, if that is not possible without waiting.
     pub(super) fn write_at_once(&self, line: &str) -> bool {
-        let Some(_alone) = self.writing.try_lock() else { return false };
+        let Some(_whole) = self.writing.try_read() else { return false };
         line.len() <= WHOLE_BYTES && self.write(line.as_bytes())
     }
 
@@ -90,6 +91,14 @@ mod tests {
         let writing = output.lock();
         assert!(!output.write_at_once("a\n"));
         drop(writing);
+        assert!(output.write_at_once("a\n"));
+    }
+
+    #[test]
+    fn short_lines_do_not_wait_for_each_other() {
+        let (_reader, writer) = pipe().unwrap();
+        let output = Pipe::open(&writer).unwrap();
+        let _another = output.writing.read();
         assert!(output.write_at_once("a\n"));
     }
 
