@@ -112,6 +112,7 @@ impl Config {
         self.log.format = running.log.format;
         self.log.otlp_endpoint.clone_from(&running.log.otlp_endpoint);
         self.host.arbiters = running.host.arbiters;
+        self.host.accounts_per_arbiter = running.host.accounts_per_arbiter;
         self
     }
 

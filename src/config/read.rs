@@ -136,6 +136,7 @@ fn read(
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,
+        accounts_per_arbiter: host.accounts_per_arbiter,
     };
     let shutdown_deadline = host.shutdown_deadline;
     Config {

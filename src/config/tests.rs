@@ -66,9 +66,21 @@ fn the_least_there_can_be_is_a_server_and_an_account() {
     assert_eq!(config.accounts[0].server.as_str(), "main");
     let mut defaults = HostSettings::default();
     defaults.replies.deadline = Duration::from_secs(900);
+    defaults.accounts_per_arbiter = 50;
     assert_eq!(config.host, defaults);
     assert!(config.warnings.is_empty());
     assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn a_given_number_of_arbiters_shares_the_accounts_from_the_first_on() {
+    let of = |text: &str| {
+        let config = Config::load(&Dir::new().sources(&format!("{GOOD}{text}")), None).unwrap();
+        (config.host.arbiters, config.host.accounts_per_arbiter)
+    };
+    let cores = HostSettings::default().arbiters;
+    assert_eq!((of(""), of("[host]\narbiters = 0\n")), ((cores, 50), (cores, 50)));
+    assert_eq!(of("[host]\narbiters = 3\n"), (3, 0));
 }
 
 #[test]

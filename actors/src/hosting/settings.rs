@@ -28,6 +28,8 @@ pub struct HostSettings {
     pub stop_deadline: Duration,
     /// Arbiters (threads) that accounts are spread over; 0 puts all accounts on the Supervisor's own.
     pub arbiters: usize,
+    /// The accounts that an Arbiter takes before the next one is used; 0 spreads the accounts from the first on.
+    pub accounts_per_arbiter: usize,
 }
 
 /// The settings that an account may have for itself.
@@ -196,6 +198,8 @@ impl Default for HostSettings {
             // Stopping takes one message and a close frame; a Connection that takes longer hangs.
             stop_deadline: Duration::from_secs(5),
             arbiters: std::thread::available_parallelism().map_or(1, usize::from),
+            // A bot may run code of its own there, and should have its thread for itself if it can.
+            accounts_per_arbiter: 0,
         }
     }
 }

@@ -90,7 +90,7 @@ impl Supervisor {
     /// Returns a Supervisor without accounts; start it with [`Actor::start`].
     pub fn new(settings: HostSettings) -> Self {
         Self {
-            pool: ArbiterPool::new(settings.arbiters),
+            pool: ArbiterPool::new(settings.arbiters, settings.accounts_per_arbiter),
             settings: Arc::new(settings),
             observer: Observer::default(),
             servers: HashMap::new(),

@@ -120,7 +120,7 @@ fn log(a: &LogConfig, b: &LogConfig) -> Keys {
 
 fn host(a: &Config, b: &Config) -> Keys {
     compare!(a, b;
-        "arbiters": |s: &Config| s.host.arbiters => NextStart,
+        "arbiters": |s: &Config| (s.host.arbiters, s.host.accounts_per_arbiter) => NextStart,
         "hello_timeout": |s: &Config| s.host.hello_timeout => NextConnection,
         "stop_deadline": |s: &Config| s.host.stop_deadline => Immediate,
         "shutdown_deadline": |s: &Config| s.shutdown_deadline => Immediate,

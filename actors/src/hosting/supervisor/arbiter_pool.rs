@@ -6,6 +6,8 @@ use actix::{Actor, Addr, Arbiter, Context};
 #[derive(Debug)]
 pub(super) struct ArbiterPool {
     arbiters: Vec<PooledArbiter>,
+    /// The accounts that an Arbiter takes before the next one is used.
+    fill: usize,
 }
 
 #[derive(Debug)]
@@ -21,23 +23,33 @@ struct PooledArbiter {
 pub(super) struct ArbiterSlot(Option<(usize, u64)>);
 
 impl ArbiterPool {
-    pub(super) fn new(arbiters: usize) -> Self {
+    /// Creates a pool. Each Arbiter takes `fill` accounts before the next one is used.
+    pub(super) fn new(arbiters: usize, fill: usize) -> Self {
         Self {
             arbiters: (0..arbiters)
                 .map(|_| PooledArbiter { arbiter: Arbiter::new(), accounts: 0, epoch: 0 })
                 .collect(),
+            fill,
         }
     }
 
-    /// Assigns an account to the Arbiter with the fewest accounts, after replacing dead Arbiters.
+    /// Assigns an account to the first Arbiter that is not filled, else to the one with the fewest accounts, after
+    /// replacing dead Arbiters. One thread that finds several sockets ready costs less than two that wake for one each.
     pub(super) fn assign(&mut self) -> ArbiterSlot {
         for entry in &mut self.arbiters {
             if !is_alive(&entry.arbiter) {
                 entry.replace();
             }
         }
-        let fewest = self.arbiters.iter_mut().enumerate().min_by_key(|(_, entry)| entry.accounts);
-        ArbiterSlot(fewest.map(|(index, entry)| {
+        let fill = self.fill;
+        let unfilled = self.arbiters.iter().position(|entry| entry.accounts < fill);
+        let mut candidates = self.arbiters.iter_mut().enumerate().skip(unfilled.unwrap_or_default());
+        let chosen = if unfilled.is_some() {
+            candidates.next()
+        } else {
+            candidates.min_by_key(|(_, entry)| entry.accounts)
+        };
+        ArbiterSlot(chosen.map(|(index, entry)| {
             entry.accounts += 1;
             (index, entry.epoch)
         }))
@@ -100,4 +112,44 @@ impl PooledArbiter {
 
 fn is_alive(arbiter: &Arbiter) -> bool {
     arbiter.spawn_fn(|| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the number of accounts of each Arbiter.
+    fn accounts(pool: &ArbiterPool) -> Vec<usize> {
+        pool.arbiters.iter().map(|entry| entry.accounts).collect()
+    }
+
+    #[actix::test]
+    async fn arbiters_are_filled_one_after_the_other_and_then_evenly() {
+        let mut pool = ArbiterPool::new(2, 3);
+        let first = pool.assign();
+        for expected in [[1, 0], [2, 0], [3, 0], [3, 1], [3, 2], [3, 3], [4, 3], [4, 4]] {
+            assert_eq!(accounts(&pool), expected);
+            pool.assign();
+        }
+        pool.release(first);
+        assert_eq!(accounts(&pool), [4, 4]);
+        pool.stop();
+        let mut pool = ArbiterPool::new(2, 0);
+        pool.assign();
+        pool.assign();
+        assert_eq!(accounts(&pool), [1, 1], "spread from the first on");
+        pool.stop();
+    }
+
+    #[actix::test]
+    async fn a_dead_arbiter_is_replaced_before_it_is_filled() {
+        let mut pool = ArbiterPool::new(1, 3);
+        let slot = pool.assign();
+        pool.replace_hung(slot);
+        assert!(!pool.is_alive(slot));
+        let next = pool.assign();
+        assert!(pool.is_alive(next));
+        assert_eq!(accounts(&pool), [1]);
+        pool.stop();
+    }
 }

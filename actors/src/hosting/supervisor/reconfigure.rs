@@ -41,7 +41,7 @@ pub struct ChangeServer {
 }
 
 /// Changes the settings of all accounts. No socket ends: `hello_timeout` and `delivery.queue` apply from each account's
-/// next Connection on, `arbiters` is ignored, all else applies at once.
+/// next Connection on, `arbiters` and `accounts_per_arbiter` are ignored, all else applies at once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ChangeSettings(pub HostSettings);
@@ -122,7 +122,8 @@ impl Handler<ChangeSettings> for Supervisor {
 
     fn handle(&mut self, ChangeSettings(settings): ChangeSettings, _: &mut Self::Context) {
         // The pool keeps its size.
-        let settings = Arc::new(HostSettings { arbiters: self.settings.arbiters, ..settings });
+        let HostSettings { arbiters, accounts_per_arbiter, .. } = *self.settings;
+        let settings = Arc::new(HostSettings { arbiters, accounts_per_arbiter, ..settings });
         for server in self.servers.values() {
             server.loop_guard.set_limit(settings.replies.loop_limit);
             if settings.health.poll_interval != self.settings.health.poll_interval {
