@@ -110,6 +110,11 @@ impl Cursor {
     }
 
     fn newest_until(&self, latest: i64) -> Option<i64> {
+        // Nearly always none is later, and then no bound has to be made.
+        let newest = self.since.posts().last()?;
+        if newest.0 <= latest {
+            return Some(newest.0);
+        }
         let end = (latest.saturating_add(1), PostId::default());
         self.since.posts().range(..end).next_back().map(|(create_at, _)| *create_at)
     }

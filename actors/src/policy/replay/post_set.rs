@@ -19,6 +19,8 @@ pub(super) struct PostSet {
 /// The difference from the last saved state.
 #[derive(Debug, Clone)]
 enum Unsaved {
+    /// The added posts may include some that have left again: to look for each that leaves would cost a flood of posts, all
+    /// within the overlap, as many comparisons as there are.
     Update(PostsUpdate),
     /// The difference is not smaller than the set, or no update can express it.
     All,
@@ -38,19 +40,20 @@ impl PostSet {
         if !self.posts.insert(post.clone()) {
             return;
         }
-        let most = self.posts.len().max(ALWAYS_AN_UPDATE);
-        self.change(|update| {
+        let (posts, most) = (&self.posts, self.posts.len().max(ALWAYS_AN_UPDATE));
+        change(&mut self.unsaved, |update| {
             update.added.push(post);
-            update.added.len() <= most
+            if update.added.len() > 2 * most {
+                update.added.retain(|post| posts.contains(post));
+            }
+            update.added.len() <= 2 * most
         });
     }
 
     /// Removes the first post.
     pub(super) fn pop_first(&mut self) -> Option<(i64, PostId)> {
         let post = self.posts.pop_first()?;
-        self.change(|update| {
-            // A post that is added and removed at once never reaches the store.
-            update.added.retain(|added| *added != post);
+        change(&mut self.unsaved, |update| {
             update.removed_until = update.removed_until.take().max(Some(post.clone()));
             true
         });
@@ -59,7 +62,7 @@ impl PostSet {
 
     /// Removes the last post, which happens only in a flood of posts dated into the future.
     pub(super) fn pop_last(&mut self) -> Option<(i64, PostId)> {
-        self.change(|_| false);
+        change(&mut self.unsaved, |_| false);
         self.posts.pop_last()
     }
 
@@ -72,7 +75,14 @@ impl PostSet {
     pub(super) fn update(&self) -> Option<PostsUpdate> {
         match self.unsaved.as_deref() {
             None => Some(PostsUpdate::default()),
-            Some(Unsaved::Update(update)) => Some(update.clone()),
+            Some(Unsaved::Update(update)) => {
+                // A post that is added and removed at once never reaches the store.
+                let added = update.added.iter().filter(|post| self.posts.contains(post));
+                Some(PostsUpdate {
+                    removed_until: update.removed_until.clone(),
+                    added: added.cloned().collect(),
+                })
+            }
             Some(Unsaved::All) => None,
         }
     }
@@ -81,14 +91,37 @@ impl PostSet {
     pub(super) fn set_saved(&mut self) {
         self.unsaved = None;
     }
+}
 
-    /// Records a change with a function that returns false if no update can express it.
-    fn change(&mut self, record: impl FnOnce(&mut PostsUpdate) -> bool) {
-        let unsaved = self.unsaved.get_or_insert_with(|| Box::new(Unsaved::Update(PostsUpdate::default())));
-        if let Unsaved::Update(update) = &mut **unsaved
-            && !record(update)
-        {
-            **unsaved = Unsaved::All;
+/// Records a change with a function that returns false if no update can express it.
+fn change(unsaved: &mut Option<Box<Unsaved>>, record: impl FnOnce(&mut PostsUpdate) -> bool) {
+    let unsaved = unsaved.get_or_insert_with(|| Box::new(Unsaved::Update(PostsUpdate::default())));
+    if let Unsaved::Update(update) = &mut **unsaved
+        && !record(update)
+    {
+        **unsaved = Unsaved::All;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(n: usize) -> (i64, PostId) {
+        (i64::try_from(n).unwrap(), format!("p{n}").as_str().into())
+    }
+
+    #[test]
+    fn an_update_has_only_the_posts_that_are_left() {
+        let mut set = PostSet::restore((0..10).map(post).collect());
+        for n in 10..10_000 {
+            set.insert(post(n));
+            set.pop_first();
+            let Some(Unsaved::Update(update)) = set.unsaved.as_deref() else { panic!("no update") };
+            assert!(update.added.len() <= 2 * ALWAYS_AN_UPDATE);
         }
+        let update = set.update().unwrap();
+        assert_eq!(update.removed_until, Some(post(9_989)));
+        assert_eq!(update.added, (9_990..10_000).map(post).collect::<Vec<_>>());
     }
 }
