@@ -303,7 +303,9 @@ impl ChannelState {
             // It came after the listing.
             return false;
         }
-        let (before, had_hole) = ((self.settled, self.edits.until()), self.hole.is_some());
+        // Edits leave their set from its beginning, also when its time stays: they were late.
+        let known = |state: &Self| (state.settled, state.edits.until(), state.edits.since().next().cloned());
+        let (before, had_hole) = (known(self), self.hole.is_some());
         self.refusals = 0;
         self.reading = Reading::IfNews;
         self.deferred.fill_hole = had_hole;
@@ -314,7 +316,7 @@ impl ChannelState {
             self.due = false;
         }
         self.settle_if_idle(bounds);
-        before != (self.settled, self.edits.until()) || had_hole
+        before != known(self) || had_hole
     }
 
     /// Moves everything back to a time that is later than the latest possible one. Returns true if that changed the

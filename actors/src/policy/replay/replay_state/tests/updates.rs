@@ -77,6 +77,16 @@ proptest! {
     }
 }
 
+#[test]
+fn a_late_edit_that_a_round_forgets_is_forgotten_in_the_store() {
+    let (mut replay, mut kept) = (started(&[("c", 1_000)]), Records::default());
+    let list = |at| Step::List(at);
+    for step in [list(2_140), Step::Receive(edited(1_000, "p0")), Step::Save, list(1_000), Step::Save] {
+        take(&mut replay, step, &mut kept);
+    }
+    assert!(kept.channels[&"c".into()].edits.is_empty());
+}
+
 fn update_of(replay: &mut ReplayState) -> ChannelUpdate {
     match replay.take_changes().channels.remove(&"c".into()) {
         Some(ChannelChange::Update(update)) => *update,
