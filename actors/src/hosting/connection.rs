@@ -10,6 +10,7 @@ mod permitted_frames;
 mod ping;
 mod post_change;
 mod reconfigure;
+mod repeated_posts;
 
 use std::{
     rc::Rc,

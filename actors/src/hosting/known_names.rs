@@ -24,6 +24,13 @@ struct Names {
     users: HashMap<UserId, Arc<str>>,
 }
 
+/// The names of an event, each if it is known.
+pub(super) struct EventNames {
+    pub(super) channel: Option<Arc<ChannelInfo>>,
+    /// The author of the post, or the user who reacted.
+    pub(super) sender: Option<Arc<str>>,
+}
+
 /// The members of a live `posted` that describe its channel and its author.
 #[derive(Default, Deserialize)]
 struct PostedNames<'a> {
@@ -48,6 +55,13 @@ impl Directory {
     /// Returns the name of a user, if it is known.
     pub(super) fn username(&self, id: &UserId) -> Option<Arc<str>> {
         self.0.read().users.get(id).cloned()
+    }
+
+    /// Returns the names of an event.
+    pub(super) fn event_names(&self, channel: &ChannelId, author: Option<&UserId>) -> EventNames {
+        let names = self.0.read();
+        let sender = author.and_then(|id| names.users.get(id).cloned());
+        EventNames { channel: names.channels.get(channel).cloned(), sender }
     }
 
     /// Returns the users whose names are not known, each once.

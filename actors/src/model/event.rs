@@ -61,11 +61,11 @@ pub struct ChannelInfo {
     pub team_id: Box<str>,
 }
 
-/// The envelope of an event, parsed once.
+/// The envelope of an event, parsed once. Accounts that receive the same post at the same time share its texts.
 #[derive(Debug, Clone)]
 pub struct EventBody {
     /// The event's name, such as `posted`.
-    pub event: Box<str>,
+    pub event: Arc<str>,
     /// The channel of the event; empty if it belongs to none.
     pub channel_id: ChannelId,
     /// The change that can also be fetched, and must not be delivered twice.
@@ -73,9 +73,9 @@ pub struct EventBody {
     /// The sequence number on the connection (fact 14); 0 for a fetched event.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
-    pub data: Box<str>,
+    pub data: Arc<str>,
     /// The member `broadcast` of the envelope, byte for byte.
-    pub broadcast: Box<str>,
+    pub broadcast: Arc<str>,
 }
 
 /// A change in a channel that can also be fetched later.

@@ -37,6 +37,51 @@ fn live_events_reach_the_sink_in_order() {
 }
 
 #[test]
+fn a_post_that_several_accounts_receive_keeps_each_accounts_view() {
+    let mut settings = settings();
+    settings.delivery.skip_own = false;
+    run_paused(settings, unlimited_rate(), async |harness| {
+        let bots = ["a", "b", "c"];
+        for bot in bots {
+            harness.ready(bot).await;
+        }
+        // The numbers of the sockets differ, and their texts are shared.
+        harness.fake.server_socket("b").event("typing", "c1", "{}");
+        let post = |id: &str| {
+            let post = format!(
+                r#"{{\"id\":\"{id}\",\"create_at\":9000,\"user_id\":\"id-b\",\"channel_id\":\"c1\"}}"#
+            );
+            let names = r#""channel_type":"O","channel_name":"town","sender_name":"@b""#;
+            format!(r#"{{{names},"post":"{post}"}}"#)
+        };
+        for id in ["p1", "p2"] {
+            bots.map(|bot| harness.fake.server_socket(bot).event("posted", "c1", &post(id)));
+        }
+        harness.sink.wait_for_changes(6, |_| true).await;
+        let events = harness.sink.events();
+        let mut seen: Vec<_> = events
+            .iter()
+            .filter(|event| &*event.body.event == "posted")
+            .map(|event| {
+                (event.account.as_str(), event.body.seq, event.id(), event.own, event.sender.as_deref())
+            })
+            .collect();
+        seen.sort_unstable();
+        let of = |bot, first, own| {
+            let event = move |seq, id: &str| (bot, seq, id.to_owned(), own, Some("b"));
+            [event(first, "p1"), event(first + 1, "p2")]
+        };
+        assert_eq!(seen, [of("a", 1, false), of("b", 2, true), of("c", 1, false)].concat());
+        let data = |id: &str| {
+            let events = events.iter().filter(move |event| event.id() == id);
+            events.map(|event| event.body.data.as_ptr()).collect::<std::collections::HashSet<_>>()
+        };
+        assert_eq!((data("p1").len(), data("p2").len()), (1, 1), "each is read and kept once");
+        assert_eq!(bots.map(|bot| harness.count(bot, "sequence_gap")), [0; 3]);
+    });
+}
+
+#[test]
 fn a_sink_that_is_slow_for_minutes_does_not_make_a_bot_silent() {
     run_paused(queue_of(4), unlimited_rate(), async |harness| {
         harness.sink.set_behavior(SinkBehavior::Delayed(60 * SECOND));

@@ -1,15 +1,22 @@
 //! The handling of a socket's frames.
 
 use actix::{Context, StreamHandler};
+use bytestring::ByteString;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Connection, Phase, connect::Baseline, now, permitted_frames::FrameEvent, post_change, wall_clock,
+    Connection, Phase,
+    connect::Baseline,
+    now,
+    permitted_frames::FrameEvent,
+    post_change,
+    repeated_posts::{self, ReadPost},
+    wall_clock,
 };
 use crate::{
-    hosting::{delivery::Deliver, supervisor::SiblingSawChange},
+    hosting::{delivery::Deliver, known_names::EventNames, supervisor::SiblingSawChange},
     mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
-    model::{CloseReason, Event, Excerpt, Fact},
+    model::{CloseReason, Event, EventBody, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
 };
 
@@ -53,17 +60,19 @@ impl Connection {
         }
     }
 
-    fn on_text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
-        match mattermost::parse_frame(text) {
-            Ok(incoming) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.unreadable_frames = 0;
-                }
-                match incoming {
-                    Incoming::Event(envelope) => self.on_event(&envelope, permit, ctx),
-                    Incoming::Reply(reply) => self.on_reply(&reply, ctx),
-                }
+    fn on_text(&mut self, text: &ByteString, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        if let Some(ReadPost { author, body }) = repeated_posts::recall(text) {
+            let names = self.context.directory.event_names(&body.channel_id, Some(&author));
+            // Else the names are learned from the post: those of another server may not do.
+            if names.channel.is_some() && names.sender.is_some() {
+                let own = self.baseline.as_ref().is_some_and(|baseline| baseline.user == author);
+                self.on_number(body.seq, ctx);
+                return self.deliver(body, names, own, permit);
             }
+        }
+        match mattermost::parse_frame(text) {
+            Ok(Incoming::Event(envelope)) => self.on_event(text, &envelope, permit, ctx),
+            Ok(Incoming::Reply(reply)) => self.on_reply(&reply, ctx),
             Err(error) => self.on_unreadable(&error, ctx),
         }
     }
@@ -81,6 +90,7 @@ impl Connection {
 
     fn on_event(
         &mut self,
+        text: &ByteString,
         envelope: &EventEnvelope<'_>,
         permit: OwnedSemaphorePermit,
         ctx: &mut Context<Self>,
@@ -88,38 +98,46 @@ impl Connection {
         if envelope.event == "hello" {
             self.on_hello_event(envelope, ctx);
         }
-        let Some(socket) = &mut self.socket else { return };
-        if let SequenceCheck::Gap { expected } = socket.sequence.observe(envelope.seq) {
-            self.observe(Fact::SequenceGap { expected, got: envelope.seq });
-            self.catch_up_again(ctx);
-        }
+        self.on_number(envelope.seq, ctx);
         self.watch_own_account(envelope, ctx);
-        self.deliver(envelope, permit);
+        let me = self.baseline.as_ref().map(|baseline| &baseline.user);
+        let mut post_change = post_change::parse_post_change(envelope, me);
+        let (own, author) = (post_change.own, post_change.author.take());
+        let body = post_change.into_body(envelope);
+        repeated_posts::remember(text, author.as_ref(), &body);
+        let directory = &self.context.directory;
+        directory.learn(envelope, &body.channel_id, author.as_ref());
+        let names = directory.event_names(&body.channel_id, author.as_ref());
+        self.deliver(body, names, own, permit);
     }
 
-    fn deliver(&self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit) {
+    /// Checks the number of an event, which is the first sign of missing ones.
+    fn on_number(&mut self, seq: u64, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        socket.unreadable_frames = 0;
+        if let SequenceCheck::Gap { expected } = socket.sequence.observe(seq) {
+            self.observe(Fact::SequenceGap { expected, got: seq });
+            self.catch_up_again(ctx);
+        }
+    }
+
+    fn deliver(&self, body: EventBody, names: EventNames, own: bool, permit: OwnedSemaphorePermit) {
         let Some(socket) = &self.socket else { return };
         let received_at = wall_clock();
-        let post_change =
-            post_change::parse_post_change(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
-        let user = self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default();
         self.context.stats.record_event(received_at);
-        let channel_id = post_change.channel.clone().unwrap_or_else(|| envelope.channel_id());
-        let directory = &self.context.directory;
-        directory.learn(envelope, &channel_id, post_change.author.as_ref());
         let event = Event {
             account: self.context.account.clone(),
             server: self.context.server.clone(),
-            user,
-            channel: directory.channel(&channel_id),
-            sender: post_change.author.as_ref().and_then(|author| directory.username(author)),
+            user: self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default(),
+            channel: names.channel,
+            sender: names.sender,
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
             received_at,
             recovered: false,
             last_recovered: false,
-            own: post_change.own,
-            body: post_change.into_body(envelope),
+            own,
+            body,
         };
         self.delivery.do_send(Deliver { event, permit });
     }
@@ -150,6 +168,7 @@ impl Connection {
 
     fn on_reply(&mut self, reply: &SocketReply<'_>, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
+        socket.unreadable_frames = 0;
         let took = reply.seq_reply.and_then(|seq| socket.ping_monitor.reply_received(now(), seq));
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
             let error = reply
