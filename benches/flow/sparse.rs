@@ -44,6 +44,7 @@ struct Size {
 #[derive(Clone, Copy)]
 struct Names {
     cpu: &'static str,
+    idle: &'static str,
     store_share: &'static str,
     switches: &'static str,
     calls: &'static str,
@@ -54,6 +55,8 @@ struct Names {
 #[derive(Clone, Copy)]
 struct EventCost {
     cpu: f64,
+    /// The part of the time that passes without posts, too: pings, polls and timers.
+    idle: f64,
     store_share: f64,
     switches: f64,
     calls: Option<f64>,
@@ -64,6 +67,7 @@ macro_rules! names {
     ($name:literal) => {
         Names {
             cpu: concat!($name, "-cpu"),
+            idle: concat!($name, "-idle"),
             store_share: concat!($name, "-store"),
             switches: concat!($name, "-switches"),
             calls: concat!($name, "-calls"),
@@ -158,8 +162,11 @@ fn measure(
     // Warm up: a post a second is the first in each channel.
     post(server, size, size.posts_a_second)?;
     settle(&client, prints.then_some(u64::from(size.posts_a_second) * bots))?;
+    let idle = ProcessCost::read(client.id())?;
+    sleep(SETTLE);
     let posts = size.posts_a_second * size.seconds;
     let before = ProcessCost::read(client.id())?;
+    let idle = before.since(idle).cpu.as_secs_f64() / SETTLE.as_secs_f64();
     let calls = count_system_calls(client.id(), Duration::from_secs(size.seconds.into()));
     post(server, size, posts)?;
     settle(&client, prints.then_some(u64::from(size.posts_a_second + posts) * bots))?;
@@ -167,7 +174,7 @@ fn measure(
     let calls = calls.and_then(|calls| calls());
     #[expect(clippy::cast_precision_loss, reason = "some ten thousand")]
     let events = (u64::from(posts) * bots) as f64;
-    Ok(Some(EventCost::new(cost, calls, events)))
+    Ok(Some(EventCost::new(cost, idle * f64::from(size.seconds), calls, events)))
 }
 
 /// Posts at the given rate. The author is the one bot that no client hosts.
@@ -203,10 +210,11 @@ fn settle(client: &Client, posts: Option<u64>) -> anyhow::Result<()> {
 
 impl EventCost {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    fn new(cost: ProcessCost, calls: Option<f64>, events: f64) -> Self {
+    fn new(cost: ProcessCost, idle: f64, calls: Option<f64>, events: f64) -> Self {
         let cpu = cost.cpu.as_secs_f64();
         Self {
             cpu: cpu * 1e6 / events,
+            idle: idle * 1e6 / events,
             store_share: cost.store_cpu.as_secs_f64() / cpu,
             switches: cost.voluntary_switches as f64 / events,
             calls: calls.map(|calls| calls / events),
@@ -229,6 +237,7 @@ impl EventCost {
 fn add(readings: &mut Readings, names: Names, cost: EventCost) {
     readings.extend([
         (names.cpu, cost.cpu),
+        (names.idle, cost.idle),
         (names.store_share, cost.store_share),
         (names.switches, cost.switches),
         (names.written, cost.written),
