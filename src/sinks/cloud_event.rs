@@ -6,6 +6,7 @@
 mod data;
 
 use std::{
+    cell::Cell,
     fmt::Write as _,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -55,6 +56,9 @@ struct Attributes<'a> {
     teamid: &'a str,
 }
 
+/// The largest buffer that a thread keeps, in bytes. Nearly all lines are shorter.
+const MOST_BUFFERED_BYTES: usize = 16 * 1024;
+
 /// The bytes of the attributes, and of what is added to `data`: enough for most names.
 const ATTRIBUTES_BYTES: usize = 512;
 
@@ -63,11 +67,34 @@ pub fn encode_line(event: &Event) -> String {
     encode(event).line
 }
 
+/// Encodes an event as a line in a buffer of the thread, for a sink that needs the text only for a moment.
+pub(super) fn with_line<T>(event: &Event, use_line: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // The access fails only while the thread is ending; a call from within `use_line` gets a buffer of its own.
+    let buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    let EncodedEvent { line, .. } = encode_in(buffer, event);
+    let result = use_line(&line);
+    if line.capacity() <= MOST_BUFFERED_BYTES {
+        // As above.
+        let _ = BUFFER.try_with(|buffer| buffer.set(line.into_bytes()));
+    }
+    result
+}
+
 /// Encodes an event.
 pub(super) fn encode(event: &Event) -> EncodedEvent {
+    encode_in(Vec::new(), event)
+}
+
+/// Encodes an event in a buffer, whose content is replaced.
+fn encode_in(mut buffer: Vec<u8>, event: &Event) -> EncodedEvent {
     let data = EncodedData::of(&event.body);
     let (id, source) = (event.id(), source(event));
-    let mut line = attributes(event, &id, &source, &data.post, data.json.len());
+    buffer.clear();
+    buffer.reserve(ATTRIBUTES_BYTES + data.json.len());
+    let mut line = attributes(buffer, event, &id, &source, &data.post);
     // The attributes are an object; `data` goes before its closing brace.
     line.pop();
     line.push_str(",\"data\":");
@@ -76,8 +103,8 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
     EncodedEvent { line, id, source, post: data.post.clone() }
 }
 
-/// Writes the attributes into a buffer that has room for as many more bytes.
-fn attributes(event: &Event, id: &str, source: &str, post: &PostHead, room: usize) -> String {
+/// Writes the attributes into an empty buffer.
+fn attributes(mut json: Vec<u8>, event: &Event, id: &str, source: &str, post: &PostHead) -> String {
     let created_at = post.id.as_ref().and(post.create_at).filter(|_| &*event.body.event == "posted");
     let time = created_at.and_then(server_time).unwrap_or(event.received_at);
     let channel = event.channel.as_deref();
@@ -99,7 +126,6 @@ fn attributes(event: &Event, id: &str, source: &str, post: &PostHead, room: usiz
         channelname: channel.map_or("", |channel| &channel.name),
         teamid: channel.map_or("", |channel| &channel.team_id),
     };
-    let mut json = Vec::with_capacity(ATTRIBUTES_BYTES + room);
     // Serializing text and bools cannot fail, and makes UTF-8.
     match serde_json::to_writer(&mut json, &attributes) {
         Ok(()) => String::from_utf8(json).unwrap_or_else(|_| "{}".into()),

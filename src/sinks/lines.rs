@@ -181,11 +181,12 @@ impl EventSink for LineSink {
         if self.queue.is_full() {
             return Delivered::Now(self.retry_outcome());
         }
-        let text = cloud_event::encode_line(event);
         // Lines in the queue do not have to go first: a channel's next event comes after the answer to its last one.
-        if self.pipe.as_ref().is_some_and(|pipe| pipe.write_at_once(&text)) {
+        let write = |line: &str| self.pipe.as_ref().is_some_and(|pipe| pipe.write_at_once(line));
+        let unwritten = |line: &str| (!write(line)).then(|| line.to_owned());
+        let Some(text) = cloud_event::with_line(event, unwritten) else {
             return Delivered::Now(Outcome::Acknowledged);
-        }
+        };
         let claimed = Arc::<AtomicBool>::default();
         let bytes = text.capacity();
         match self.queue.put(Line { text, claimed: Arc::clone(&claimed) }, bytes) {
