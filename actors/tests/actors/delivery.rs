@@ -55,7 +55,9 @@ fn a_post_that_several_accounts_receive_keeps_each_accounts_view() {
             format!(r#"{{{names},"post":"{post}"}}"#)
         };
         for id in ["p1", "p2"] {
-            bots.map(|bot| harness.fake.server_socket(bot).event("posted", "c1", &post(id)));
+            for bot in bots {
+                harness.fake.server_socket(bot).event("posted", "c1", &post(id));
+            }
         }
         harness.sink.wait_for_changes(6, |_| true).await;
         let events = harness.sink.events();

@@ -63,7 +63,7 @@ impl Connection {
     fn on_text(&mut self, text: &ByteString, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         if let Some(ReadPost { author, body }) = repeated_posts::recall(text) {
             let names = self.context.directory.event_names(&body.channel_id, Some(&author));
-            // Else the names are learned from the post: those of another server may not do.
+            // Otherwise the post is parsed, to learn the names: a thread may host accounts of several servers.
             if names.channel.is_some() && names.sender.is_some() {
                 let own = self.baseline.as_ref().is_some_and(|baseline| baseline.user == author);
                 self.on_number(body.seq, ctx);

@@ -92,9 +92,8 @@ mod tests {
 
     #[test]
     fn the_number_is_the_last_member() {
-        let split = |frame| split_number(frame);
-        assert_eq!(split("{\"event\":\"posted\",\"seq\":17}\n"), Some(("{\"event\":\"posted\"", 17)));
-        assert_eq!(split("{\"event\":\"posted\",\"seq\":0}"), Some(("{\"event\":\"posted\"", 0)));
+        assert_eq!(split_number("{\"event\":\"posted\",\"seq\":17}\n"), Some(("{\"event\":\"posted\"", 17)));
+        assert_eq!(split_number("{\"event\":\"posted\",\"seq\":0}"), Some(("{\"event\":\"posted\"", 0)));
         for other in [
             "{\"seq\":1,\"event\":\"posted\"}",
             "{\"event\":\"posted\",\"seq\":017}",
@@ -106,7 +105,7 @@ mod tests {
             "17}",
             "",
         ] {
-            assert_eq!(split(other), None, "{other}");
+            assert_eq!(split_number(other), None, "{other}");
         }
     }
 
