@@ -1,5 +1,5 @@
 mod channel_changes;
-mod membership;
+mod coming_and_going;
 
 use std::collections::HashMap;
 
