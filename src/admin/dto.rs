@@ -25,6 +25,7 @@ pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use servers::{Server, Servers};
 pub use sign_in::{SignInLink, SignedIn};
 pub use sinks::{
-    DeadLetter, DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction,
-    SinkActionAccepted, SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest, Skipped, SlotUse,
+    DeadLetter, DeadLetters, DroppedLetters, FilteredEvents, LetterSelection, RetriedLetters, Sink,
+    SinkAction, SinkActionAccepted, SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest,
+    Skipped, SlotUse,
 };

@@ -220,10 +220,16 @@ fn describe_sink(handle: &SinkHandle, snapshot: &SinkSnapshot, dead_letters: usi
         waiting: snapshot.waiting,
         unanswered: snapshot.unanswered,
         events: snapshot.events.iter().map(describe_event).collect(),
+        filtered: snapshot.left_out.iter().map(describe_filtered).collect(),
+        lost: snapshot.lost,
         dead_letters,
         accounts: snapshot.accounts.iter().take(MAX_LISTED).map(ToString::to_string).collect(),
         account_count: snapshot.accounts.len(),
     }
+}
+
+fn describe_filtered((key, events): &(&'static str, u64)) -> dto::FilteredEvents {
+    dto::FilteredEvents { key: (*key).to_owned(), events: *events }
 }
 
 fn describe_complaint(of: &Complaint) -> dto::SinkComplaint {

@@ -54,6 +54,8 @@ struct Attributes<'a> {
     channelname: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     teamid: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    teamname: &'a str,
 }
 
 /// The largest buffer that a thread keeps, in bytes. Nearly all lines are shorter.
@@ -125,6 +127,7 @@ fn attributes(mut json: Vec<u8>, event: &Event, id: &str, source: &str, post: &P
         channeltype: channel.map(|channel| channel_type(&channel.kind)),
         channelname: channel.map_or("", |channel| &channel.name),
         teamid: channel.map_or("", |channel| &channel.team_id),
+        teamname: channel.map_or("", |channel| &channel.team_name),
     };
     // Serializing text and bools cannot fail, and makes UTF-8.
     match serde_json::to_writer(&mut json, &attributes) {

@@ -2,7 +2,7 @@
 
 mod mentions;
 
-use std::{borrow::Cow, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use matterhost_actors::{
     mattermost::ChannelKind,
@@ -16,22 +16,28 @@ use self::mentions::Mentions;
 use super::event_data::{EventData, text};
 use crate::{
     config::{ChannelType, FilterConfig, Recovered},
-    telemetry::time::from_unix_millis,
+    telemetry::{
+        metrics::{FilterKey, SinkMeter},
+        time::from_unix_millis,
+    },
 };
+
+/// The length of Mattermost's ids.
+const ID_CHARS: usize = 26;
 
 /// A sink behind a filter.
 pub(super) struct FilteredSink {
     pub(super) filter: FilterConfig,
     pub(super) sink: Arc<dyn EventSink>,
+    /// Counts the events that are left out.
+    pub(super) meter: SinkMeter,
 }
 
 impl EventSink for FilteredSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if accepts(&self.filter, event) {
-            self.sink.deliver(event)
-        } else {
-            Delivered::Now(Outcome::Acknowledged)
-        }
+        let Some(key) = left_out_by(&self.filter, event) else { return self.sink.deliver(event) };
+        self.meter.record_left_out(key);
+        Delivered::Now(Outcome::Acknowledged)
     }
 }
 
@@ -40,33 +46,45 @@ pub(super) fn accepts_all(filter: &FilterConfig) -> bool {
     *filter == FilterConfig::default()
 }
 
-/// Returns true if the filter lets the event through. Criteria that do not need the event's data are checked first.
-fn accepts(filter: &FilterConfig, event: &Event) -> bool {
-    let name_matches = filter.events.is_empty() || filter.events.contains(&*event.body.event);
-    if !name_matches || (filter.skip_own && event.own) {
-        return false;
+/// Returns the key of the filter that leaves the event out; `None` if the event passes. Criteria that do not need the event's
+/// data are checked first.
+fn left_out_by(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
+    left_out_by_name(filter, event)
+        .or_else(|| left_out_by_age(filter, event))
+        .or_else(|| left_out_by_channel(filter, event))
+        .or_else(|| if needs_data(filter) { left_out_by_data(filter, event) } else { None })
+}
+
+fn left_out_by_name(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
+    if !filter.events.is_empty() && !filter.events.contains(&*event.body.event) {
+        return Some(FilterKey::Events);
     }
+    (filter.skip_own && event.own).then_some(FilterKey::SkipOwn)
+}
+
+fn left_out_by_age(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
     let accepts_recovered = match filter.recovered {
         Recovered::Take => true,
         Recovered::Skip => false,
         Recovered::Last => event.last_recovered,
     };
-    if (event.recovered && !accepts_recovered) || is_too_old(filter, event, SystemTime::now()) {
-        return false;
+    if event.recovered && !accepts_recovered {
+        return Some(FilterKey::Recovered);
     }
-    if !accepts_channel(filter, event) {
-        return false;
-    }
-    if !needs_data(filter) {
-        return true;
-    }
+    is_too_old(filter, event, SystemTime::now()).then_some(FilterKey::SkipOlderThan)
+}
+
+fn left_out_by_data(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
     let data = EventData::parse(&event.body.data).unwrap_or_default();
     let post = data.post.and_then(text);
     let post: Option<FilteredPost<'_>> = post.as_deref().and_then(|post| serde_json::from_str(post).ok());
     let kind = channel_type(event.channel.as_deref(), &data);
-    (filter.channel_types.is_empty() || kind.is_none_or(|kind| filter.channel_types.contains(&kind)))
-        && accepts_author(filter, event, post.as_ref())
-        && (!filter.mentions_only || is_mention(filter, &data, post.as_ref(), &event.user, kind))
+    if !filter.channel_types.is_empty() && kind.is_some_and(|kind| !filter.channel_types.contains(&kind)) {
+        return Some(FilterKey::ChannelTypes);
+    }
+    let is_left_out = || filter.mentions_only && !is_mention(filter, &data, post.as_ref(), &event.user, kind);
+    left_out_by_author(filter, event, post.as_ref())
+        .or_else(|| is_left_out().then_some(FilterKey::MentionsOnly))
 }
 
 /// Returns true if the filter has criteria that need the event's data.
@@ -130,21 +148,43 @@ fn is_too_old(filter: &FilterConfig, event: &Event, now: SystemTime) -> bool {
     now.duration_since(at).is_ok_and(|age| age > limit)
 }
 
-/// Returns true if the filter lets the event's channel and its team through. An event without a channel passes.
-fn accepts_channel(filter: &FilterConfig, event: &Event) -> bool {
+/// Checks the event's channel and its team. An event without a channel passes.
+fn left_out_by_channel(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
     let id = event.body.channel_id.as_str();
     if id.is_empty() {
-        return true;
+        return None;
     }
     let channel = event.channel.as_deref();
     let is_wanted = |name: &str| filter.channels.contains(name);
     let in_channels = || is_wanted(id) || channel.is_some_and(|channel| is_wanted(&channel.name));
-    let in_teams = || channel.is_none_or(|channel| filter.teams.contains(&*channel.team_id));
-    (filter.channels.is_empty() || in_channels()) && (filter.teams.is_empty() || in_teams())
+    if !filter.channels.is_empty() && !in_channels() {
+        return Some(FilterKey::Channels);
+    }
+    let in_teams = || channel.is_none_or(|channel| accepts_team(&filter.teams, channel));
+    (!filter.teams.is_empty() && !in_teams()).then_some(FilterKey::Teams)
 }
 
-/// Returns true if the filter lets the event's author through. An event without an author passes.
-fn accepts_author(filter: &FilterConfig, event: &Event, post: Option<&FilteredPost<'_>>) -> bool {
+/// Returns true if a team is among those of a filter. One whose name is not known passes, unless the filter has ids only:
+/// leaving its events out would lose them.
+fn accepts_team(teams: &BTreeSet<String>, channel: &ChannelInfo) -> bool {
+    let ChannelInfo { team_id, team_name, .. } = channel;
+    let is_unknown = !team_id.is_empty() && team_name.is_empty();
+    teams.contains(&**team_id)
+        || teams.contains(&**team_name)
+        || (is_unknown && !teams.iter().all(|team| is_id(team)))
+}
+
+/// Returns true for a text in the form of a Mattermost id.
+fn is_id(text: &str) -> bool {
+    text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// Checks the event's author. An event without an author passes.
+fn left_out_by_author(
+    filter: &FilterConfig,
+    event: &Event,
+    post: Option<&FilteredPost<'_>>,
+) -> Option<FilterKey> {
     let is_wanted = |name: &str| filter.users.contains(name);
     let reaction = || event.body.reaction().map(|reaction| reaction.user_id);
     if !filter.users.is_empty()
@@ -152,12 +192,17 @@ fn accepts_author(filter: &FilterConfig, event: &Event, post: Option<&FilteredPo
         && !is_wanted(author.as_str())
         && !event.sender.as_deref().is_some_and(is_wanted)
     {
-        return false;
+        return Some(FilterKey::Users);
     }
-    let Some(post) = post else { return true };
-    !((filter.ignore_bots && post.is_marked(|props| &props.from_bot))
-        || (filter.ignore_webhooks && post.is_marked(|props| &props.from_webhook))
-        || (filter.ignore_system && post.kind.as_deref().is_some_and(|kind| kind.starts_with("system_"))))
+    let post = post?;
+    if filter.ignore_bots && post.is_marked(|props| &props.from_bot) {
+        return Some(FilterKey::IgnoreBots);
+    }
+    if filter.ignore_webhooks && post.is_marked(|props| &props.from_webhook) {
+        return Some(FilterKey::IgnoreWebhooks);
+    }
+    let is_system = post.kind.as_deref().is_some_and(|kind| kind.starts_with("system_"));
+    (filter.ignore_system && is_system).then_some(FilterKey::IgnoreSystem)
 }
 
 /// Returns the type of an event's channel: as the account knows the channel, or as the event says. An unknown type

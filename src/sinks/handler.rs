@@ -48,6 +48,7 @@ impl HandlerDeps {
     pub(super) fn post(&self, event: &Message, reply: Reply) -> BoxFuture<'static, ()> {
         let (kept, event) = (UnpostedReply::of(&reply), event.clone());
         let (sink, letters) = (Arc::clone(&self.sink), self.unposted.clone());
+        let monitor = self.monitor.clone();
         let posting = reply.into_action().map(|action| self.poster.post(&event.account, action));
         async move {
             let (error, is_kept) = match posting {
@@ -58,6 +59,7 @@ impl HandlerDeps {
                 Err(error) => (error.to_string(), false),
             };
             let kept = letters.filter(|_| is_kept).map(|letters| letters.add_reply(&event, kept, &error));
+            monitor.record_unposted(&event, &error, matches!(kept, Some(Ok(()))));
             report_unposted(&sink, &event, &error, kept);
         }
         .boxed()

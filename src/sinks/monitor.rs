@@ -23,6 +23,7 @@ use matterhost_actors::model::{AccountName, Excerpt};
 use parking_lot::Mutex;
 
 use self::{event_attempts::Attempts, operator_commands::Commands, sink_snapshot::Phase};
+use super::message::Message;
 use crate::telemetry::metrics::SinkMeter;
 
 /// The kept lines of a child's standard error: the end of a stack trace.
@@ -85,6 +86,10 @@ impl SinkMonitor {
         monitor
     }
 
+    fn meter(&self) -> Option<&SinkMeter> {
+        self.0.meter.as_ref()
+    }
+
     /// Records that the sink's child has started.
     pub(super) fn child_started(&self) {
         self.update(|record| {
@@ -130,6 +135,19 @@ impl SinkMonitor {
             lines.pop_front();
         }
         lines.push_back(line);
+    }
+
+    /// Records that a reply to an event could not be posted.
+    pub(super) fn record_unposted(&self, event: &Message, error: &str, is_kept: bool) {
+        let then = if is_kept { "it is a dead letter" } else { "it is dropped" };
+        let complaint = Complaint {
+            at: SystemTime::now(),
+            text: Excerpt::of(&format_args!("a reply cannot be posted, {then}: {error}")),
+            account: event.account.clone(),
+            channel: event.channel.clone(),
+            event: Excerpt::of(&event.id),
+        };
+        self.update(|record| record.complaint = Some(complaint));
     }
 
     /// Records that an account has one more slot.

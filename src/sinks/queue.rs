@@ -117,6 +117,12 @@ impl<T> Job<T> {
         self.answer.is_closed() || self.since.elapsed() >= MAX_WAIT
     }
 
+    /// Returns true if the outcome is not wanted any more: an operator skipped the event, which made it a dead letter, or it
+    /// is delivered again.
+    pub(super) fn is_disowned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     /// Sends the outcome, which is ignored if the receiver is gone.
     pub(super) fn settle(self, outcome: Outcome) {
         let _ = self.answer.send(outcome);

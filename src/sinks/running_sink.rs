@@ -37,6 +37,7 @@ pub(super) struct RunningSink {
     pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
     pub(super) monitor: SinkMonitor,
+    meter: SinkMeter,
     pub(super) worker: SinkWorker,
     /// The gate of its child, if it has one.
     child_gate: Option<StartGate>,
@@ -98,6 +99,7 @@ impl RunningSink {
         let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
         let child_gate = matches!(config.kind, SinkKind::Exec(_)).then(|| start_gate.clone());
         let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
+        let kept_meter = meter.clone();
         // Answers are timed behind the queue, so that the time in a best-effort queue does not count.
         let timed = |sink| -> Arc<dyn EventSink> {
             let timed = Arc::new(TimedSink::new(sink, meter.clone()));
@@ -135,13 +137,17 @@ impl RunningSink {
         };
         let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
         let alive = watch::Sender::new(());
-        Ok(Self { config: config.clone(), instance_id, sink, monitor, worker, child_gate, alive })
+        let (config, meter) = (config.clone(), kept_meter);
+        Ok(Self { config, instance_id, sink, monitor, meter, worker, child_gate, alive })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
     pub(super) fn sink(&self) -> Arc<dyn EventSink> {
         let (sink, filter) = (Arc::clone(&self.sink), self.config.filter.clone());
-        if filter::accepts_all(&filter) { sink } else { Arc::new(FilteredSink { filter, sink }) }
+        if filter::accepts_all(&filter) {
+            return sink;
+        }
+        Arc::new(FilteredSink { filter, sink, meter: self.meter.clone() })
     }
 
     /// Returns a gate that opens once this sink has ended.

@@ -276,6 +276,9 @@ impl Sender {
 
     /// Returns an event to be delivered again, or gives it up.
     fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, pause: Option<Duration>) {
+        if job.is_disowned() {
+            return;
+        }
         let now = Instant::now();
         let next = self.failing.borrow_mut().record_failure(&job.item, failure, now);
         let after = match next {
@@ -299,6 +302,9 @@ impl Sender {
 
     /// Makes an event a dead letter.
     fn reject(&self, job: Job<Message>, cause: &str) {
+        if job.is_disowned() {
+            return;
+        }
         let outcome = self.handler_deps.reject(&job.item, cause);
         if matches!(outcome, Outcome::Rejected { .. }) {
             self.failing.borrow_mut().forget(&job.item);

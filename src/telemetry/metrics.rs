@@ -10,6 +10,7 @@ mod event_types;
 mod exposition;
 mod host_process;
 mod labels;
+mod left_out;
 mod scrape;
 mod servers;
 mod sinks;
@@ -18,6 +19,7 @@ mod timings;
 pub use self::{
     counts::EventMeter,
     exposition::Format,
+    left_out::FilterKey,
     sinks::{DeliveryTimer, SinkMeter},
 };
 

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::process::ExitStatusExt as _,
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use matterhost_simulator::{Fault, FaultKind};
@@ -69,6 +70,32 @@ fn a_second_signal_ends_at_once() {
         assert_eq!(status.signal(), None);
         drop(reader);
     }
+}
+
+#[test]
+fn ctrl_c_with_a_broken_handler_says_that_nothing_is_lost_and_does_not_wait_for_retries() {
+    let fixture = Fixture::new();
+    let sink = "[sinks.hook]\ntype = \"webhook\"\nevents = [\"posted\"]\nurl = \"http://127.0.0.1:1/\"\n\
+                secret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n";
+    let dir = ConfigDir::with(&(fixture.config() + sink));
+    let mut running = RunningProgram::ready(&fixture, &dir);
+    let id = fixture.post("nobody hears this");
+    running.log.wait_for_fact("stalled");
+    let interrupted = Instant::now();
+    running.signal("INT");
+    let (status, log) = running.wait_for_exit();
+    // The first retries come after half a second and a second; the deadline is 30 s.
+    assert!(interrupted.elapsed() < Duration::from_secs(15), "{:?}: {log:#?}", interrupted.elapsed());
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    for expected in [
+        "a second signal ends at once, and nothing is lost",
+        "not all events are delivered; the rest is delivered after the next start",
+    ] {
+        assert!(log.iter().any(|line| line.contains(expected)), "{expected}: {log:#?}");
+    }
+    dir.write("matterhost.toml", &fixture.config());
+    let mut running = RunningProgram::ready(&fixture, &dir);
+    assert_eq!(running.events.wait_for_post("nobody hears this")["id"], *id);
 }
 
 #[test]

@@ -37,14 +37,14 @@ const STRICT: &str = "[restart]\nmax_restarts = 1\nwithin = \"1h\"\nmin_backoff 
                       cooldown = \"10m\"\nmax_cooldown = \"10m\"\n";
 
 /// A host with a child as its sink, whose admin API listens on a socket in its directory.
-struct Host {
-    fixture: Fixture,
-    dir: ConfigDir,
+pub(crate) struct Host {
+    pub(crate) fixture: Fixture,
+    pub(crate) dir: ConfigDir,
     running: RunningProgram,
 }
 
 impl Host {
-    fn new(more: &str, files: &[&str]) -> Self {
+    pub(crate) fn new(more: &str, files: &[&str]) -> Self {
         let fixture = Fixture::new();
         let sink = "[admin]\nunix = \"admin.sock\"\n[sinks.child]\ntype = \"exec\"\n\
                     command = [\"python3\", \"handler.py\"]\nevents = [\"posted\"]\n";
@@ -62,7 +62,7 @@ impl Host {
         (status.code().unwrap(), text(&stdout) + &text(&stderr))
     }
 
-    fn run(&self, args: &[&str]) -> String {
+    pub(crate) fn run(&self, args: &[&str]) -> String {
         let (code, output) = self.ask(args);
         assert_eq!(code, 0, "{args:?}: {output}");
         output
@@ -73,7 +73,7 @@ impl Host {
     }
 
     /// Runs a command until its output satisfies the condition, and returns the output.
-    fn run_until(&self, args: &[&str], holds: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn run_until(&self, args: &[&str], holds: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
             let output = self.run(args);

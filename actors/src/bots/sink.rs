@@ -1,9 +1,14 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::{Bot, BotError, BotResult, Context, event::BotEvent};
+use super::{
+    Bot, BotError, BotResult, Context,
+    event::BotEvent,
+    failures::{Failures, MAX_FAILURES},
+};
 use crate::{
     model::{Event, ReplyError, Retryability},
     ports::{Delivered, EventSink, Outcome, Poster},
@@ -17,6 +22,7 @@ pub struct BotSink<B> {
     bot: Arc<B>,
     poster: Arc<dyn Poster>,
     deadline: Duration,
+    failures: Arc<Mutex<Failures>>,
 }
 
 impl<B: Bot> BotSink<B> {
@@ -26,7 +32,7 @@ impl<B: Bot> BotSink<B> {
 
     /// Returns a sink for one account's bot, whose replies go to the poster.
     pub fn new(bot: B, poster: Arc<dyn Poster>) -> Self {
-        Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE }
+        Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE, failures: Arc::default() }
     }
 
     /// Limits the duration of a handler; a longer one restarts the account.
@@ -46,19 +52,39 @@ impl<B: Bot> EventSink for BotSink<B> {
             }
         };
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
+        let failing = Arc::clone(&event);
         let handling = async move {
             let context = Context::new(event, poster, bot_event.post_and_thread());
             handle(&*bot, &context, &bot_event).await
         };
         let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
+        let failures = Arc::clone(&self.failures);
         let outcome = async move {
-            match timeout(deadline, handling).await {
+            let outcome = match timeout(deadline, handling).await {
                 Ok(Ok(result)) => to_outcome(result),
                 Ok(Err(panic)) => broken(format!("the bot panicked: {}", panic_message(&*panic))),
                 Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
-            }
+            };
+            give_up_poison(&failures, &failing, outcome)
         };
         Delivered::Later(outcome.boxed())
+    }
+}
+
+/// Turns the last of several failures on the same event into its rejection: it must not silence the account.
+fn give_up_poison(failures: &Mutex<Failures>, event: &Event, outcome: Outcome) -> Outcome {
+    let channel = &event.body.channel_id;
+    match outcome {
+        Outcome::Broken { cause } if failures.lock().failed(channel, &event.id()) => {
+            let cause =
+                format!("the bot failed {MAX_FAILURES} times with this event; the last time: {cause}");
+            Outcome::Rejected { cause }
+        }
+        Outcome::Acknowledged | Outcome::Rejected { .. } => {
+            failures.lock().handled(channel);
+            outcome
+        }
+        Outcome::Retry { .. } | Outcome::Hold { .. } | Outcome::Broken { .. } => outcome,
     }
 }
 

@@ -84,7 +84,9 @@ impl CatchUp {
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
         let list = self.client.channels().await?;
         self.report_list(&list);
-        self.client.context.directory.add_channels(list.channels.iter());
+        let directory = &self.client.context.directory;
+        directory.learn_teams(&list.channels, async || self.client.teams().await).await;
+        directory.add_channels(list.channels.iter());
         let listing = list.channels.iter().map(listing_entry).collect();
         let (server_time, date, is_complete) = (self.server_time, list.date, list.odd.is_empty());
         let listing = SubmitListing { listing, server_time, date, is_complete };

@@ -59,6 +59,8 @@ pub struct ChannelInfo {
     pub display_name: Box<str>,
     /// The id of the team; empty for a direct or group channel.
     pub team_id: Box<str>,
+    /// The team's name in links; empty if there is no team, or its name is not known.
+    pub team_name: Arc<str>,
 }
 
 /// The envelope of an event, parsed once. Accounts that receive the same post at the same time share its texts.

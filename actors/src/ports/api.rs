@@ -7,7 +7,7 @@ use crate::{
     mattermost::{
         Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError,
-        RestResponse, SystemPing, User,
+        RestResponse, SystemPing, Team, User,
     },
     model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
@@ -28,6 +28,9 @@ pub trait Api {
 
     /// Fetches the users with these ids, at most a page of them; unknown ids are left out.
     fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>>;
+
+    /// Lists the teams of the account.
+    fn teams<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Team>>;
 
     /// Lists every channel of the account, archived ones included (facts 12, 26), with the `last_post_at` that
     /// only lists contain (fact 24). It may take several requests. The list is complete or an error; an account

@@ -16,7 +16,7 @@ use crate::{
     mattermost::{
         Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
         LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
-        RequestStats, SystemPing, User,
+        RequestStats, SystemPing, Team, User,
     },
     model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
@@ -78,6 +78,10 @@ impl Api for Client {
 
     fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>> {
         Client::users(self, token, ids).boxed_local()
+    }
+
+    fn teams<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Team>> {
+        Client::teams(self, token).boxed_local()
     }
 
     fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {

@@ -51,6 +51,7 @@ impl ScriptedBot {
     async fn act(&self, context: &Context, post: &Post) -> BotResult {
         match &*post.message {
             "panic" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => panic!("scripted panic"),
+            "poison" => panic!("scripted poison"),
             "fail" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => Err("scripted failure".into()),
             "hang" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => std::future::pending().await,
             "wait" => {
@@ -122,6 +123,48 @@ fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_
             assert_eq!(harness.count("healthy", "closed"), 0, "the healthy account must stay connected");
         });
     }
+}
+
+#[test]
+fn an_event_on_which_a_bot_always_panics_is_given_up_and_does_not_silence_the_account() {
+    with_a_bot(settings(), async |harness, bot| {
+        let poison = post_to_bot(harness, "room-0", "poison");
+        let next = post_to_bot(harness, "room-0", "hello");
+        let other = post_to_bot(harness, "room-1", "hello");
+        let rejected = harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
+        let Fact::Rejected { event, cause, .. } = rejected else { panic!("{rejected:?}") };
+        let expected =
+            "the bot failed 3 times with this event; the last time: the bot panicked: scripted poison";
+        assert_eq!((&*event, &*cause), (&*poison, expected));
+        bot.wait_until_ended(2).await;
+        let begun = bot.begun();
+        assert_eq!(begun.iter().filter(|begun| **begun == poison).count(), 3, "{begun:?}");
+        assert!(begun.contains(&other) && begun.last() == Some(&next), "{begun:?}");
+        assert_eq!((harness.count("bot", "closed"), harness.count("bot", "tripped")), (2, 0));
+        harness.wait_until_ready("bot").await;
+    });
+}
+
+#[test]
+fn a_handler_that_takes_long_leaves_half_of_the_permits_to_other_channels() {
+    let mut settings = settings();
+    settings.delivery.queue = 64;
+    with_a_bot(settings, async |harness, bot| {
+        post_to_bot(harness, "room-0", "wait");
+        let live = |channel: &str| harness.fake.post_live("bot", channel).to_string();
+        let behind: Vec<_> = (0..300).map(|_| live("room-0")).collect();
+        let others: Vec<_> = (0..20).map(|n| live(["room-1", "room-2"][n % 2])).collect();
+        harness.advance(30 * SECOND).await;
+        let begun = bot.begun();
+        assert!(others.iter().all(|post| begun.contains(post)), "others wait: {begun:?}");
+        assert_eq!(harness.count("bot", "channel_postponed"), 1);
+        bot.proceed.notify_one();
+        bot.wait_until_ended(321).await;
+        let mut in_room: Vec<_> = bot.begun().split_off(1);
+        in_room.retain(|post| !others.contains(post));
+        assert_eq!(in_room, behind, "each once, in order");
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    hosting::{DeliverySettings, HostSettings, RetryDeliveries},
+    hosting::{DeliverySettings, HostSettings, RetryDeliveries, Shutdown},
     model::{AccountState, Event, Fact, WaitingEvent},
     ports::{Delivered, EventSink, Outcome},
 };
@@ -274,6 +274,22 @@ fn a_channel_that_waits_is_shown_and_neither_stalls_nor_ends_the_account() {
         assert_eq!(harness.snapshot("bot").await.waiting_channels, None);
         assert_eq!((harness.count("bot", "stalled"), harness.count("bot", "closed")), (0, 0));
     });
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_retries_that_are_far_away() {
+    for (after, is_waited_for) in [(60 * SECOND, false), (SECOND / 2, true)] {
+        run_paused(settings(), unlimited_rate(), async |harness| {
+            harness.sink.set_behavior(SinkBehavior::RetryAfter(after));
+            harness.host("bot").await;
+            harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
+            let began = tokio::time::Instant::now();
+            let report = harness.send(Shutdown { deadline: 30 * SECOND }).await;
+            let took = began.elapsed();
+            assert_eq!(report.abandoned, [name("bot")]);
+            assert_eq!(took > 10 * SECOND, is_waited_for, "{took:?}");
+        });
+    }
 }
 
 #[test]

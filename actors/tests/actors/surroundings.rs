@@ -48,6 +48,8 @@ fn live_and_fetched_events_of_all_kinds_know_their_channel_and_their_author() {
             };
             let (found, sender) = surroundings(&event);
             assert_eq!(found.as_deref(), Some(kind), "{event:?}");
+            let team = event.channel.as_ref().map_or("", |channel| &*channel.team_name);
+            assert_eq!(team, if kind == "O" { "team" } else { "" }, "{event:?}");
             let by = sender.unwrap_or_else(|| panic!("{event:?}"));
             seen.push((event.body.event.to_string(), by, event.recovered));
         }

@@ -1,6 +1,9 @@
 //! Sinks as a table and in detail, those in trouble first.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 use matterhost_actors::model::{Excerpt, printable};
@@ -13,6 +16,9 @@ const ORDER: [&str; 5] = ["broken", "failed_to_start", "resting", "retrying", "r
 
 /// The lines of a row, so that at 80 columns a cause is not cut to a few words.
 const MAX_LINES: usize = 3;
+
+/// An event without an answer for that long is worth a word: most handlers answer sooner.
+const SLOW_AFTER: Duration = Duration::from_secs(10);
 
 /// Formats a table of sinks.
 pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
@@ -69,10 +75,10 @@ fn bold(text: &str, colored: bool) -> Cell {
     if colored { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-/// Describes the trouble of a sink, and the next attempt; empty for one that runs.
+/// Describes the trouble of a sink, and the next attempt; empty for one that runs and answers soon.
 fn trouble(sink: &Sink, now: SystemTime) -> String {
     if sink.state == "running" {
-        return String::new();
+        return slowness(sink, now).unwrap_or_default();
     }
     let said = match (&sink.last_exit, &sink.last_complaint) {
         (Some(exit), _) if sink.next_attempt.is_some() => exit.cause.clone(),
@@ -82,6 +88,14 @@ fn trouble(sink: &Sink, now: SystemTime) -> String {
     };
     let next = sink.next_attempt.as_ref().map(|next| format!("next attempt {}", text::until(next, now)));
     [Some(said), next].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Describes the events that a sink has not answered for long.
+fn slowness(sink: &Sink, now: SystemTime) -> Option<String> {
+    let unanswered = sink.events.iter().filter(|event| event.next_attempt.is_none());
+    let oldest = unanswered.map(|event| text::age(&event.since, now)).max()?;
+    let count = sink.unanswered;
+    (oldest >= SLOW_AFTER).then(|| format!("{count} not answered, the oldest for {}", text::time(oldest)))
 }
 
 /// Formats everything known about one sink.
@@ -116,6 +130,12 @@ pub(super) fn detail(sink: &Sink, colored: bool) -> String {
     if let Some(slots) = sink.slots {
         line("slots", format!("{slots}, in use: {}", slots_in_use(sink)));
     }
+    if !sink.filtered.is_empty() {
+        line("left out", filtered(sink));
+    }
+    if sink.lost > 0 {
+        line("missed", format!("{} events, because it does not keep up (best_effort)", sink.lost));
+    }
     line("dead letters", sink.dead_letters.to_string());
     line("accounts", accounts(sink));
     let mut text = table.trim_fmt();
@@ -140,6 +160,12 @@ fn slots_in_use(sink: &Sink) -> String {
     let used: Vec<_> =
         sink.slots_in_use.iter().map(|used| format!("{} {}", used.slots, used.account)).collect();
     if used.is_empty() { "none".into() } else { used.join(", ") }
+}
+
+/// Describes the events that the filter left out, by the key that decided.
+fn filtered(sink: &Sink) -> String {
+    let counts = sink.filtered.iter().map(|filtered| format!("{} by {}", filtered.events, filtered.key));
+    format!("{} (keys of its filter)", counts.collect::<Vec<_>>().join(", "))
 }
 
 fn accounts(sink: &Sink) -> String {
@@ -175,13 +201,13 @@ fn event_line(event: &SinkEvent, now: SystemTime) -> String {
 mod tests {
     use super::*;
     use crate::{
-        admin::dto::{SinkBudget, SinkComplaint, SinkExit, SlotUse},
+        admin::dto::{FilteredEvents, SinkBudget, SinkComplaint, SinkExit, SlotUse},
         telemetry::time::rfc3339,
     };
 
     fn troubled_sink() -> Sink {
         let now = rfc3339(SystemTime::now());
-        let far = rfc3339(SystemTime::now() + std::time::Duration::from_secs(3_600));
+        let far = rfc3339(SystemTime::now() + Duration::from_secs(3_600));
         Sink {
             name: "child".into(),
             kind: "exec".into(),
@@ -213,6 +239,11 @@ mod tests {
                 next_attempt: Some(far),
                 cause: Some("500".into()),
             }],
+            filtered: vec![
+                FilteredEvents { key: "events".into(), events: 40 },
+                FilteredEvents { key: "recovered".into(), events: 3 },
+            ],
+            lost: 2,
             dead_letters: 7,
             accounts: vec!["a".into()],
             account_count: 12,
@@ -230,6 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn a_running_sink_that_leaves_an_event_unanswered_says_so() {
+        let now = SystemTime::now();
+        for (age, expected) in [(5, ""), (45, "3 not answered, the oldest for 45 s")] {
+            let since = rfc3339(now - Duration::from_secs(age));
+            let [event] = &troubled_sink().events[..] else { panic!() };
+            let event = SinkEvent { since, next_attempt: None, cause: None, ..event.clone() };
+            let sink =
+                Sink { state: "running".into(), unanswered: 3, events: vec![event], ..troubled_sink() };
+            assert_eq!(trouble(&sink, now), expected);
+        }
+    }
+
+    #[test]
     fn the_details_name_the_event_and_the_remedy_and_hold_no_escapes() {
         let detail = detail(&troubled_sink(), false);
         for expected in [
@@ -238,6 +282,8 @@ mod tests {
             "64, in use: 2 a",
             "a, and 11 more",
             "4 attempts, next in 59 min",
+            "40 by events, 3 by recovered",
+            "2 events, because it does not keep up",
             "matterhost sink retry-now child",
         ] {
             assert!(detail.contains(expected), "{expected} is missing in\n{detail}");

@@ -51,12 +51,25 @@ pub struct Sink {
     pub unanswered: usize,
     /// The events that have waited longest, those that are tried again first; 20 at most.
     pub events: Vec<SinkEvent>,
+    /// Events that its filter left out, by the key that decided.
+    pub filtered: Vec<FilteredEvents>,
+    /// Events that it missed because it does not keep up; always 0 unless `best_effort` is true.
+    pub lost: u64,
     /// Refused events that are kept as dead letters.
     pub dead_letters: usize,
     /// The accounts that deliver to it; the first 100 by name.
     pub accounts: Vec<String>,
     /// The number of accounts that deliver to it.
     pub account_count: usize,
+}
+
+/// Events that a key of a sink's filter left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FilteredEvents {
+    /// The key in the configuration, such as `recovered`.
+    pub key: String,
+    /// The number of events since the host started.
+    pub events: u64,
 }
 
 /// A complaint about an event.

@@ -93,12 +93,15 @@ function fillMeaning(element, state, meaning) {
 
 function facts(sink, now) {
   const slots = sink.slots_in_use.map(({ account, slots: used }) => `${account} ${used}`).join(', ');
+  const left = sink.filtered.map(({ key, events }) => `${number(events)} ${key}`).join(', ');
   const parts = [
     `${sink.type}${sink.best_effort ? ', best effort' : ''}`,
     `${sink.state === 'running' ? 'running' : 'in this state'} for ${lasting(sink.since, now)}`,
     `${count(sink.account_count, 'accounts')}: ${sink.accounts.slice(0, 10).join(', ')}`,
     sink.slots === undefined ? null : `slots in use: ${slots || 'none'} of ${sink.slots}`,
     sink.budget ? `restart budget: ${sink.budget.left} left, ${sink.budget.used} used` : null,
+    sink.filtered.length ? `left out by its filter: ${left}` : null,
+    sink.lost ? `${count(sink.lost, 'events')} missed (best_effort)` : null,
     count(sink.dead_letters, 'dead letters'),
     sink.waiting === 1 ? '1 event waits' : `${number(sink.waiting)} events wait`,
   ];

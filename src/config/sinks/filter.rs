@@ -23,7 +23,7 @@ pub struct FilterConfig {
     pub channel_types: BTreeSet<ChannelType>,
     /// The names or ids of channels; empty for all. An event without a channel passes.
     pub channels: BTreeSet<String>,
-    /// The ids of teams; empty for all. An event without a channel passes, one of a direct or group channel does not.
+    /// The names or ids of teams; empty for all. An event without a channel passes, one of a direct or group channel does not.
     pub teams: BTreeSet<String>,
     /// The names or ids of users; empty for all. An event without an author passes.
     pub users: BTreeSet<String>,

@@ -87,8 +87,13 @@ fn a_post_is_a_line_of_all_attributes() {
 
 #[test]
 fn an_event_says_whose_it_is_where_it_is_and_who_acted() {
-    let channel =
-        ChannelInfo { kind: "P".into(), name: "ops".into(), team_id: "t".into(), ..ChannelInfo::default() };
+    let channel = ChannelInfo {
+        kind: "P".into(),
+        name: "ops".into(),
+        team_id: "t".into(),
+        team_name: "crew".into(),
+        ..ChannelInfo::default()
+    };
     for recovered in [false, true] {
         let event = Event {
             user: AccountUser { id: "u".into(), name: "helper".into(), ..AccountUser::default() },
@@ -105,6 +110,7 @@ fn an_event_says_whose_it_is_where_it_is_and_who_acted() {
             ("channeltype", "private"),
             ("channelname", "ops"),
             ("teamid", "t"),
+            ("teamname", "crew"),
         ] {
             assert_eq!(read[member], value, "{member}");
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use matterhost_actors::model::Excerpt;
 use tokio::{
     process::ChildStdout,
@@ -41,6 +41,11 @@ pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(100);
 const LOG_READ_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most events with the child that it had when it died before. Fewer of them are suspects after the next death.
 const MAX_SUSPECTS: usize = 8;
+/// The time for a child to exit when an operator wants another, and once more after SIGTERM. It is short, because the events
+/// of all accounts wait meanwhile, and a child that is restarted rarely works.
+const RESTART_GRACE_PERIOD: Duration = Duration::from_millis(300);
+/// The lines that are read when the time for an answer has passed: more than the events that a child may have.
+const MAX_LINES_AT_DEADLINE: usize = 10_000;
 /// The unusable lines after which the child's output is not read for the rest of the second.
 const MAX_BAD_LINES: u32 = 100;
 /// The time for which unusable lines are counted.
@@ -125,8 +130,10 @@ impl<'a> ChildRun<'a> {
             () = commands.restart() => (None, true),
         };
         let read = self.input.read_by_child();
-        if fault.is_none() {
-            self.shut_down().await;
+        match fault {
+            Some(_) => {}
+            None if is_restart => self.shut_down(RESTART_GRACE_PERIOD, RESTART_GRACE_PERIOD).await,
+            None => self.shut_down(EXIT_GRACE_PERIOD, TERM_GRACE_PERIOD).await,
         }
         self.process.kill().await;
         let end = match fault {
@@ -167,16 +174,30 @@ impl<'a> ChildRun<'a> {
                     self.read_remaining_output().await;
                     return Some(format!("it ended with {status}"));
                 }
-                () = sleep_until_some(deadline) => match self.unanswered.expire_oldest(self.config.timeout) {
-                    Some(Overdue::Child(fault)) => return Some(fault),
-                    Some(Overdue::Event(event, problem)) => self.report_overdue(&event, &problem),
-                    None => {}
-                },
+                () = sleep_until_some(deadline) => {
+                    self.read_written_answers().await;
+                    match self.unanswered.expire_oldest(self.config.timeout) {
+                        Some(Overdue::Child(fault)) => return Some(fault),
+                        Some(Overdue::Event(event, problem)) => self.report_overdue(&event, &problem),
+                        None => {}
+                    }
+                }
                 job = jobs.recv() => match job {
                     Some(job) => self.state.waiting.borrow_mut().push(&job.item.account.clone(), job),
                     None => return None,
                 },
             }
+        }
+    }
+
+    /// Reads the lines that the child has written by now. On a busy machine they may have waited longer than the time for
+    /// an answer.
+    async fn read_written_answers(&mut self) {
+        for _ in 0..MAX_LINES_AT_DEADLINE {
+            let read = self.unanswered.has_room_for_replies().then(|| self.output.next().now_or_never());
+            // The loop of `serve` finds that the output is closed.
+            let Some(Some(Some(line))) = read else { return };
+            self.handle_line(line).await;
         }
     }
 
@@ -275,14 +296,14 @@ impl<'a> ChildRun<'a> {
         }
     }
 
-    /// Closes the input of the child and waits for its exit, then asks it to terminate.
-    async fn shut_down(&mut self) {
+    /// Closes the input of the child and waits for its exit, then asks it to terminate and waits again.
+    async fn shut_down(&mut self, exit_grace_period: Duration, term_grace_period: Duration) {
         self.input.close();
-        if self.exits_within(EXIT_GRACE_PERIOD).await {
+        if self.exits_within(exit_grace_period).await {
             return;
         }
         self.process.terminate();
-        self.exits_within(TERM_GRACE_PERIOD).await;
+        self.exits_within(term_grace_period).await;
     }
 
     /// Waits for the exit and keeps reading, so that the child does not block on its output.

@@ -1,7 +1,11 @@
 mod commands;
 mod failures;
 
-use matterhost_actors::{model::OutgoingAction, ports::Poster};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::{
+    model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
+    ports::Poster,
+};
 
 use super::*;
 use crate::sinks::tests::{
@@ -52,6 +56,35 @@ async fn a_child_that_talks_endlessly_without_answering_is_restarted() {
     let answer = outcome(child.exec.deliver(&post("c", "1"))).await;
     assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");
     until("the child is not restarted", || child.starts() > 1).await;
+}
+
+/// A poster that holds the sink's thread up, as a machine without time for it does.
+struct HoldingPoster;
+
+impl Poster for HoldingPoster {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::thread::sleep(Duration::from_millis(2_200));
+        std::future::ready(Ok(PostedIds::default())).boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        std::future::pending().boxed()
+    }
+}
+
+#[tokio::test]
+async fn answers_that_were_written_in_time_count_though_they_are_read_late() {
+    let script = "import json,sys\nfor line in sys.stdin:\n id = json.loads(line)['id']\n \
+                  reply = json.dumps({'reply': {'to': id, 'text': 'hi'}})\n \
+                  print(reply + '\\n' + json.dumps({'ack': id}), flush=True)\n";
+    let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
+    let child = FakeChild::with(script, change, Arc::new(HoldingPoster));
+    // The first event waits until the child has started.
+    assert_eq!(delivered(&child.exec, &post("c", "first")).await, Outcome::Acknowledged);
+    for n in 0..3 {
+        let answer = outcome(child.exec.deliver(&post("c", &n.to_string()))).await;
+        assert_eq!(answer, Outcome::Acknowledged, "{n}");
+    }
 }
 
 #[tokio::test]

@@ -147,9 +147,10 @@ impl UnansweredEvents {
         Ok(())
     }
 
-    /// Ends the turn of the oldest event, whose time has passed, unless the child answers nothing at all.
+    /// Ends the turn of the oldest event if its time has passed, unless the child answers nothing at all.
     pub(super) fn expire_oldest(&mut self, limit: Duration) -> Option<Overdue> {
-        let oldest = &self.events.front()?.job.item;
+        let oldest = self.events.front().filter(|event| event.since.elapsed() >= limit)?;
+        let oldest = &oldest.job.item;
         let (id, channel, account) = (&oldest.id, oldest.channel.as_str(), oldest.account.as_str());
         let time = humantime::format_duration(limit);
         let cause = format!(
@@ -289,6 +290,9 @@ impl ExecState {
 
     /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
     fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, delay: impl Fn(Duration) -> Duration) {
+        if job.is_disowned() {
+            return;
+        }
         let next = self.failing.borrow_mut().record_failure(&job.item, failure, Instant::now());
         match next {
             NextAttempt::GiveUp(limit) => self.reject(job, &format!("{cause}; {limit}")),
@@ -302,6 +306,9 @@ impl ExecState {
 
     /// Makes an event a dead letter.
     fn reject(&self, job: Job<Message>, cause: &str) {
+        if job.is_disowned() {
+            return;
+        }
         let outcome = self.handler_deps.reject(&job.item, cause);
         if matches!(outcome, Outcome::Rejected { .. }) {
             self.failing.borrow_mut().forget(&job.item);

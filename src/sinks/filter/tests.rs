@@ -3,7 +3,14 @@ use std::time::Duration;
 use matterhost_actors::model::{PostKey, UserId};
 
 use super::*;
-use crate::sinks::tests::fixtures::{ScriptedSink, event, outcome};
+use crate::{
+    sinks::tests::fixtures::{ScriptedSink, event, outcome},
+    telemetry::metrics::Metrics,
+};
+
+fn accepts(filter: &FilterConfig, event: &Event) -> bool {
+    left_out_by(filter, event).is_none()
+}
 
 fn filter(change: impl FnOnce(&mut FilterConfig)) -> FilterConfig {
     let mut filter = FilterConfig::default();
@@ -84,11 +91,45 @@ async fn filtered_events_are_acknowledged_and_not_delivered() {
     let inner = Arc::<ScriptedSink>::default();
     let sink: Arc<dyn EventSink> = Arc::clone(&inner) as _;
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
-    let filtered = FilteredSink { filter: posts, sink };
+    let meter = Metrics::new(true).sink_meter("hook");
+    let filtered = FilteredSink { filter: posts, sink, meter: meter.clone() };
     for name in ["typing", "posted"] {
         assert_eq!(outcome(filtered.deliver(&Arc::new(of(name, "{}")))).await, Outcome::Acknowledged);
     }
     assert_eq!(inner.delivered_ids().len(), 1);
+    assert_eq!(meter.left_out(), [("events", 1)]);
+}
+
+/// A change of a filter.
+type FilterChange<'a> = &'a dyn Fn(&mut FilterConfig);
+
+#[test]
+fn the_key_that_leaves_an_event_out_is_named() {
+    let post = serde_json::json!({
+        "id": "p", "user_id": "u1", "message": "hi", "type": "system_join_channel",
+        "props": { "from_bot": "true", "from_webhook": "true" },
+    });
+    let data = serde_json::json!({ "channel_type": "O", "post": post.to_string() }).to_string();
+    let set = |text: &str| [text.to_owned()].into();
+    let cases: [(FilterKey, FilterChange<'_>); 12] = [
+        (FilterKey::Events, &|filter| filter.events = set("typing")),
+        (FilterKey::SkipOwn, &|filter| filter.skip_own = true),
+        (FilterKey::Recovered, &|filter| filter.recovered = Recovered::Last),
+        (FilterKey::SkipOlderThan, &|filter| filter.skip_older_than = Some(Duration::from_secs(1))),
+        (FilterKey::Channels, &|filter| filter.channels = set("other")),
+        (FilterKey::Teams, &|filter| filter.teams = set("other")),
+        (FilterKey::ChannelTypes, &|filter| filter.channel_types = [ChannelType::Direct].into()),
+        (FilterKey::Users, &|filter| filter.users = set("ben")),
+        (FilterKey::IgnoreBots, &|filter| filter.ignore_bots = true),
+        (FilterKey::IgnoreWebhooks, &|filter| filter.ignore_webhooks = true),
+        (FilterKey::IgnoreSystem, &|filter| filter.ignore_system = true),
+        (FilterKey::MentionsOnly, &|filter| filter.mentions_only = true),
+    ];
+    let event = Event { own: true, recovered: true, ..in_channel("O", "posted", &data) };
+    for (key, change) in cases {
+        assert_eq!(left_out_by(&filter(change), &event), Some(key));
+    }
+    assert_eq!(left_out_by(&FilterConfig::default(), &event), None);
 }
 
 #[test]
@@ -138,7 +179,8 @@ fn in_channel(kind: &str, name: &str, data: &str) -> Event {
     let channel = ChannelInfo {
         kind: kind.into(),
         name: "town".into(),
-        team_id: "crew".into(),
+        team_id: "t1".into(),
+        team_name: "crew".into(),
         ..ChannelInfo::default()
     };
     Event { channel: Some(channel.into()), ..of(name, data) }
@@ -179,6 +221,7 @@ fn channels_and_teams_are_chosen_by_name_and_id() {
         (&["c"], &[], true),
         (&["other"], &[], false),
         (&[], &["crew"], true),
+        (&[], &["t1"], true),
         (&[], &["other"], false),
         (&["town"], &["other"], false),
     ] {
@@ -188,6 +231,19 @@ fn channels_and_teams_are_chosen_by_name_and_id() {
         let mut nowhere = elsewhere.clone();
         nowhere.body.channel_id = "".into();
         assert!(accepts(&filter, &nowhere), "an event without a channel");
+    }
+}
+
+#[test]
+fn a_team_whose_name_is_not_known_passes_unless_the_filter_has_ids_only() {
+    let unnamed = ChannelInfo { team_id: "t1".into(), ..ChannelInfo::default() };
+    let event = Event { channel: Some(unnamed.into()), ..of("posted", "{}") };
+    let direct = Event { channel: Some(ChannelInfo::default().into()), ..of("posted", "{}") };
+    let id = "k".repeat(ID_CHARS);
+    for (teams, expected) in [(vec![&*id], false), (vec![&*id, "crew"], true), (vec!["crew"], true)] {
+        let filter = filter(|filter| filter.teams = teams.into_iter().map(str::to_owned).collect());
+        assert_eq!(accepts(&filter, &event), expected, "{:?}", filter.teams);
+        assert!(!accepts(&filter, &direct), "a direct channel has no team");
     }
 }
 

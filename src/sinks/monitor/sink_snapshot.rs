@@ -5,6 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use matterhost_actors::model::{AccountName, ChannelId, Excerpt};
 
 use super::{SinkMonitor, event_attempts::Attempted};
+use crate::telemetry::metrics::SinkMeter;
 
 /// The state of a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,10 @@ pub struct SinkSnapshot {
     pub unanswered: usize,
     /// The events that wait longest, those to be tried again first.
     pub events: Vec<AttemptSnapshot>,
+    /// The keys of its filter that left events out, with the numbers of events.
+    pub left_out: Vec<(&'static str, u64)>,
+    /// The number of events that it missed because it does not keep up.
+    pub lost: u64,
     /// The names of the accounts that deliver to it.
     pub accounts: Arc<[AccountName]>,
 }
@@ -172,6 +177,7 @@ pub struct SinkSnapshot {
 impl SinkMonitor {
     /// Returns the state now.
     pub(in crate::sinks) fn snapshot(&self, accounts: Arc<[AccountName]>) -> SinkSnapshot {
+        let meter = self.meter();
         self.update(|record| {
             let now = SystemTime::now();
             let (waiting, unanswered, events) = record.attempts.snapshot();
@@ -189,6 +195,8 @@ impl SinkMonitor {
                 waiting,
                 unanswered,
                 events,
+                left_out: meter.map(SinkMeter::left_out).unwrap_or_default(),
+                lost: meter.map(SinkMeter::lost).unwrap_or_default(),
                 accounts,
             }
         })

@@ -1,30 +1,39 @@
-//! Handlers that fail, hang, answer twice, die and close early at random, and always on some events: every event is received
-//! at least once or refused, in the order of its channel, and a channel without faults is not held up.
+//! Handlers that fail, hang, answer twice, die and close early at random, and always on some events, while an operator restarts
+//! the sink, has it retry and skips events: every event is received at least once or is one dead letter, in the order of its
+//! channel, and a channel without faults is not held up.
 //!
 //! The seed is printed. It decides what a handler does but not the scheduling of threads, so a failed seed may pass.
 
 use std::{
     env,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use matterhost_actors::{
+    model::Event,
     policy::{RestartPolicy, RestartSettings},
     ports::{EventSink, Outcome},
 };
-use tokio::time::{sleep, timeout};
+use tempfile::TempDir;
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{
     fake_child::FakeChild,
-    fixtures::{delivered, handler_deps, post},
+    fixtures::{DEADLINE, delivered, handler_deps, outcome, post},
     http::{FakeResponse, Request, Server, ok},
     rigs::config,
 };
 use crate::{
-    config::{AttemptLimits, ExecConfig},
-    sinks::webhook::Webhook,
+    config::{AttemptLimits, DeadLetterConfig, ExecConfig},
+    sinks::{
+        HandlerDeps, board::SinkHandle, dead_letter::DeadLetters, exec::Exec, monitor::SinkMonitor,
+        running_sink::LetterTarget, watched::WatchedSink, webhook::Webhook,
+    },
 };
 
 const CHANNELS: usize = 4;
@@ -34,8 +43,14 @@ const POISON: usize = 5;
 const POISONED: usize = 2;
 /// The number of attempts for an event.
 const ATTEMPTS: u32 = 3;
-/// The longest wait of the channel without faults: far less than the delays of others, and enough for a busy machine.
-const HEALTHY: Duration = Duration::from_secs(10);
+/// The longest usual wait of the channel without faults.
+const HEALTHY: Duration = Duration::from_secs(1);
+/// The part of its waits that may be longer, as a divisor, for a webhook.
+const SELDOM: usize = 10;
+/// The same for a child, which takes all its events with it when it dies.
+const SELDOM_WITH_CHILD: usize = 2;
+/// The longest pause of the operator between two commands.
+const OPERATOR_PAUSE_MS: u64 = 300;
 /// The time after which an event is given up that fails when nothing else is answered any more.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const POSTS: usize = 12;
@@ -51,6 +66,125 @@ fn seeds() -> Vec<u64> {
         Some(seed) => vec![seed],
         None => (0..number("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
     }
+}
+
+/// A sink as accounts and operators see it.
+struct Operated {
+    sink: WatchedSink,
+    handle: SinkHandle,
+    /// Notified when accounts deliver at once what waits.
+    retry: Arc<Notify>,
+}
+
+impl Operated {
+    /// Wraps a sink that was started with these dependencies.
+    fn new(sink: Arc<dyn EventSink>, target: LetterTarget, deps: HandlerDeps, letters: DeadLetters) -> Self {
+        let handle = SinkHandle {
+            name: Arc::clone(&deps.sink),
+            kind: "webhook",
+            best_effort: false,
+            slots: None,
+            monitor: deps.monitor.clone(),
+            letters,
+            target: Some(target),
+            poster: Arc::clone(&deps.poster),
+        };
+        Self { sink: WatchedSink::new(sink, deps), handle, retry: Arc::default() }
+    }
+
+    /// Delivers an event as a Delivery does, until it has a final outcome.
+    async fn deliver(&self, event: &Arc<Event>) -> Outcome {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match outcome(self.sink.deliver(event)).await {
+                Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => {
+                    assert!(Instant::now() < end, "still retrying: {cause}");
+                    // The shortest delay is that of a Delivery.
+                    let after = after.clamp(Duration::from_millis(10), Duration::from_millis(100));
+                    let _ = timeout(after, self.retry.notified()).await;
+                }
+                last => return last,
+            }
+        }
+    }
+
+    /// Gives random commands, with random pauses, for ever.
+    async fn operate(&self, mut random: fastrand::Rng) {
+        loop {
+            sleep(Duration::from_millis(random.u64(..OPERATOR_PAUSE_MS))).await;
+            match random.u8(..4) {
+                0 => self.handle.restart(),
+                1 => self.handle.retry_now(),
+                // No event of the channel may be with the sink.
+                _ => drop(self.handle.skip("helpdesk", &format!("c{}", random.usize(..CHANNELS)), None)),
+            }
+            self.retry.notify_waiters();
+        }
+    }
+
+    /// Delivers the events while an operator gives commands, beside a channel without faults, and checks the dead letters.
+    /// `seldom` is the divisor for its long waits. Returns the ids of the events that were refused.
+    async fn storm(&self, seed: u64, seldom: usize) -> Vec<String> {
+        let random = fastrand::Rng::with_seed(seed);
+        let refused = tokio::select! {
+            refused = self.deliver_beside(seldom, self.deliver_posts()) => refused,
+            () = self.operate(random) => unreachable!("the operator does not stop"),
+        };
+        let letters = self.handle.letters.list().unwrap();
+        let mut letters: Vec<String> =
+            letters.iter().filter_map(|letter| Some(letter.id()?.into())).collect();
+        let mut expected = refused.clone();
+        letters.sort();
+        expected.sort();
+        assert_eq!(letters, expected, "seed {seed}: each refused event is one dead letter");
+        refused
+    }
+
+    /// Delivers the events. Returns the ids of those that were refused.
+    async fn deliver_posts(&self) -> Vec<String> {
+        let channel = |channel: usize| async move {
+            let mut refused = Vec::new();
+            for n in 0..POSTS {
+                match self.deliver(&post(&format!("c{channel}"), &id(channel, n))).await {
+                    Outcome::Acknowledged => {}
+                    Outcome::Rejected { .. } => refused.push(id(channel, n)),
+                    other => panic!("{other:?}"),
+                }
+            }
+            refused
+        };
+        join_all((0..CHANNELS).map(channel)).await.concat()
+    }
+
+    /// Delivers events of a channel without faults until the others are done. None may wait for long.
+    async fn deliver_beside<T>(&self, seldom: usize, others: impl Future<Output = T>) -> T {
+        let mut others = std::pin::pin!(others);
+        let mut waits = Vec::new();
+        let done = loop {
+            let (healthy, began) = (post("healthy", &format!("healthy-{}", waits.len())), Instant::now());
+            tokio::select! {
+                done = &mut others => break done,
+                outcome = self.deliver(&healthy) => assert_eq!(outcome, Outcome::Acknowledged),
+            }
+            waits.push(began.elapsed());
+            sleep(Duration::from_millis(5)).await;
+        };
+        let slow = waits.iter().filter(|wait| **wait > HEALTHY).count();
+        assert!(slow <= waits.len() / seldom, "{slow} of {} healthy events waited: {waits:?}", waits.len());
+        done
+    }
+}
+
+/// Returns the dependencies of a sink with dead letters in a directory.
+fn deps_with_letters(sink: &str, dir: &TempDir) -> (HandlerDeps, DeadLetters) {
+    let config = DeadLetterConfig { dir: dir.path().join("dead"), max_size: 1 << 20, keep: 2 };
+    let letters = DeadLetters::for_sink(sink, &config);
+    let deps = HandlerDeps {
+        dead_letters: Some(letters.clone()),
+        monitor: SinkMonitor::default(),
+        ..handler_deps(sink)
+    };
+    (deps, letters)
 }
 
 /// Delivers the events. Returns the ids of those that were refused.
@@ -71,22 +205,6 @@ async fn deliver_posts(sink: &dyn EventSink) -> Vec<String> {
 
 fn id(channel: usize, n: usize) -> String {
     format!("c{channel}-{n:03}")
-}
-
-/// Delivers events of a channel without faults until the others are done. None may wait for long.
-async fn deliver_beside<T>(sink: &dyn EventSink, others: impl Future<Output = T>) -> T {
-    let mut others = std::pin::pin!(others);
-    for n in 0.. {
-        let healthy = post("healthy", &format!("healthy-{n}"));
-        tokio::select! {
-            done = &mut others => return done,
-            outcome = timeout(HEALTHY, delivered(sink, &healthy)) => {
-                assert_eq!(outcome.expect("the healthy channel waits"), Outcome::Acknowledged, "{n}");
-            }
-        }
-        sleep(Duration::from_millis(5)).await;
-    }
-    unreachable!("the loop has no end")
 }
 
 fn is_poison(id: &str) -> bool {
@@ -128,10 +246,13 @@ async fn a_webhook_with_random_faults_loses_nothing() {
         let mut config = config(&server, if seed % 2 == 0 { 1 } else { 3 });
         config.timeout = REQUEST_TIMEOUT;
         config.attempts = AttemptLimits { max_attempts: ATTEMPTS, max_age: MAX_AGE };
+        let dir = tempfile::tempdir().unwrap();
+        let (deps, letters) = deps_with_letters("hook", &dir);
         let is_alone = config.batch == 1;
-        let hook = Webhook::start(config, handler_deps("hook")).unwrap();
+        let hook = Webhook::start(config, deps.clone()).unwrap();
         let refused = if is_alone {
-            deliver_beside(&hook, deliver_posts(&hook)).await
+            let target = LetterTarget::Webhook(hook.clone());
+            Operated::new(Arc::new(hook), target, deps, letters).storm(seed, SELDOM).await
         } else {
             deliver_posts(&hook).await
         };
@@ -187,28 +308,87 @@ for line in sys.stdin:
     if which == 9: sys.exit(0)
 "#;
 
+/// Returns a policy that restarts a child at once, as often as it takes.
+fn restless_policy() -> RestartPolicy {
+    let settings = RestartSettings {
+        max_restarts: 500,
+        within: Duration::from_secs(3600),
+        min_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(5),
+        reset_after: Duration::from_millis(1),
+        ..RestartSettings::default()
+    };
+    RestartPolicy::new(settings).unwrap()
+}
+
 #[tokio::test]
 async fn a_child_with_random_faults_loses_nothing() {
     for seed in seeds() {
         println!("seed {seed}: set MATTERHOST_SEED to it to repeat the run");
-        let policy = RestartPolicy::new(RestartSettings {
-            max_restarts: 500,
-            within: Duration::from_secs(3600),
-            min_backoff: Duration::from_millis(1),
-            max_backoff: Duration::from_millis(5),
-            reset_after: Duration::from_millis(1),
-            ..RestartSettings::default()
-        });
         let change = |config: &mut ExecConfig| config.timeout = CHILD_TIMEOUT;
         let child = FakeChild::with_policy(
             RANDOM_CHILD,
             change,
             handler_deps("child").poster,
-            policy.unwrap(),
+            restless_policy(),
             &[("seed", &seed.to_string())],
         );
         let refused = deliver_posts(&child.exec).await;
         check(&child.received(), &refused, seed);
         assert!(child.starts() > 1, "the child never failed");
+    }
+}
+
+/// A child that works on each event in a thread of its own and behaves at random, by its seed and the number of its start.
+/// It answers events of a healthy channel at once.
+const THREADED_CHILD: &str = r#"
+import json, os, random, sys, threading, time
+life = len(open("lives").read()) if os.path.exists("lives") else 0
+open("lives", "a").write("x")
+chance, lock = random.Random(int(open("seed").read()) + life), threading.Lock()
+def say(**line):
+    with lock: print(json.dumps(line), flush=True)
+def work(id, which):
+    if id in ("c0-005", "c1-005"): os._exit(3)
+    if which == 0: os._exit(1)
+    if which == 1: time.sleep(600)
+    if which == 2: return say(retry=id, after="1ms")
+    if which in (3, 4): time.sleep(0.3)
+    with lock: open("heard", "a").write(id + "\n")
+    if which == 5: os._exit(1)
+    if which == 6: say(ack=id)
+    say(ack=id)
+for line in sys.stdin:
+    id = json.loads(line)["id"]
+    which = 9 if id.startswith("healthy") else chance.randrange(40)
+    threading.Thread(target=work, args=[id, which], daemon=True).start()
+"#;
+
+#[tokio::test]
+async fn a_child_with_random_faults_under_an_operator_loses_nothing() {
+    for seed in seeds() {
+        println!("seed {seed}: set MATTERHOST_SEED to it to repeat the run");
+        let dir = tempfile::tempdir().unwrap();
+        let (deps, letters) = deps_with_letters("child", &dir);
+        for (name, text) in [("handler.py", THREADED_CHILD), ("seed", &seed.to_string())] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let config = ExecConfig {
+            command: vec!["python3".into(), "handler.py".into()],
+            dir: dir.path().to_owned(),
+            pass_env: Vec::new(),
+            in_flight: 8,
+            timeout: CHILD_TIMEOUT,
+            attempts: AttemptLimits { max_attempts: ATTEMPTS, max_age: MAX_AGE },
+        };
+        let child = Exec::start(config, restless_policy(), deps.clone()).unwrap();
+        let target = LetterTarget::Exec(child.clone());
+        let refused = Operated::new(Arc::new(child.clone()), target, deps, letters)
+            .storm(seed, SELDOM_WITH_CHILD)
+            .await;
+        let heard = std::fs::read_to_string(dir.path().join("heard")).unwrap_or_default();
+        child.kill();
+        child.worker.close();
+        check(&heard.lines().map(str::to_owned).collect::<Vec<_>>(), &refused, seed);
     }
 }

@@ -147,6 +147,10 @@ const SINK_WAITING: Family =
     Family::gauge("sink_waiting_events", "Events that a sink did not accept and that are tried again");
 const LOST: Family =
     Family::counter("sink_lost_events", "Events dropped because a best_effort sink did not keep up");
+const LEFT_OUT: Family = Family::counter(
+    "sink_filtered_events",
+    "Events that the filter of a sink left out, by the key that decided",
+);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -171,7 +175,12 @@ impl Scrape {
         SINK_STATE.write_rows(encoder, states)?;
         SINK_WAITING.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.waiting())))?;
         UNANSWERED.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.unanswered())))?;
-        LOST.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.lost())))
+        LOST.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.lost())))?;
+        let left_out = loads.iter().flat_map(|(name, load)| {
+            let rows = load.left_out().into_iter();
+            rows.map(|(key, count)| ([("sink", name.clone()), ("key", key.to_owned())], count))
+        });
+        LEFT_OUT.write_rows(encoder, left_out)
     }
 
     fn facts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

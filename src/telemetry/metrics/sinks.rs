@@ -12,6 +12,8 @@ use matterhost_actors::ports::Outcome;
 use parking_lot::Mutex;
 use prometheus_client::metrics::{family::Family, histogram::Histogram};
 
+use super::left_out::{FilterKey, LeftOut};
+
 /// A file answers within microseconds, a webhook within its timeout.
 const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
@@ -33,6 +35,7 @@ pub(super) struct Sinks {
 pub(super) struct Load {
     unanswered: AtomicI64,
     lost: AtomicU64,
+    left_out: LeftOut,
     /// The number of events that wait to be tried again.
     waiting: AtomicU64,
     state: Mutex<&'static str>,
@@ -113,6 +116,11 @@ impl Load {
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
+
+    /// Returns the keys of its filter that left events out, with the numbers of events.
+    pub(super) fn left_out(&self) -> Vec<(&'static str, u64)> {
+        self.left_out.counts()
+    }
 }
 
 impl SinkMeter {
@@ -131,6 +139,21 @@ impl SinkMeter {
     /// Counts an event that a `best_effort` sink missed because it does not keep up.
     pub fn record_lost(&self) {
         self.load.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of events that a `best_effort` sink missed.
+    pub fn lost(&self) -> u64 {
+        self.load.lost()
+    }
+
+    /// Counts an event that the sink's filter left out.
+    pub fn record_left_out(&self, key: FilterKey) {
+        self.load.left_out.count(key);
+    }
+
+    /// Returns the keys of the sink's filter that left events out, with the numbers of events.
+    pub fn left_out(&self) -> Vec<(&'static str, u64)> {
+        self.load.left_out()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use matterhost::telemetry::metrics::{Format, Metrics, SinkMeter};
+use matterhost::telemetry::metrics::{FilterKey, Format, Metrics, SinkMeter};
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits},
     model::{
@@ -33,6 +33,7 @@ impl SampleMetrics {
         let sink = metrics.sink_meter("hook");
         sink.start().finish(&Outcome::Acknowledged);
         sink.record_lost();
+        sink.record_left_out(FilterKey::Recovered);
         sink.set_state("running", 0);
         metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
         record_requests(&metrics);

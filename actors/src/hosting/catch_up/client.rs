@@ -5,7 +5,9 @@ use std::{rc::Rc, sync::Arc};
 use super::page::{PageCursor, PostPage};
 use crate::{
     hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
-    mattermost::{Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse, User},
+    mattermost::{
+        Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse, Team, User,
+    },
     model::{ChannelId, CloseReason, Excerpt, PostId, Token, UserId},
     policy::RequestClass,
     ports::Api,
@@ -54,6 +56,11 @@ impl CatchUpClient {
     /// Returns those of the users that the server knows; `None` if it does not answer.
     pub(super) async fn users(&self, ids: &[UserId]) -> Option<Vec<User>> {
         self.request(async |api, token| api.users(token, ids).await).await.ok()
+    }
+
+    /// Returns the teams of the account; `None` if the server does not answer.
+    pub(super) async fn teams(&self) -> Option<Vec<Team>> {
+        self.request(async |api, token| api.teams(token).await).await.ok()
     }
 
     /// Returns one page of a channel's posts.

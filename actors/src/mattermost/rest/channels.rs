@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::list::ChannelList;
 pub(super) use self::list::ChannelRows;
-use super::{bounded_text::bounded_text, headers, row_splitter::Shape};
+use super::{bounded_text::bounded_text, headers, row_splitter::Shape, teams::TEAMS};
 use crate::{
     mattermost::{
-        Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+        Client, RateHeaders, RestError, RestErrorKind, RestResponse, Team, transport::url::percent_encode,
     },
     model::{ChannelId, Token},
 };
@@ -137,12 +137,7 @@ impl Client {
     }
 
     async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
-        const TEAMS: &str = "/users/me/teams";
         const ROUTE: &str = "/users/me/teams/{team_id}/channels";
-        #[derive(Deserialize)]
-        struct Team {
-            id: Box<str>,
-        }
         let response = self.get(TEAMS, Some(token), None).await?;
         let teams: Vec<Team> = response.json(TEAMS)?;
         let mut rate = RateHeaders::read(&response.headers);

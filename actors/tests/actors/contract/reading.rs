@@ -40,6 +40,9 @@ pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl ServerControl
     assert_eq!((listed_open.delete_at, listed_open.last_post_at), (0, Some(1_000)));
     assert!(listed_archived.delete_at > 0 && listed_archived.last_post_at.is_some(), "fact 26");
     assert!(find(&foreign).is_empty());
+    let teams = api.teams(token).await.unwrap().value;
+    let of_channel: Vec<_> = teams.iter().filter(|team| team.id == listed_open.team_id).collect();
+    assert!(matches!(of_channel[..], [team] if &*team.name == "team"), "{teams:?}");
 
     for known in [listed_open, listed_archived] {
         let alone = api.channel(token, &known.id).await.unwrap().value;

@@ -7,7 +7,7 @@ use matterhost_actors::{
     mattermost::{
         Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
         MentionKeywords, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
-        RestError, RestErrorKind, RestResponse, Roles, SystemPing, User,
+        RestError, RestErrorKind, RestResponse, Roles, SystemPing, Team, User,
     },
     model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
     ports::{Api, ApiFactory, ApiFuture},
@@ -43,6 +43,12 @@ impl Api for FakeServer {
             mention_keywords: MentionKeywords::default(),
         };
         let answer = self.answer("users", token, |_| Ok(ids.iter().map(user).collect()));
+        async move { answer }.boxed_local()
+    }
+
+    fn teams<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Team>> {
+        let team = Team { id: "team".into(), name: "team".into() };
+        let answer = self.answer("teams", token, |_| Ok(vec![team]));
         async move { answer }.boxed_local()
     }
 

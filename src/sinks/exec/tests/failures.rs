@@ -2,8 +2,7 @@
 
 use std::sync::Mutex;
 
-use futures_util::{FutureExt as _, future::BoxFuture, future::join_all};
-use matterhost_actors::model::{AccountName, Found, Lookup, PostedIds, ReplyError};
+use futures_util::future::join_all;
 
 use super::*;
 use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
@@ -107,7 +106,7 @@ async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
 #[tokio::test]
 async fn an_event_that_is_never_answered_is_given_up() {
     let change = |config: &mut ExecConfig| {
-        config.timeout = Duration::from_millis(300);
+        config.timeout = Duration::from_secs(1);
         config.attempts = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
     };
     let child = FakeChild::with(THREADED, change, handler_deps("child").poster);
