@@ -72,7 +72,7 @@ impl Directory {
 
     /// Returns the names of an event.
     pub(super) fn event_names(&self, channel: &ChannelId, author: Option<&UserId>) -> EventNames {
-        let names = self.0.read();
+        let names = self.0.names.read();
         let sender = author.and_then(|id| names.users.get(id).cloned());
         EventNames { channel: names.channels.get(channel).cloned(), sender }
     }
