@@ -21,6 +21,9 @@ use crate::{
 /// takes milliseconds.
 const MAX_ROWS: usize = 10 * SINCE_LIMIT;
 
+/// The most rows that are kept: the posts, and whole threads that a server lists along with them.
+const MAX_KEPT: usize = 2 * MAX_ROWS;
+
 /// The longest list of ids that is parsed: that of so many posts with ids of twice the usual length.
 const MAX_ORDER_BYTES: usize = MAX_ROWS * 64;
 
@@ -73,7 +76,8 @@ impl PostList {
     /// Fails if the body is no list of posts, or if its posts are longer than the limit together.
     pub(super) fn finish(mut self, route: &'static str) -> Result<(Vec<Post>, Vec<OddRow>), RestError> {
         if self.is_too_large {
-            let message = format!("the posts exceed {} bytes", self.max_bytes);
+            let message =
+                format!("the posts exceed {} bytes, or they are more than {MAX_KEPT}", self.max_bytes);
             return Err(RestError::new(RestErrorKind::TooLarge, route, message));
         }
         let bad = |message: String| RestError::new(RestErrorKind::BadBody, route, message);
@@ -118,7 +122,8 @@ impl PostList {
 
     fn take_post(&mut self, id: &str, json: &[u8]) -> ControlFlow<()> {
         let bytes = id.len() + json.len() + ROW_BYTES;
-        if self.kept_bytes > 0 && self.kept_bytes + bytes > self.max_bytes {
+        let is_full = self.posts.len() + self.odd.len() >= MAX_KEPT;
+        if is_full || (self.kept_bytes > 0 && self.kept_bytes + bytes > self.max_bytes) {
             self.is_too_large = true;
             return ControlFlow::Break(());
         }
@@ -185,7 +190,11 @@ mod tests {
     const LIMIT: usize = 64 * 1024;
 
     fn read_list(body: &str) -> Result<(Vec<Post>, Vec<OddRow>), RestErrorKind> {
-        let mut list = PostList::new(LIMIT);
+        read_list_within(LIMIT, body)
+    }
+
+    fn read_list_within(limit: usize, body: &str) -> Result<(Vec<Post>, Vec<OddRow>), RestErrorKind> {
+        let mut list = PostList::new(limit);
         let _ = RowSplitter::new(Shape::Object("posts"), 16 * LIMIT).read(body.as_bytes(), &mut list);
         list.finish("/posts").map_err(|error| error.kind)
     }
@@ -203,6 +212,17 @@ mod tests {
         };
         assert_eq!(list(MAX_ROWS).map(|(_, odd)| odd.len()), Ok(MAX_ROWS), "each is reported as missing");
         assert_eq!(list(MAX_ROWS + 1).map(|_| ()), Err(RestErrorKind::BadBody));
+    }
+
+    #[test]
+    fn rows_that_are_not_listed_are_bounded() {
+        let list = |count| {
+            let rows: Vec<_> = ids(count).map(|id| format!("{id}:1")).collect();
+            let body = format!(r#"{{"posts":{{{}}},"order":[]}}"#, rows.join(","));
+            read_list_within(1_000 * LIMIT, &body).map(|(posts, _)| posts.len())
+        };
+        assert_eq!(list(MAX_KEPT), Ok(0));
+        assert_eq!(list(MAX_KEPT + 1), Err(RestErrorKind::TooLarge));
     }
 
     #[test]
