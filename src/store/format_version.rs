@@ -15,7 +15,11 @@ pub(super) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
 /// The migrations: the first from version 1 to 2, and so on. The current version is therefore one more than their
 /// number. A released step is never changed.
-pub(super) const STEPS: &[Step] = &[rows::migrate_from_json];
+pub(super) const STEPS: &[Step] = &[
+    rows::migrate_from_json,
+    // In format 3 rows of channels may have a time of absence. Older rows are read as they are.
+    |_| Ok(()),
+];
 
 /// Returns the version that the steps lead to.
 pub(super) fn version(steps: &[Step]) -> u64 {

@@ -116,6 +116,11 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    pub(super) fn remove_channel(&mut self, account: &str, channel: &ChannelId) -> Result<(), Fault> {
+        self.channels.remove((account, channel.as_str()))?;
+        Ok(())
+    }
+
     /// Deletes all rows of an account, readable or not. Returns false if there were none.
     pub(super) fn forget(&mut self, account: &AccountName) -> Result<bool, Fault> {
         let account = account.as_str();

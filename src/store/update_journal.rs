@@ -117,11 +117,12 @@ impl Journal {
         account: &AccountName,
         changes: Changes,
     ) -> Result<bool, Fault> {
-        let (mut updates, mut records) = (Updates::default(), Vec::new());
+        let (mut updates, mut records, mut removed) = (Updates::default(), Vec::new(), Vec::new());
         for (channel, change) in changes.channels {
             match change {
                 ChannelChange::Update(update) => updates.channels.push((channel, *update)),
                 ChannelChange::Record(record) => records.push((channel, *record)),
+                ChannelChange::Removed => removed.push(channel),
             }
         }
         let record = match changes.account {
@@ -140,6 +141,10 @@ impl Journal {
         for (channel, record) in records {
             self.pending.take_channel(account, &channel);
             tables.put_channel(account.as_str(), &channel, Included { record, journal_row })?;
+        }
+        for channel in removed {
+            self.pending.take_channel(account, &channel);
+            tables.remove_channel(account.as_str(), &channel)?;
         }
         if let Some(record) = record {
             self.pending.take_server_time(account);

@@ -158,6 +158,10 @@ fn describe_catch_up(fact: &Fact) -> (Level, String) {
                 "the account has more than {limit} channels (catch_up.max_channels); the others are not read"
             ),
         ),
+        Fact::ChannelsForgotten { channels } => {
+            let why = "the server's lists have lacked them for long, or too many of them";
+            (Level::WARN, format!("{channels} channels are forgotten: {why}"))
+        }
         Fact::ThreadGone { channel, root } => {
             let what =
                 format!("post {root} in channel {channel} cannot be answered in a thread; it may be deleted");

@@ -28,6 +28,7 @@ fn channel(n: i64) -> ChannelRecord {
         joining: n % 3 == 1,
         hole: n % 2 == 0,
         beyond: vec![post(n + 6)],
+        absent_since: None,
     }
 }
 

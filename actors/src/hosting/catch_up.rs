@@ -12,15 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::Addr;
+use actix::{Addr, MailboxError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::task::yield_now;
 
 pub(super) use self::client::{CatchUpClient, ChannelReadError};
 
 use self::channel::ChannelCatchUp;
 use super::{
     account_context::now,
-    delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
+    delivery::{BeginListing, Delivery, EndListing, FinishRound, LeftChannel, Permits, SubmitListed},
 };
 use crate::{
     mattermost::{Channel, ChannelKind, ChannelList, OddRow, Post},
@@ -36,6 +37,9 @@ const MAX_ROUNDS: usize = 50;
 
 /// The interval between progress reports of a long catch-up.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// The channels of a list that are submitted at once: some milliseconds' work, even on a slow machine.
+pub(super) const LISTED_AT_ONCE: usize = 500;
 
 /// A catch-up of one Connection.
 pub(super) struct CatchUp {
@@ -86,11 +90,7 @@ impl CatchUp {
         self.report_list(&list);
         let directory = &self.client.context.directory;
         directory.learn_teams(&list.channels, async || self.client.teams().await).await;
-        directory.add_channels(list.channels.iter());
-        let listing = list.channels.iter().map(listing_entry).collect();
-        let (server_time, date, is_complete) = (self.server_time, list.date, list.odd.is_empty());
-        let listing = SubmitListing { listing, server_time, date, is_complete };
-        let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
+        let news = self.submit(&list).await.map_err(|_| CloseReason::DeliveryDied)?;
         self.listed_at = list.date.unwrap_or_else(|| self.known_server_time());
         self.oldest = self.oldest_recoverable();
         self.update_progress(|progress| progress.channels += news.len());
@@ -103,6 +103,20 @@ impl CatchUp {
             .try_collect()
             .await?;
         Ok(skipped.into_iter().flatten().collect())
+    }
+
+    /// Submits the list in parts, between which the other accounts of this thread go on. Returns the channels with news.
+    async fn submit(&self, list: &ChannelList) -> Result<Vec<ChannelBacklog>, MailboxError> {
+        let (server_time, date, is_complete) = (self.server_time, list.date, list.odd.is_empty());
+        self.delivery.send(BeginListing { server_time, date, is_complete }).await?;
+        let mut news = Vec::new();
+        for part in list.channels.chunks(LISTED_AT_ONCE) {
+            self.client.context.directory.add_channels(part.iter());
+            news.extend(self.delivery.send(SubmitListed(part.iter().map(listing_entry).collect())).await?);
+            yield_now().await;
+        }
+        news.extend(self.delivery.send(EndListing).await?);
+        Ok(news)
     }
 
     /// Reports what the list lacks.

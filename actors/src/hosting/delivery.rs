@@ -20,7 +20,9 @@ pub(super) use permits::Permits;
 pub(super) use persistence::PersistFinalState;
 pub(super) use reconfigure::{ChangePermits, ChangeSink};
 pub(super) use refusals::RetryNow;
-pub(super) use rounds::{Admission, BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
+pub(super) use rounds::{
+    Admission, BeginListing, BeginRound, DeliverRecovered, EndListing, FinishRound, LeftChannel, SubmitListed,
+};
 
 use self::{
     persistence::Persistence, postponing::PostponedChannels, reconfigure::InFlightGuard,

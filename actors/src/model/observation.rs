@@ -1,5 +1,9 @@
 //! The stream of lifecycle events that tests, logs and metrics read.
 
+mod truncation;
+
+pub use truncation::Truncation;
+
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -105,6 +109,11 @@ pub enum Fact {
     ChannelsLeftOut {
         /// The limit.
         limit: usize,
+    },
+    /// Channels that the listings lack were forgotten: the account left them long ago, or they are too many.
+    ChannelsForgotten {
+        /// The number of channels.
+        channels: usize,
     },
     /// The audit compared the posts of the server with those received and found nothing missing.
     Audited {
@@ -243,51 +252,9 @@ pub enum Fact {
     },
 }
 
-/// The part that a catch-up skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truncation {
-    /// All posts but the newest, because of `max_posts_per_channel`.
-    Posts {
-        /// The limit, in posts.
-        limit: usize,
-    },
-    /// Posts older than `max_age`.
-    Age {
-        /// The limit.
-        limit: Duration,
-    },
-    /// An arbitrary part of the edits and deletions: the server lists no more of them (fact 25).
-    Changes {
-        /// The server's limit, in rows.
-        limit: usize,
-    },
-    /// Posts that the server's plan hides (fact 34).
-    Inaccessible {
-        /// The time of the latest of them, in server milliseconds.
-        until: i64,
-    },
-}
-
-impl fmt::Display for Truncation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Posts { limit } => {
-                write!(f, "all but the newest {limit} posts (catch_up.max_posts_per_channel)")
-            }
-            Self::Age { limit } => write!(f, "posts older than {} s (catch_up.max_age)", limit.as_secs()),
-            Self::Changes { limit } => {
-                write!(f, "some edits and deletions (the server lists at most {limit} changes at once)")
-            }
-            Self::Inaccessible { until } => {
-                write!(f, "posts up to {until} (ms), which the server's plan hides")
-            }
-        }
-    }
-}
-
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 45] = [
+    pub const LABELS: [&'static str; 46] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -301,6 +268,7 @@ impl Fact {
         "channel_postponed",
         "row_skipped",
         "channels_left_out",
+        "channels_forgotten",
         "audited",
         "settled",
         "closed",
@@ -351,6 +319,7 @@ impl Fact {
             Self::ChannelPostponed { .. } => "channel_postponed",
             Self::RowSkipped { .. } => "row_skipped",
             Self::ChannelsLeftOut { .. } => "channels_left_out",
+            Self::ChannelsForgotten { .. } => "channels_forgotten",
             Self::Audited { .. } => "audited",
             Self::Settled => "settled",
             Self::Closed { .. } => "closed",

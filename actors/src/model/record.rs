@@ -71,6 +71,8 @@ pub struct ChannelRecord {
     pub hole: bool,
     /// Posts acknowledged after that part, each with its time.
     pub beyond: Vec<(i64, PostId)>,
+    /// The time of the first listing in a row that lacked the channel; none if the last one had it.
+    pub absent_since: Option<i64>,
 }
 
 impl Records {
@@ -97,6 +99,7 @@ impl Records {
                 ChannelChange::Update(update) => {
                     self.channels.entry(channel).and_modify(|record| record.apply(*update));
                 }
+                ChannelChange::Removed => drop(self.channels.remove(&channel)),
             }
         }
         true
@@ -107,7 +110,7 @@ impl Records {
             self.account.is_some() || !matches!(changes.account, Some(AccountChange::ServerTime(_)));
         has_account
             && changes.channels.iter().all(|(channel, change)| {
-                matches!(change, ChannelChange::Record(_)) || self.channels.contains_key(channel)
+                !matches!(change, ChannelChange::Update(_)) || self.channels.contains_key(channel)
             })
     }
 }

@@ -1,5 +1,6 @@
 //! The state of an account's events: received, acknowledged and missing.
 
+mod absence;
 mod backlog;
 mod channel;
 mod channel_refusal;

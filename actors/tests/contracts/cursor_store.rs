@@ -32,6 +32,7 @@ fn channel(n: i64) -> ChannelRecord {
         joining: n % 3 == 1,
         hole: n % 2 == 0,
         beyond: vec![post(n + 6)],
+        absent_since: (n % 2 == 0).then_some(n),
     }
 }
 
@@ -56,6 +57,7 @@ pub(crate) async fn check_contract<S: CursorStore>(store: S, reopen: impl AsyncF
     let store = reopen(Arc::new(changes_are_put_on_what_is_kept(store).await)).await;
     let store = accounts_are_kept_apart_and_forgotten_alone(store).await;
     let store = reopen(Arc::new(updates_are_applied_to_what_is_kept(store).await)).await;
+    let store = reopen(Arc::new(a_removed_channel_is_forgotten(store).await)).await;
     let store = an_update_of_nothing_is_refused(store).await;
     let store = reopen(Arc::new(the_last_of_many_commits_counts(store).await)).await;
     many_accounts_commit_at_once(store).await;
@@ -138,6 +140,18 @@ async fn updates_are_applied_to_what_is_kept<S: CursorStore>(store: S) -> S {
         }
     }
     assert_eq!(store.load(&name("u")).await, Ok(expected));
+    store
+}
+
+async fn a_removed_channel_is_forgotten<S: CursorStore>(store: S) -> S {
+    store.commit(&name("r"), channels([("c", 1), ("d", 2), ("e", 3)]).into()).await.unwrap();
+    let mut changes = Changes { account: Some(AccountChange::Record(account(1))), ..update(4) };
+    store.commit(&name("r"), changes.clone()).await.unwrap();
+    let removed = ["c", "d", "never stored"].map(|channel| (channel.into(), ChannelChange::Removed));
+    changes.channels = removed.into();
+    store.commit(&name("r"), changes).await.unwrap();
+    let expected = Records { account: Some(account(1)), ..channels([("e", 3)]) };
+    assert_eq!(store.load(&name("r")).await, Ok(expected));
     store
 }
 

@@ -12,6 +12,9 @@ use crate::store::error::Fault;
 /// The version of this encoding. A JSON object, the encoding of format 1, begins with a brace.
 const VERSION: u8 = 1;
 
+/// The version of the encoding of channels in which the time of their absence follows.
+const WITH_ABSENCE: u8 = 2;
+
 #[derive(Serialize, Deserialize)]
 struct AccountRow {
     journal_row: u64,
@@ -63,9 +66,11 @@ pub(super) fn read_account(row: &[u8], account: &str) -> Result<Included<Account
     Ok(Included { record, journal_row: row.journal_row })
 }
 
+/// Encodes a channel. Most are listed: their rows are as those of format 2.
 pub(super) fn write_channel(row: Included<ChannelRecord>) -> Result<Vec<u8>, Fault> {
     let record = row.record;
-    encode(&ChannelRow {
+    let absent_since = record.absent_since;
+    let row = ChannelRow {
         journal_row: row.journal_row,
         anchor_at: record.anchor_at,
         anchor: record.anchor,
@@ -78,7 +83,11 @@ pub(super) fn write_channel(row: Included<ChannelRecord>) -> Result<Vec<u8>, Fau
         joining: record.joining,
         hole: record.hole,
         beyond: record.beyond,
-    })
+    };
+    match absent_since {
+        None => encode(&row),
+        Some(since) => encode_as(WITH_ABSENCE, &(row, since)),
+    }
 }
 
 pub(super) fn read_channel(
@@ -86,7 +95,12 @@ pub(super) fn read_channel(
     account: &str,
     channel: &str,
 ) -> Result<Included<ChannelRecord>, Fault> {
-    let row: ChannelRow = decode(row).map_err(|cause| unreadable(account, channel, &cause))?;
+    let decoded = match row.first() {
+        Some(&WITH_ABSENCE) => decode_as(WITH_ABSENCE, row).map(|(row, since)| (row, Some(since))),
+        _ => decode(row).map(|row| (row, None)),
+    };
+    let (row, absent_since): (ChannelRow, _) =
+        decoded.map_err(|cause| unreadable(account, channel, &cause))?;
     let record = ChannelRecord {
         anchor_at: row.anchor_at,
         anchor: row.anchor,
@@ -99,20 +113,29 @@ pub(super) fn read_channel(
         joining: row.joining,
         hole: row.hole,
         beyond: row.beyond,
+        absent_since,
     };
     Ok(Included { record, journal_row: row.journal_row })
 }
 
 /// Encodes a value, with the version before it.
 pub(in crate::store) fn encode(value: &impl Serialize) -> Result<Vec<u8>, Fault> {
-    postcard::to_extend(value, vec![VERSION])
+    encode_as(VERSION, value)
+}
+
+fn encode_as(version: u8, value: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    postcard::to_extend(value, vec![version])
         .map_err(|error| Fault::Malformed(format!("a record cannot be encoded: {error}")))
 }
 
 /// Decodes a value, and describes the problem if that is impossible.
 pub(in crate::store) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    decode_as(VERSION, bytes)
+}
+
+fn decode_as<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, String> {
     match bytes.split_first() {
-        Some((&VERSION, fields)) => match postcard::take_from_bytes(fields) {
+        Some((found, fields)) if *found == version => match postcard::take_from_bytes(fields) {
             Ok((value, [])) => Ok(value),
             Ok((_, rest)) => Err(format!("{} bytes follow it", rest.len())),
             Err(error) => Err(error.to_string()),
@@ -149,11 +172,15 @@ mod tests {
             joining: false,
             hole: true,
             beyond: vec![(6, "e".into())],
+            absent_since: None,
         };
-        let row = write_channel(Included { record, journal_row: 0 }).unwrap();
+        let row = write_channel(Included { record: record.clone(), journal_row: 0 }).unwrap();
         let expected =
             [1, 0, 2, 1, 1, b'a', 1, 4, 1, b'b', 6, 8, 1, 10, 1, b'c', 1, 1, b'd', 1, 0, 1, 1, 12, 1, b'e'];
         assert_eq!(row, expected);
+        let record = ChannelRecord { absent_since: Some(7), ..record };
+        let row = write_channel(Included { record, journal_row: 0 }).unwrap();
+        assert_eq!(row, [&[2], &expected[1..], &[14]].concat());
     }
 
     #[test]

@@ -115,6 +115,10 @@ super::rows! {
     four_hundred_thousand_channels => with_channels(|out| {
         list(out, 400_000, &mut |n| row(&format!("channel{n:019}"), 1_795_354_128_887))
     });
+    sixty_thousand_fresh_channels_at_each_listing => with_channels(|out| {
+        let socket = out.socket;
+        list(out, 60_000, &mut |n| row(&format!("channel{socket:06}x{n:012}"), 1_795_354_128_887))
+    });
     channels_with_endless_names => with_channels(|out| {
         let name = "A".repeat(64 * 1024);
         list(out, ENDLESS, &mut |n| {

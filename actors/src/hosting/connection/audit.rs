@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
+use tokio::task::yield_now;
 
 use super::{CatchingUp, Connection, Phase, now};
 use crate::{
     hosting::{
-        catch_up::{CatchUpClient, ChannelReadError, listing_entry, page::PageCursor},
+        catch_up::{CatchUpClient, ChannelReadError, LISTED_AT_ONCE, listing_entry, page::PageCursor},
         delivery::Permits,
     },
     model::{ChannelId, CloseReason, Excerpt, Fact, PostKey},
@@ -126,7 +127,11 @@ async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
     }
     let listing: Vec<_> = list.channels.iter().map(listing_entry).collect();
     client.context.replay.with(|replay| replay.read_clock(list.date, now()));
-    let overdue = client.context.replay.with(|replay| replay.channels_to_audit(&listing));
+    let mut overdue = Vec::new();
+    for part in listing.chunks(LISTED_AT_ONCE) {
+        overdue.extend(client.context.replay.with(|replay| replay.channels_to_audit(part)));
+        yield_now().await;
+    }
     let mut suspects = Vec::new();
     for news in &overdue {
         match find_suspect(&client, news).await {

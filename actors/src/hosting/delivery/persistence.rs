@@ -92,6 +92,7 @@ impl Delivery {
             ctx.cancel_future(timer);
         }
         let Some(store) = self.context.replay.store() else { return };
+        self.report_forgotten();
         let changes = self.context.replay.with(ReplayState::take_changes);
         if changes.is_empty() {
             for done in self.persistence.waiting.drain(..) {
@@ -129,6 +130,14 @@ impl Delivery {
                 }
                 self.save_later(RETRY_COMMIT_AFTER, ctx);
             }
+        }
+    }
+
+    /// Reports the channels that were forgotten since the last report.
+    pub(super) fn report_forgotten(&self) {
+        let channels = self.context.replay.with(ReplayState::take_forgotten);
+        if channels > 0 {
+            self.context.observe(self.generation(), Fact::ChannelsForgotten { channels });
         }
     }
 

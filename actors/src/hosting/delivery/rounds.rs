@@ -35,11 +35,10 @@ pub(super) struct Round {
 #[rtype(result = "()")]
 pub(in crate::hosting) struct BeginRound;
 
-/// Submits the server's list of channels; answered with those that have news.
+/// Begins to submit the server's list of channels.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<ChannelBacklog>")]
-pub(in crate::hosting) struct SubmitListing {
-    pub(in crate::hosting) listing: Vec<ListedChannel>,
+#[rtype(result = "()")]
+pub(in crate::hosting) struct BeginListing {
     /// A lower bound of the server's time.
     pub(in crate::hosting) server_time: i64,
     /// The server's clock when it listed them, if it shows it.
@@ -47,6 +46,16 @@ pub(in crate::hosting) struct SubmitListing {
     /// False if rows of the list could not be read.
     pub(in crate::hosting) is_complete: bool,
 }
+
+/// Submits a part of the list; answered with the channels in it that have news.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<ChannelBacklog>")]
+pub(in crate::hosting) struct SubmitListed(pub(in crate::hosting) Vec<ListedChannel>);
+
+/// Ends the list; answered with the channels that it lacks and that must be read.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<ChannelBacklog>")]
+pub(in crate::hosting) struct EndListing;
 
 /// The result of an event's arrival at the Delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,18 +150,33 @@ impl Handler<BeginRound> for Delivery {
     }
 }
 
-impl Handler<SubmitListing> for Delivery {
-    type Result = MessageResult<SubmitListing>;
+impl Handler<BeginListing> for Delivery {
+    type Result = ();
 
-    fn handle(&mut self, submit: SubmitListing, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, begin: BeginListing, _: &mut Context<Self>) {
         self.resume_postponed();
         (self.round.again, self.round.has_overflowed) = (false, false);
-        MessageResult(self.context.replay.with(|replay| {
-            replay.read_clock(submit.date, now());
-            let backlog = replay.apply_listing(&submit.listing, submit.server_time);
-            replay.set_listing_complete(submit.is_complete);
-            backlog
-        }))
+        self.context.replay.with(|replay| {
+            replay.read_clock(begin.date, now());
+            replay.begin_listing(begin.server_time);
+            replay.set_listing_complete(begin.is_complete);
+        });
+    }
+}
+
+impl Handler<SubmitListed> for Delivery {
+    type Result = MessageResult<SubmitListed>;
+
+    fn handle(&mut self, SubmitListed(part): SubmitListed, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.context.replay.with(|replay| replay.list(&part)))
+    }
+}
+
+impl Handler<EndListing> for Delivery {
+    type Result = MessageResult<EndListing>;
+
+    fn handle(&mut self, _: EndListing, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.context.replay.with(|replay| replay.end_listing().collect()))
     }
 }
 
@@ -190,6 +214,7 @@ impl Handler<FinishRound> for Delivery {
             replay.finish_round(&finish.skipped);
             is_new
         });
+        self.report_forgotten();
         if is_new && !self.needs_another_round() {
             // The start of a new account is stored before it is ready, together with the held events: from then on, a
             // kill loses nothing.

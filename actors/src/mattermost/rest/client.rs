@@ -9,7 +9,7 @@ use actix_http::{
 use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, task::yield_now, time::timeout};
 
 use super::{
     headers,
@@ -24,6 +24,10 @@ use crate::{
     },
     model::{ResumePoint, Token},
 };
+
+/// The bytes of a list that are read before the other accounts of the thread go on: some hundred rows, which take a few
+/// milliseconds on a slow machine.
+const READ_AT_ONCE: usize = 32 * 1024;
 
 /// A client that sends REST requests to one Mattermost server and dials its sockets.
 ///
@@ -259,13 +263,20 @@ async fn read_rows<S>(
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    let mut length = 0;
+    let (mut length, mut at_once) = (0, 0);
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|error| RestError::from_transport(error.into(), route))?;
         length += chunk.len() as u64;
-        if splitter.read(&chunk, rows).is_break() {
-            splitter.stop();
-            break;
+        for piece in chunk.chunks(READ_AT_ONCE) {
+            if splitter.read(piece, rows).is_break() {
+                splitter.stop();
+                return Ok(length);
+            }
+            at_once += piece.len();
+            if at_once >= READ_AT_ONCE {
+                yield_now().await;
+                at_once = 0;
+            }
         }
     }
     Ok(length)

@@ -30,6 +30,8 @@ pub enum ChannelChange {
     Record(Box<ChannelRecord>),
     /// Updates the stored record.
     Update(Box<ChannelUpdate>),
+    /// Removes the record, if there is one: the channel is forgotten.
+    Removed,
 }
 
 /// The difference between two states of a channel's record.

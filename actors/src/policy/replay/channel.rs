@@ -4,6 +4,7 @@ mod coming_and_going;
 use std::collections::HashMap;
 
 use super::{
+    absence::Absence,
     cursor::{Anchor, Cursor},
     edits::EditCursor,
     hole::Hole,
@@ -40,6 +41,7 @@ pub(super) struct ChannelState {
     /// acknowledged post says nothing about the edits before it.
     round: RoundPart,
     reading: Reading,
+    pub(super) absence: Absence,
     /// The actions to take once nothing is open.
     deferred: Deferred,
     /// True if the state differs from the last saved record.
@@ -109,6 +111,7 @@ impl ChannelState {
             refusals: 0,
             round: RoundPart::None,
             reading: Reading::IfNews,
+            absence: Absence::default(),
             deferred: Deferred::default(),
             dirty: false,
             is_recorded: false,
@@ -131,7 +134,8 @@ impl ChannelState {
         };
         let hole = record.hole.then(|| Hole::restore(record.beyond));
         let state = Self::new(cursor, edits, record.seen_until, membership);
-        Self { hole, newest_activity, is_recorded: true, ..state }
+        let absence = Absence::restore(record.absent_since);
+        Self { hole, newest_activity, absence, is_recorded: true, ..state }
     }
 
     /// Changes the overlap from now on.
@@ -325,6 +329,8 @@ impl ChannelState {
         let times = [self.cursor.anchor().time(), self.seen_until, self.edits.until()];
         let is_later = times.into_iter().any(|time| time > latest);
         if is_later {
+            self.absence.pull_back(time);
+            self.is_recorded = false;
             if self.cursor.pull_back(time) && self.membership == Membership::Member {
                 // The posts from there on are forgotten, also those made while the account was out.
                 self.membership = Membership::Joining;

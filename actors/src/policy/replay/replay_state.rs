@@ -1,22 +1,24 @@
+mod absent_channels;
 mod audit;
+mod listing;
 mod new_channel;
+mod saving;
 mod server_clock;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use audit::AuditReadiness;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use self::new_channel::{new_listed_channel, new_unlisted_channel};
+use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel};
 use super::{
-    backlog::{BacklogKind, ChannelBacklog, ListedChannel},
     channel::{ChannelState, Membership, TimeBounds},
     channel_refusal::ChannelRefusal,
     clock::ServerClock,
     recent::RecentPosts,
 };
-use crate::model::{AccountChange, AccountRecord, Change, Changes, ChannelId, Records, ResumePoint, UserId};
+use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
 
 /// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +61,7 @@ pub struct ReplayState {
     account_is_dirty: bool,
     /// True if a record of the account is in the store, so that its server time can be saved alone.
     account_is_recorded: bool,
+    absent: AbsentChannels,
 }
 
 impl ReplayState {
@@ -83,6 +86,7 @@ impl ReplayState {
             latest: i64::MAX,
             dirty: Vec::new(),
             account_is_dirty: false,
+            absent: AbsentChannels::default(),
         }
     }
 
@@ -126,108 +130,6 @@ impl ReplayState {
         TimeBounds { overlap_ms: self.settings.overlap_ms, earliest: self.earliest, latest: self.latest }
     }
 
-    /// Applies a listing made at the given server time or later. Starts new channels, and returns those that must
-    /// be read.
-    pub(crate) fn apply_listing(
-        &mut self,
-        listing: &[ListedChannel],
-        server_time: i64,
-    ) -> Vec<ChannelBacklog> {
-        let lost_at = self.account.server_time;
-        let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
-        self.account.server_time = lost_at.max(newest).max(server_time).min(self.earliest);
-        (self.listing_at, self.listing_is_complete) = (self.account.server_time, true);
-        // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
-        // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
-        let active = lost_at.saturating_sub(self.settings.overlap_ms);
-        for state in self.channels.values_mut() {
-            state.listed(None);
-            state.due |= state.newest_activity > 0 && state.newest_activity >= active;
-        }
-        let mut backlog: Vec<ChannelBacklog> =
-            listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
-        backlog.extend(self.unlisted());
-        backlog
-    }
-
-    /// Sets whether the last listing has every channel; by default it has.
-    pub(crate) fn set_listing_complete(&mut self, is_complete: bool) {
-        self.listing_is_complete = is_complete;
-    }
-
-    fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
-        let latest = self.latest;
-        let state = self.channel_state(listed);
-        state.listed(Some(listed.last_post_at));
-        // A post dated into the future holds last_post_at there: the channel is read each time.
-        let moved = listed.last_post_at > state.seen_until || state.has_dropped_changes();
-        if moved {
-            state.newest_activity = state.newest_activity.max(listed.last_post_at.min(latest));
-        }
-        let backlog = ChannelBacklog {
-            channel: listed.channel.clone(),
-            from: state.cursor.anchor().clone(),
-            edits_since: moved.then(|| state.edits.until()),
-            kind: if state.has_unknown_begin() { BacklogKind::Joining } else { BacklogKind::Known },
-        };
-        ((moved || state.due || state.has_hole()) && !state.is_postponed()).then_some(backlog)
-    }
-
-    /// Returns the state of a listed channel, and creates it if necessary.
-    fn channel_state(&mut self, listed: &ListedChannel) -> &mut ChannelState {
-        let (bounds, from, listed_at) = (self.bounds(), self.settings.from, self.account.listed_at);
-        let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
-            let mut state = new_listed_channel(listed, listed_at, from, bounds);
-            mark(&mut self.dirty, &listed.channel, &mut state);
-            state
-        });
-        if state.membership == Membership::Left {
-            state.rejoin(listed_at.unwrap_or_default(), bounds);
-            mark(&mut self.dirty, &listed.channel, state);
-        }
-        state
-    }
-
-    /// Returns the channels that have a cursor but are missing from the listing.
-    fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
-        let is_missing = |state: &ChannelState| {
-            !state.is_listed() && state.membership != Membership::Left && !state.is_postponed()
-        };
-        let missing = self.channels.iter().filter(move |(_, state)| is_missing(state));
-        missing.map(|(channel, state)| ChannelBacklog {
-            channel: channel.clone(),
-            from: state.cursor.anchor().clone(),
-            // No list says when it was changed.
-            edits_since: Some(state.edits.until()),
-            kind: BacklogKind::Unlisted,
-        })
-    }
-
-    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped and the
-    /// postponed channels.
-    pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
-        let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
-        // A channel joined meanwhile begins before posts that came since; one that a listing lacked, at the one before.
-        if self.listing_is_complete || self.is_new() {
-            self.account.listed_at = Some(self.listing_at);
-        }
-        self.account_is_dirty = true;
-        for (channel, state) in &mut self.channels {
-            let has_changed = if skipped.contains(channel) {
-                state.skipped();
-                true
-            } else if state.is_postponed() {
-                state.passed_over();
-                false
-            } else {
-                state.fetched(bounds)
-            };
-            if has_changed {
-                mark(&mut self.dirty, channel, state);
-            }
-        }
-    }
-
     /// Counts a round in which the channel refused to be read.
     pub(crate) fn count_refusal(&mut self, channel: &ChannelId) -> ChannelRefusal {
         ChannelRefusal::nth(self.channels.get_mut(channel).map_or(1, ChannelState::count_refusal))
@@ -249,6 +151,10 @@ impl ReplayState {
 
     fn admit_change(&mut self, channel: &ChannelId, change: &Change, is_fetched: bool) -> bool {
         let bounds = self.bounds();
+        if !self.channels.contains_key(channel) {
+            self.make_room();
+            self.absent.count += 1;
+        }
         let Self { channels, account, recent, dirty, listing_is_complete, .. } = self;
         // Look up first: the key is cloned only for a new channel.
         let state = match channels.get_mut(channel) {
@@ -343,42 +249,6 @@ impl ReplayState {
                 if let Change::Posted(post) = change {
                     self.recent.forget(&post.id);
                 }
-            }
-        }
-    }
-
-    /// True if anything has changed since the last call of `take_changes`.
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.dirty.is_empty() || self.account_is_dirty
-    }
-
-    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
-    /// `mark_unsaved`.
-    pub fn take_changes(&mut self) -> Changes {
-        if !self.has_changes() {
-            return Changes::default();
-        }
-        let account = if self.account_is_dirty || !self.account_is_recorded {
-            AccountChange::Record(self.account.clone())
-        } else {
-            AccountChange::ServerTime(self.account.server_time)
-        };
-        (self.account_is_dirty, self.account_is_recorded) = (false, true);
-        let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
-            let change = self.channels.get_mut(&channel)?.take_change();
-            Some((channel, change))
-        });
-        Changes { channels: channels.collect(), account: Some(account) }
-    }
-
-    /// Marks the changes of the given channels, and of the account, as pending again. The store may have any part of
-    /// them, so the next changes are whole records.
-    pub(crate) fn mark_unsaved(&mut self, channels: impl IntoIterator<Item = ChannelId>) {
-        self.account_is_dirty = true;
-        for channel in channels {
-            if let Some(state) = self.channels.get_mut(&channel) {
-                state.mark_unsaved();
-                mark(&mut self.dirty, &channel, state);
             }
         }
     }

@@ -56,6 +56,7 @@ impl ChannelState {
             left: self.membership == Membership::Left,
             joining: self.has_unknown_begin(),
             hole: self.hole.is_some(),
+            absent_since: self.absence.since(),
             beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
         }
     }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
-use crate::model::{ChannelId, PostKey};
+use super::{ReplayState, mark};
+use crate::{
+    model::{ChannelId, PostKey},
+    policy::{BacklogKind, ChannelBacklog, ListedChannel},
+};
 
 /// The conditions for an audit that can distinguish a missing post from a late one.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,7 @@ impl ReplayState {
 
     /// Returns the channels of a listing that contain more than was seen.
     pub(crate) fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
+        self.make_room();
         let mut backlog = Vec::new();
         for listed in listing {
             let state = self.channel_state(listed);

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        absence::FORGOTTEN_AFTER_MS,
         backlog::ListedChannel,
         channel::{ChannelState, Membership, TimeBounds},
     },
@@ -43,7 +44,12 @@ pub(super) fn new_listed_channel(
         // On the first start, posts that already exist are not delivered.
         (None, StartFrom::Now) => (last_post_at, last_post_at, Membership::Member),
         (None, StartFrom::At(time)) => (time, last_post_at, Membership::Member),
-        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
+        (Some(listed_at), _) if listed.is_direct => {
+            // An older one was known and is forgotten. A listing lacked it meanwhile.
+            let is_new = created > listed_at.saturating_sub(FORGOTTEN_AFTER_MS);
+            let begin = if is_new { created } else { listed_at };
+            (begin, begin, Membership::Member)
+        }
         (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
     };
     ChannelState::starting_at(posts, edits, membership, bounds.overlap_ms)

@@ -1,11 +1,12 @@
+mod absent_channels;
 mod membership;
 mod refusals;
 mod updates;
 
 use super::*;
 use crate::{
-    model::{ChannelChange, PostId, PostKey},
-    policy::Anchor,
+    model::{AccountChange, ChannelChange, PostId, PostKey},
+    policy::{Anchor, BacklogKind, ChannelBacklog, ListedChannel},
 };
 
 const OVERLAP: i64 = 100;
@@ -46,6 +47,14 @@ fn started(channels: &[(&str, i64)]) -> ReplayState {
 }
 
 impl ReplayState {
+    /// Applies a listing in parts of two channels.
+    fn apply_listing(&mut self, listing: &[ListedChannel], server_time: i64) -> Vec<ChannelBacklog> {
+        self.begin_listing(server_time);
+        let mut found: Vec<_> = listing.chunks(2).flat_map(|part| self.list(part)).collect();
+        found.extend(self.end_listing());
+        found
+    }
+
     fn receive(&mut self, channel: &str, change: &Change) {
         assert!(self.admit(&channel.into(), change), "{change:?}");
         self.acknowledge(&channel.into(), change.clone());

@@ -11,6 +11,7 @@ enum Step {
     Receive(Change),
     Skip,
     List(i64),
+    Lack,
     Rejoin,
     SetBack(i64),
     Fail,
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..9).prop_map(|n| Step::Receive(Change::Deleted { id: format!("p{n}").as_str().into() })),
         1 => Just(Step::Skip),
         2 => times.clone().prop_map(Step::List),
+        1 => Just(Step::Lack),
         1 => Just(Step::Rejoin),
         1 => times.prop_map(Step::SetBack),
         1 => Just(Step::Fail),
@@ -45,6 +47,10 @@ fn take(replay: &mut ReplayState, step: Step, kept: &mut Records) {
         }
         Step::List(at) => {
             replay.apply_listing(&[listed("c", at)], 0);
+            replay.finish_round(&[]);
+        }
+        Step::Lack => {
+            replay.apply_listing(&[], 0);
             replay.finish_round(&[]);
         }
         Step::Rejoin => replay.leave_channel(&"c".into()),
