@@ -3,9 +3,15 @@
 use std::{
     collections::HashMap,
     fmt::Debug,
+    fs,
     io::{self, Read as _, Write as _},
     net::TcpStream,
+    os::unix::{
+        fs::{MetadataExt as _, chown},
+        process::CommandExt as _,
+    },
     panic,
+    process::Command,
     sync::Arc,
 };
 
@@ -42,6 +48,26 @@ fn config_with_secrets() -> (ConfigDir, Sources) {
     let file = dir.path().join("matterhost.toml");
     let flags = vec![("accounts.d.token", format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9d"), "--some-flag")];
     (dir, Sources { files: vec![file], environment, flags })
+}
+
+/// The user that a test of root runs the program as.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn other_processes_of_its_user_cannot_read_the_environment() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
+    let mut command = Command::from(dir.matterhost(&["run"]));
+    if rustix::process::geteuid().is_root() {
+        for path in [dir.path().to_owned(), dir.path().join("matterhost.toml")] {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut running = RunningProgram::start(command);
+    running.log.wait_for_fact("ready");
+    let environment = fs::metadata(format!("/proc/{}/environ", running.id())).unwrap();
+    assert_eq!(environment.uid(), 0, "it belongs to the user if other processes may read it");
 }
 
 /// Panics if a debug format of the value shows a secret.
