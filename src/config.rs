@@ -39,7 +39,8 @@ mod value;
 
 pub use accounts::AccountConfig;
 pub use admin::{
-    AdminConfig, AdminTls, AdminToken, AdminTokenError, DEFAULT_BIND, ListenAddress, RandomError, ReadyPolicy,
+    AdminConfig, AdminTls, AdminToken, AdminTokenError, DEFAULT_BIND, ListenAddress, RandomError,
+    ReadyPolicy, ScopedToken, TokenScope,
 };
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};

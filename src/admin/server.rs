@@ -15,6 +15,7 @@ mod listener;
 mod middleware;
 mod openapi;
 mod routes;
+mod scope;
 mod sign_in;
 mod sink_operations;
 mod sinks;

@@ -2,13 +2,17 @@
 
 mod listen;
 mod ready;
+mod scoped_tokens;
 mod tls;
 mod token;
 
 pub use listen::ListenAddress;
 pub use ready::ReadyPolicy;
+pub use scoped_tokens::{ScopedToken, TokenScope};
 pub use tls::AdminTls;
 pub use token::{AdminToken, AdminTokenError, RandomError};
+
+pub(super) use scoped_tokens::warn_of_unknown_accounts;
 
 use std::{
     collections::HashMap,
@@ -48,6 +52,8 @@ pub struct AdminConfig {
     pub token: Option<AdminToken>,
     /// The token with read-only access.
     pub read_token: Option<AdminToken>,
+    /// Further tokens, each with a scope.
+    pub scoped_tokens: Vec<ScopedToken>,
     /// True if everyone who can connect has full access, without a token.
     pub allow_anonymous: bool,
     /// The file of the generated token; `None` if there is no directory for it.
@@ -69,7 +75,8 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
     let listen = listen::read(&mut section, context);
     let token = token::read(&mut section, &token::FULL, context);
     let read_token = token::read(&mut section, &token::READ, context);
-    let allow_anonymous = read_allow_anonymous(&mut section);
+    let scoped_tokens = scoped_tokens::read(&mut section, context);
+    let allow_anonymous = read_allow_anonymous(&mut section, !scoped_tokens.is_empty());
     let StringList(hosts) = section.read("hosts", StringList::default());
     let tls = tls::read(&mut section, context);
     let allow_plaintext = section.read("allow_plaintext", false);
@@ -84,12 +91,11 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
         );
     }
     require_protection(&mut section, listen.as_ref(), &Protection { tls: tls.is_some(), allow_plaintext });
-    section.finish();
-    let listen = listen.filter(|_| enabled);
-    AdminConfig {
-        listen,
+    let config = AdminConfig {
+        listen: listen.filter(|_| enabled),
         token,
         read_token,
+        scoped_tokens,
         allow_anonymous,
         generated_token_file: None,
         hosts,
@@ -97,13 +103,16 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
         ready,
         max_connections,
         max_streams,
-    }
+    };
+    scoped_tokens::refuse_equal(&mut section, &config);
+    section.finish();
+    config
 }
 
 /// Reads `allow_anonymous`. It contradicts a token, which would then protect nothing.
-fn read_allow_anonymous(section: &mut TableReader<'_>) -> bool {
+fn read_allow_anonymous(section: &mut TableReader<'_>, has_scoped: bool) -> bool {
     let allow = section.read("allow_anonymous", false);
-    if allow && (token::FULL.is_set(section) || token::READ.is_set(section)) {
+    if allow && (has_scoped || token::FULL.is_set(section) || token::READ.is_set(section)) {
         let message = "a token is set, but everyone would have full access without it";
         section.refuse("allow_anonymous", message, "remove allow_anonymous, or the tokens");
     } else if allow {
@@ -157,6 +166,7 @@ impl Default for AdminConfig {
             }),
             token: None,
             read_token: None,
+            scoped_tokens: Vec::new(),
             allow_anonymous: false,
             generated_token_file: None,
             hosts: Vec::new(),

@@ -44,6 +44,11 @@ impl Diagnostics {
         }
     }
 
+    /// Reports an unwise value.
+    pub(super) fn warn(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        self.warnings.push(Problem::new(key, message, remedy));
+    }
+
     /// Adds a key outside any section.
     pub(super) fn register_root<T: ConfigValue>(&mut self, key: &str) {
         self.known.push(KnownKey { key: key.to_owned(), kind: T::KIND, default: None });
@@ -119,6 +124,18 @@ impl<'a> TableReader<'a> {
     /// Returns the values, for a table whose keys are names.
     pub(super) fn into_values(self) -> BTreeMap<String, Value> {
         self.values
+    }
+
+    /// Returns the tables by name of a key, which is thereby known.
+    pub(super) fn take_tables(&mut self, key: &'static str) -> BTreeMap<String, Value> {
+        self.read_keys.push(key);
+        let path = self.key(key);
+        TableReader::new(path, "", self.values.remove(key), self.report).into_values()
+    }
+
+    /// Returns the results, for the readers of tables below this one.
+    pub(super) fn report(&mut self) -> &mut Diagnostics {
+        self.report
     }
 
     /// Returns the value of a key, or its default.

@@ -87,6 +87,7 @@ pub fn known_keys() -> Vec<KnownKey> {
         ("servers".to_owned(), named("a")),
         ("accounts".to_owned(), named("a")),
         ("sinks".to_owned(), sinks::one_per_type()),
+        ("admin".to_owned(), Map::from([("tokens".to_owned(), named("a"))]).into()),
     ];
     let (places, environment) = (Locations::default(), HashMap::default());
     let context = ReadContext { directory: Path::new(""), places: &places, environment: &environment };
@@ -119,6 +120,7 @@ fn read(
     let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), context);
     let admin = admin::read(tree.section("admin", report), context);
+    admin::warn_of_unknown_accounts(&admin, &accounts, report);
     let admin = admin.with_token_directory(state.token_dir(context.environment));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));

@@ -18,4 +18,7 @@ pub struct Instance {
     pub read_only: bool,
     /// True if the caller authenticated with a token.
     pub authenticated: bool,
+    /// The accounts that the caller may act as, if it may do nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_as: Option<Vec<String>>,
 }

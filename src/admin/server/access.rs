@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     admin::generated_token,
-    config::{AdminConfig, AdminToken, RandomError},
+    config::{AdminConfig, AdminToken, RandomError, ScopedToken, TokenScope},
 };
 
 /// The access to the API. Nothing is granted to a caller without a token, unless the configuration says so.
@@ -18,6 +18,8 @@ pub enum Access {
         full: AdminToken,
         /// The token with read-only access.
         read: Option<AdminToken>,
+        /// Further tokens, each with a scope.
+        scoped: Vec<ScopedToken>,
         /// True if the host generated the token, so that an operator needs a way to it.
         is_generated: bool,
     },
@@ -32,13 +34,25 @@ impl Access {
         if config.allow_anonymous {
             return Ok(Self::Anonymous);
         }
-        let read = config.read_token.clone();
+        let (read, scoped) = (config.read_token.clone(), config.scoped_tokens.clone());
         if let Some(full) = config.token.clone() {
-            return Ok(Self::Tokens { full, read, is_generated: false });
+            return Ok(Self::Tokens { full, read, scoped, is_generated: false });
         }
         let full =
             config.generated_token_file.as_deref().map_or_else(generate_in_memory, load_or_generate)?;
-        Ok(Self::Tokens { full, read, is_generated: true })
+        Ok(Self::Tokens { full, read, scoped, is_generated: true })
+    }
+
+    /// Returns what a token grants; none for a wrong one. All tokens are always compared, so that the timing does not
+    /// distinguish them.
+    pub(super) fn scope_of(&self, token: &str) -> Option<TokenScope> {
+        let Self::Tokens { full, read, scoped, .. } = self else { return Some(TokenScope::Full) };
+        let single = [(Some(full), TokenScope::Full), (read.as_ref(), TokenScope::Read)];
+        let single = single.into_iter().filter_map(|(token, scope)| Some((token?, scope)));
+        let scoped = scoped.iter().map(|scoped| (&scoped.token, scoped.scope.clone()));
+        single
+            .chain(scoped)
+            .fold(None, |granted, (known, scope)| if known.matches(token) { Some(scope) } else { granted })
     }
 }
 

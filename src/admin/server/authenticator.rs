@@ -15,19 +15,21 @@ use matterhost_actors::policy::TokenBucket;
 use parking_lot::Mutex;
 
 use super::{access::Access, api_error::ApiError};
-use crate::config::AdminConfig;
+use crate::config::{AdminConfig, TokenScope};
 
 /// Wrong tokens per second, of all callers together, that get a 401; more get a 429. This many tools may still have an old
 /// token. The right token always works: only its length protects against guessing.
 const WRONG_TOKENS_PER_SECOND: f64 = 25.0;
 
 /// The rights of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     /// True if the caller may change something.
     pub(super) may_change: bool,
     /// True if the caller sent a token.
     pub(super) authenticated: bool,
+    /// The scope of its token.
+    pub(super) scope: TokenScope,
 }
 
 /// The tokens and host names that requests are checked against.
@@ -49,19 +51,15 @@ impl Authenticator {
 
     /// Returns the rights of the caller.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        let Access::Tokens { full, read, .. } = &*self.access else {
-            return Ok(Caller { may_change: true, authenticated: false });
-        };
+        if matches!(*self.access, Access::Anonymous) {
+            return Ok(Caller { may_change: true, authenticated: false, scope: TokenScope::Full });
+        }
         if !headers.contains_key(AUTHORIZATION) {
             return Err(ApiError::unauthorized("a token is required: send Authorization: Bearer TOKEN"));
         }
         let token = bearer_token(headers).unwrap_or_default();
-        // Both are always compared, so the timing does not distinguish them.
-        match (full.matches(token), read.as_ref().is_some_and(|read| read.matches(token))) {
-            (true, _) => Ok(Caller { may_change: true, authenticated: true }),
-            (false, true) => Ok(Caller { may_change: false, authenticated: true }),
-            (false, false) => Err(self.refuse("the token is not valid")),
-        }
+        let scope = self.access.scope_of(token).ok_or_else(|| self.refuse("the token is not valid"))?;
+        Ok(Caller { may_change: scope != TokenScope::Read, authenticated: true, scope })
     }
 
     /// Returns the error for a wrong token or code, within the rate for these.
@@ -149,7 +147,12 @@ mod tests {
     /// Requires the full token, or the read token if there is one.
     fn closed(read: Option<&str>) -> Authenticator {
         let token = |text: &str| AdminToken::new(text).unwrap();
-        authenticator(Access::Tokens { full: token(FULL), read: read.map(token), is_generated: false })
+        authenticator(Access::Tokens {
+            full: token(FULL),
+            read: read.map(token),
+            scoped: Vec::new(),
+            is_generated: false,
+        })
     }
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {

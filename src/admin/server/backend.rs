@@ -26,7 +26,7 @@ use crate::{
         dto::{self, ConfigProblem},
         ui::page_link,
     },
-    config::{AdminConfig, ConfigDiff, RandomError, ReadyPolicy},
+    config::{AdminConfig, ConfigDiff, RandomError, ReadyPolicy, TokenScope},
     telemetry::{metrics::Format, time::rfc3339},
 };
 
@@ -92,8 +92,9 @@ pub struct Backend {
     pub(super) account_feed: AccountFeed,
     pub(super) streams: Arc<Semaphore>,
     pub(super) max_connections: usize,
-    /// Requests with full rights; a tool that only reads cannot use them up.
+    /// Requests with full rights; a tool that only reads, or only acts as an account, cannot use them up.
     pub(super) full_rate: RateLimit,
+    pub(super) act_rate: RateLimit,
     pub(super) read_rate: RateLimit,
     pub(super) anonymous_rate: RateLimit,
     pub(super) state_counts: StateCountsCache,
@@ -142,6 +143,7 @@ impl Backend {
             max_connections: config.max_connections,
             started: SystemTime::now(),
             full_rate: RateLimit::new(REQUESTS_PER_SECOND),
+            act_rate: RateLimit::new(REQUESTS_PER_SECOND),
             read_rate: RateLimit::new(REQUESTS_PER_SECOND),
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
@@ -201,6 +203,10 @@ impl Backend {
             now: rfc3339(SystemTime::now()),
             read_only: !caller.may_change,
             authenticated: caller.authenticated,
+            acts_as: match caller.scope {
+                TokenScope::Act(accounts) => Some(accounts.iter().map(ToString::to_string).collect()),
+                TokenScope::Read | TokenScope::Full => None,
+            },
         }
     }
 }

@@ -15,8 +15,11 @@ use actix_web::{
 };
 use tokio::task::yield_now;
 
-use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body};
-use crate::admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS};
+use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body, scope};
+use crate::{
+    admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS},
+    config::TokenScope,
+};
 
 /// The headers that keep every response from other sites, caches and frames.
 const SECURITY_HEADERS: [(&str, &str); 6] = [
@@ -86,12 +89,13 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
     // Checked after the token, so that strangers cannot use up the rate of authenticated callers.
-    let rate = if caller.may_change { &backend.full_rate } else { &backend.read_rate };
+    let rate = match caller.scope {
+        TokenScope::Full => &backend.full_rate,
+        TokenScope::Act(_) => &backend.act_rate,
+        TokenScope::Read => &backend.read_rate,
+    };
     rate.take()?;
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !caller.may_change {
-        return Err(ApiError::forbidden("this token is read-only; use the full token"));
-    }
+    scope::check(&caller.scope, request.method(), request.uri())?;
     request.extensions_mut().insert(caller);
     if matches!(*request.method(), Method::POST | Method::PUT) {
         body::read(request, payload).await?;

@@ -97,7 +97,12 @@ pub(super) fn read(
     context: &ReadContext<'_>,
 ) -> Option<AdminToken> {
     let (key, text) = source.read_optional(section, context)?;
-    match AdminToken::new(&text) {
+    check(section, key, &text)
+}
+
+/// Parses the token that a key gives, and reports a text that is none.
+pub(super) fn check(section: &mut TableReader<'_>, key: &str, text: &str) -> Option<AdminToken> {
+    match AdminToken::new(text) {
         Ok(token) => Some(token),
         Err(error) => {
             let remedy =

@@ -7,7 +7,7 @@ use super::{
     Effect::{Immediate, NextConnection, NextStart, Restart},
 };
 use crate::config::{
-    AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, StateConfig,
+    AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, ScopedToken, StateConfig,
 };
 
 type Keys = Vec<Compared>;
@@ -165,6 +165,9 @@ fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
     let mut push = |key, same| keys.push(Compared { key, same, effect: NextStart });
     push("token", is_same_token(a.token.as_ref(), b.token.as_ref()));
     push("read_token", is_same_token(a.read_token.as_ref(), b.read_token.as_ref()));
+    let is_same = |(a, b): (&ScopedToken, &ScopedToken)| a.same_as(b);
+    let (before, now) = (&a.scoped_tokens, &b.scoped_tokens);
+    push("tokens", before.len() == now.len() && before.iter().zip(now).all(is_same));
     let is_same_tls = match (&a.tls, &b.tls) {
         (Some(a), Some(b)) => a.same_as(b),
         (None, None) => true,

@@ -194,11 +194,17 @@ fn every_setting_is_compared() {
         ("admin.read_token_file", "admin.read_token"),
         ("admin.read_token_env", "admin.read_token"),
         ("admin.tls_key_file", "admin.tls_cert_file"),
+        ("admin.tokens.NAME.scope", "admin.tokens"),
+        ("admin.tokens.NAME.accounts", "admin.tokens"),
+        ("admin.tokens.NAME.token_file", "admin.tokens"),
+        ("admin.tokens.NAME.token_env", "admin.tokens"),
+        ("admin.tokens.NAME.token", "admin.tokens"),
     ];
     // These only say where accounts are, or what they inherit: the accounts themselves are compared.
     let makes_accounts =
         |key: &str| ["include", "token_dir"].contains(&key) || key.starts_with("account_defaults.");
-    let is_setting = |key: &String| !key.contains("NAME") && !makes_accounts(key);
+    let is_setting =
+        |key: &String| key.contains("NAME") == key.starts_with("admin.tokens.") && !makes_accounts(key);
     let known = known_keys().into_iter().map(|known| known.key).filter(is_setting);
     let as_compared = |key: String| {
         as_one.iter().find(|(one, _)| *one == key).map_or(key.clone(), |(_, other)| (*other).to_owned())

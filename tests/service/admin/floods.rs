@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    host::{AdminHost, Api, REQUEST_INTERVAL},
+    host::{AdminHost, Api, READ_TOKEN, REQUEST_INTERVAL, TOKEN},
     http_client,
     isolation::assert_bots_unaffected,
     sse::EventStream,
@@ -82,6 +82,20 @@ fn probes_are_answered_however_many_there_are() {
             assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [200]);
         }
     });
+}
+
+#[test]
+fn callers_who_may_read_or_act_use_up_no_requests_of_an_operator() {
+    const ACTING: &str = "mustnotshow-act-60303ae2";
+    let tokens = format!(
+        "token = \"{TOKEN}\"\nread_token = \"{READ_TOKEN}\"\n\
+         [admin.tokens.job]\nscope = \"act\"\naccounts = [\"helpdesk\"]\ntoken = \"{ACTING}\"\n"
+    );
+    let host = AdminHost::ready(&tokens);
+    for token in [READ_TOKEN, ACTING] {
+        let counts = flood_beside_operator(&host, "/v1/instance", Some(token));
+        assert!(counts[&200] <= MAX_ADMITTED && counts[&429] > 0, "{counts:?}");
+    }
 }
 
 #[test]

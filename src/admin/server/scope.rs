@@ -1,0 +1,132 @@
+//! The routes that each scope of a token opens.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    dev::{Path, ResourceDef, Url},
+    http::{Method, Uri},
+};
+
+use super::api_error::ApiError;
+use crate::config::TokenScope;
+
+/// The routes by which one account acts and looks something up. It is matched and decoded as the routes themselves are.
+static ACTING: LazyLock<ResourceDef> =
+    LazyLock::new(|| ResourceDef::new("/v1/accounts/{name}/{route:actions|lookups/[^/]+}"));
+
+/// The route that describes the caller's own rights.
+const INSTANCE: &str = "/v1/instance";
+
+/// The right that a request requires.
+#[derive(Debug, PartialEq, Eq)]
+enum Required {
+    /// Any token grants it.
+    Any,
+    /// To read what shows no posts.
+    Read,
+    /// To act as this account, or to read what it may see.
+    Act(String),
+    /// Everything.
+    Full,
+}
+
+impl Required {
+    fn of(method: &Method, uri: &Uri) -> Self {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        match acting_account(uri) {
+            Some(account) => Self::Act(account),
+            None if uri.path() == INSTANCE && is_read => Self::Any,
+            None if is_read => Self::Read,
+            None => Self::Full,
+        }
+    }
+
+    /// Returns the scopes that would be enough.
+    fn remedy(&self) -> String {
+        match self {
+            Self::Any | Self::Read => "the scope read or full".into(),
+            Self::Act(account) => format!("the scope full, or act for the account {account}"),
+            Self::Full => "the scope full".into(),
+        }
+    }
+}
+
+/// Refuses a request that the scope of its token does not include.
+pub(super) fn check(scope: &TokenScope, method: &Method, uri: &Uri) -> Result<(), ApiError> {
+    let required = Required::of(method, uri);
+    let is_granted = match (scope, &required) {
+        (TokenScope::Full, _) | (_, Required::Any) | (TokenScope::Read, Required::Read) => true,
+        (TokenScope::Act(accounts), Required::Act(account)) => {
+            accounts.iter().any(|name| name.as_str() == account)
+        }
+        (TokenScope::Read, Required::Act(_) | Required::Full)
+        | (TokenScope::Act(_), Required::Read | Required::Full) => false,
+    };
+    if is_granted {
+        return Ok(());
+    }
+    let remedy = required.remedy();
+    Err(ApiError::forbidden(match scope {
+        TokenScope::Read => format!("this token is read-only; this needs a token with {remedy}"),
+        scope => format!("this needs a token with {remedy}; this one has the scope {scope}"),
+    }))
+}
+
+/// Returns the account of a route by which one acts.
+fn acting_account(uri: &Uri) -> Option<String> {
+    let mut path = Path::new(Url::new(uri.clone()));
+    if !ACTING.capture_match_info(&mut path) {
+        return None;
+    }
+    path.load::<(String, String)>().ok().map(|(account, _)| account)
+}
+
+#[cfg(test)]
+mod tests {
+    use matterhost_actors::model::AccountName;
+
+    use super::*;
+
+    fn refusal(scope: &TokenScope, method: &Method, uri: &'static str) -> Option<String> {
+        check(scope, method, &Uri::from_static(uri)).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_scope_opens_its_routes_and_a_refusal_names_the_right_one() {
+        let accounts = ["helpdesk", "größe"].map(|name| AccountName::new(name).unwrap());
+        let act = TokenScope::Act(accounts.into());
+        let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
+        for (method, uri, read, acting) in [
+            (&get, "/v1/instance", true, true),
+            (&get, "/v1/accounts", true, false),
+            (&get, "/v1/accounts/helpdesk", true, false),
+            (&get, "/metrics", true, false),
+            (&get, "/v1/events?account=helpdesk", true, false),
+            (&post, "/v1/accounts/helpdesk/actions", false, true),
+            (&post, "/v1/accounts/gr%C3%B6%C3%9Fe/actions", false, true),
+            (&get, "/v1/accounts/helpdesk/lookups/posts?target=x", false, true),
+            (&post, "/v1/accounts/alerts/actions", false, false),
+            (&post, "/v1/accounts/help%64esk/actions", false, true),
+            (&post, "/v1/accounts/help%2564esk/actions", false, false),
+            (&post, "/v1/accounts/helpdesk%2Factions", false, false),
+            (&post, "/v1/accounts/alerts/../helpdesk/actions", false, false),
+            (&get, "/v1/accounts/Helpdesk/lookups/user", false, false),
+            (&post, "/v1/accounts/helpdesk/restart", false, false),
+            (&post, "/v1/reload", false, false),
+            (&put, "/v1/log-level", false, false),
+            (&put, "/v1/instance", false, false),
+            (&post, "/v1/sign-in-links", false, false),
+        ] {
+            assert_eq!(refusal(&TokenScope::Full, method, uri), None, "{uri}");
+            assert_eq!(refusal(&TokenScope::Read, method, uri).is_none(), read, "{uri}");
+            assert_eq!(refusal(&act, method, uri).is_none(), acting, "{uri}");
+        }
+        let detail = refusal(&act, &post, "/v1/accounts/alerts/actions").unwrap();
+        assert!(detail.ends_with("this one has the scope act (helpdesk, größe)"), "{detail}");
+        assert!(detail.contains("the scope full, or act for the account alerts"), "{detail}");
+        let detail = refusal(&act, &get, "/v1/accounts").unwrap();
+        assert!(detail.contains("the scope read or full"), "{detail}");
+        let detail = refusal(&TokenScope::Read, &post, "/v1/reload").unwrap();
+        assert_eq!(detail, "this token is read-only; this needs a token with the scope full");
+    }
+}
