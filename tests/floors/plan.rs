@@ -44,11 +44,12 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
     package: "matterhost",
     rows: &[
         ("main", &["cli"]),
-        ("host", &["admin", "config", "sinks", "store", "telemetry"]),
+        ("host", &["admin", "cluster", "config", "sinks", "store", "telemetry"]),
         ("admin", &["config", "telemetry"]),
         ("sinks", &["config", "telemetry"]),
         ("telemetry", &["config"]),
         ("store", &[]),
+        ("cluster", &[]),
         ("config", &[]),
     ],
     top: "cli",

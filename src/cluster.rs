@@ -1,0 +1,27 @@
+//! The cluster: members share the accounts, and one takes over what another loses.
+//!
+//! Accounts fall into shards. A record per shard names the member that owns it; it is only changed by compare-and-set on
+//! its revision. Each member keeps one key alive, its lease. A member that cannot renew its lease closes its own fence
+//! before the key expires, so that no two members ever hand over events of one account.
+//!
+//! Decisions are plain structs, which are given the current time: [`Coordinator`] joins them.
+
+mod cluster_time;
+mod coordinator;
+mod lease;
+mod lease_fence;
+mod member;
+mod member_view;
+mod placement;
+mod records;
+mod shard;
+#[cfg(test)]
+mod simulation;
+
+pub use cluster_time::ClusterTime;
+pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
+pub use lease::{LeaseRequest, LeaseTiming};
+pub use lease_fence::Fence;
+pub use member::{MemberId, MemberName, MemberNameError};
+pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
+pub use shard::{SHARDS, ShardId, shard_of};

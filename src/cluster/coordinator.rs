@@ -1,0 +1,327 @@
+//! The decisions of one member of a cluster.
+
+mod ownership;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use self::ownership::{Activity, MovingLimit, Ownership};
+use super::{
+    ClusterChange, ClusterTime, Fence, LeaseRequest, LeaseTiming, MemberId, MemberRecord, Revision, SHARDS,
+    ShardId, ShardRecord, WriteError, lease::Lease, member_view::MemberView, placement,
+};
+
+/// Writes to shards that a member has under way at a time: enough to take over a thousand shards in well under a second.
+const MAX_WRITES: usize = 64;
+
+/// Ended members that are remembered although no shard names them, until they are forgotten together.
+const MAX_GONE: usize = 64;
+
+/// The settings of a cluster; the same for all its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// The lifetime of a member's lease.
+    pub lease_ttl: Duration,
+    /// The number of shards. Only tests have fewer than [`SHARDS`].
+    pub shards: u16,
+    /// The most accounts that the members together move at a time, apart from those of one shard each.
+    pub most_moving: usize,
+}
+
+/// An instruction of a [`Coordinator`] to its member.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Changes the member's own key. The result goes to [`Coordinator::lease_answered`].
+    Lease(LeaseRequest),
+    /// Puts a mark in the place of a member's key, if there is no such key. The result goes to [`Coordinator::buried`].
+    Bury(MemberId),
+    /// Writes the record of a shard if it has the revision. The result goes to [`Coordinator::written`].
+    Write(ShardId, ShardRecord, Revision),
+    /// Starts the accounts of a shard, which hand over events only while the fence is open.
+    Start(ShardId, Fence),
+    /// Stops the accounts of a shard. Their end goes to [`Coordinator::stopped`].
+    Stop(ShardId),
+}
+
+/// The numbers of shards, as a member sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShardCounts {
+    /// Shards whose accounts run on this member.
+    pub running: usize,
+    /// Shards that this member is giving away.
+    pub moving: usize,
+    /// Shards that no live member owns.
+    pub unowned: usize,
+}
+
+/// The decisions of one member: it takes what the member has seen and done, and returns what to do next.
+#[derive(Debug)]
+pub struct Coordinator {
+    settings: ClusterSettings,
+    timing: LeaseTiming,
+    lease: Lease,
+    members: MemberView,
+    shards: Vec<Ownership>,
+    /// The member that each shard belongs to; `None` if there is no candidate.
+    targets: Vec<Option<MemberId>>,
+    /// The members for which the targets were chosen.
+    candidates: Vec<MemberId>,
+    burials: BTreeMap<MemberId, Burial>,
+    is_loaded: bool,
+}
+
+/// An attempt to prove that a member has ended.
+#[derive(Debug)]
+struct Burial {
+    is_asking: bool,
+    retry_at: ClusterTime,
+}
+
+impl Coordinator {
+    /// Returns the decisions of a member that has not joined yet.
+    pub fn new(settings: ClusterSettings, id: MemberId, record: MemberRecord) -> Self {
+        let timing = LeaseTiming::new(settings.lease_ttl);
+        let shards: Vec<_> = ShardId::first(settings.shards).map(Ownership::new).collect();
+        Self {
+            settings: ClusterSettings { shards: settings.shards.min(SHARDS), ..settings },
+            timing,
+            lease: Lease::new(timing, id, record),
+            members: MemberView::default(),
+            targets: vec![None; shards.len()],
+            candidates: Vec::new(),
+            shards,
+            burials: BTreeMap::new(),
+            is_loaded: false,
+        }
+    }
+
+    /// Sets the number of accounts in each shard, which weighs when they move.
+    pub fn set_accounts(&mut self, accounts: &BTreeMap<ShardId, usize>) {
+        for shard in &mut self.shards {
+            shard.accounts = accounts.get(&shard.id).copied().unwrap_or_default();
+        }
+    }
+
+    /// Returns the times of the lease.
+    pub fn timing(&self) -> LeaseTiming {
+        self.timing
+    }
+
+    /// Returns the identity under which the member is, or tries to be, in the cluster.
+    pub fn id(&self) -> &MemberId {
+        self.lease.id()
+    }
+
+    /// Returns the fence of the lease that is held.
+    pub fn fence(&self) -> Option<&Fence> {
+        self.lease.fence()
+    }
+
+    /// Returns the live members with their records.
+    pub fn members(&self) -> impl Iterator<Item = (&MemberId, &MemberRecord)> {
+        self.members.live()
+    }
+
+    /// Returns the owner of a shard, if it is live.
+    pub fn owner(&self, shard: ShardId) -> Option<&MemberId> {
+        let shard = self.shards.get(usize::from(shard.number()))?;
+        shard.record.owner.as_ref().filter(|owner| self.is_live(owner))
+    }
+
+    /// Counts the shards.
+    pub fn counts(&self) -> ShardCounts {
+        let mut counts = ShardCounts::default();
+        for shard in &self.shards {
+            counts.running += usize::from(shard.activity == Activity::Running);
+            counts.moving += usize::from(shard.is_moving);
+            counts.unowned += usize::from(self.owner(shard.id).is_none());
+        }
+        counts
+    }
+
+    /// Returns the shards that this member is giving away.
+    pub fn moving(&self) -> impl Iterator<Item = ShardId> {
+        self.shards.iter().filter(|shard| shard.is_moving).map(|shard| shard.id)
+    }
+
+    /// Gives the member's shards away, or takes shards again.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.lease.set_draining(draining);
+    }
+
+    /// Ends the lease for good, after the accounts have stopped, and returns the request that tells the others.
+    pub fn leave(&mut self) -> Option<LeaseRequest> {
+        self.lease.leave()
+    }
+
+    /// Takes a change that was seen in the store.
+    pub fn changed(&mut self, change: ClusterChange, now: ClusterTime) {
+        match change {
+            ClusterChange::MemberRenewed(id, record, revision) => {
+                if id == *self.lease.id() {
+                    self.lease.renewal_seen(revision);
+                }
+                self.members.renewed(id, record, now);
+            }
+            ClusterChange::MemberGone(id) => self.member_gone(id, now),
+            ClusterChange::ShardChanged(id, record, revision) => {
+                if let Some(shard) = self.shard(id) {
+                    shard.seen(record, revision);
+                }
+            }
+            ClusterChange::Loaded => self.is_loaded = true,
+        }
+    }
+
+    /// Takes the result of a [`Command::Lease`] that was sent at a time.
+    pub fn lease_answered(
+        &mut self,
+        id: &MemberId,
+        sent_at: ClusterTime,
+        result: Result<Revision, WriteError>,
+        now: ClusterTime,
+    ) {
+        self.lease.answered(id, sent_at, result, now);
+    }
+
+    /// Takes the result of a [`Command::Bury`]: success proves that the member has ended.
+    pub fn buried(&mut self, id: &MemberId, result: &Result<Revision, WriteError>, now: ClusterTime) {
+        if result.is_ok() {
+            self.member_gone(id.clone(), now);
+        } else if let Some(burial) = self.burials.get_mut(id) {
+            *burial = Burial { is_asking: false, retry_at: now + self.timing.retry_after };
+        }
+    }
+
+    /// Takes the result of a [`Command::Write`].
+    pub fn written(&mut self, id: ShardId, result: Result<Revision, WriteError>, now: ClusterTime) {
+        let retry_at = now + self.timing.retry_after;
+        if let Some(shard) = self.shard(id) {
+            shard.written(result, retry_at);
+        }
+    }
+
+    /// Takes the end of the accounts of a shard, which hand over nothing any more.
+    pub fn stopped(&mut self, id: ShardId) {
+        if let Some(shard) = self.shard(id) {
+            shard.activity = Activity::Idle;
+        }
+    }
+
+    /// Returns what to do now. It is to be asked after every change, and at [`Coordinator::wake_at`].
+    pub fn poll(&mut self, now: ClusterTime) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if self.is_loaded {
+            commands.extend(self.lease.poll(now).map(Command::Lease));
+        }
+        // Its key expires by then; a mark of that may have been missed.
+        self.members.remove_silent(now, self.timing.ttl + self.timing.retry_after);
+        self.choose_targets();
+        let me = self.lease.fence().cloned().map(|fence| (self.lease.id().clone(), fence));
+        let Some((me, fence)) = me else {
+            self.shards.iter_mut().filter_map(Ownership::abandon).for_each(|stop| commands.push(stop));
+            return commands;
+        };
+        let mut limit = self.moving_limit();
+        let mut writes = self.shards.iter().filter(|shard| shard.is_writing()).count();
+        let mut unproven = BTreeSet::new();
+        for (shard, target) in self.shards.iter_mut().zip(&self.targets) {
+            let is_mine = shard.record.owner.as_ref() == Some(&me);
+            let command = if is_mine {
+                shard.keep_or_give(&me, target.as_ref(), &fence, &mut limit, now)
+            } else if target.as_ref() == Some(&me) {
+                let owner = shard.record.owner.as_ref();
+                let is_free = owner.is_none_or(|owner| self.members.has_ended(owner) || owner.is_before(&me));
+                unproven.extend(owner.filter(|owner| !is_free && !self.members.is_live(owner)).cloned());
+                shard.take(&me, is_free, now)
+            } else {
+                shard.abandon()
+            };
+            let is_write = matches!(command, Some(Command::Write(..)));
+            if is_write && writes >= MAX_WRITES {
+                shard.defer_write();
+                continue;
+            }
+            writes += usize::from(is_write);
+            commands.extend(command);
+        }
+        commands.extend(self.bury(unproven, now));
+        commands
+    }
+
+    /// Returns the next time at which [`Coordinator::poll`] may have something to do without a change.
+    pub fn wake_at(&self, now: ClusterTime) -> ClusterTime {
+        let retry = now + self.timing.retry_after;
+        if self.is_loaded { self.lease.wake_at().min(retry) } else { retry }
+    }
+
+    fn shard(&mut self, id: ShardId) -> Option<&mut Ownership> {
+        self.shards.get_mut(usize::from(id.number()))
+    }
+
+    fn member_gone(&mut self, id: MemberId, now: ClusterTime) {
+        self.lease.key_gone(&id, now);
+        self.burials.remove(&id);
+        self.members.gone(id);
+        if self.members.gone_count() > MAX_GONE {
+            let named = self.shards.iter().filter_map(|shard| shard.record.owner.as_ref()).collect();
+            self.members.retain_gone(&named);
+        }
+    }
+
+    /// Chooses the member for each shard again if the candidates have changed: the live members that are not draining.
+    fn choose_targets(&mut self) {
+        let me = self.lease.id();
+        let others = self.members.live().filter(|(id, record)| !record.draining && !self.is_own(id));
+        let is_candidate = self.lease.fence().is_some() && !self.lease.is_draining();
+        let mut candidates: Vec<_> = others.map(|(id, _)| id.clone()).collect();
+        candidates.extend(is_candidate.then(|| me.clone()));
+        if candidates != self.candidates {
+            for (shard, target) in self.shards.iter().zip(&mut self.targets) {
+                *target = placement::choose(shard.id, &candidates).cloned();
+            }
+            self.candidates = candidates;
+        }
+    }
+
+    /// Returns true for members whose lease has not ended, as far as this one knows.
+    fn is_live(&self, id: &MemberId) -> bool {
+        self.members.is_live(id) || (id == self.lease.id() && self.lease.fence().is_some())
+    }
+
+    /// Returns true for the incarnations of this process.
+    fn is_own(&self, id: &MemberId) -> bool {
+        id == self.lease.id() || id.is_before(self.lease.id())
+    }
+
+    /// Returns the number of accounts that may begin to move now. The members that have shards to give share the limit.
+    fn moving_limit(&self) -> MovingLimit {
+        let misplaced = |(shard, target): (&Ownership, &Option<MemberId>)| {
+            let owner = shard.record.owner.as_ref()?;
+            let is_misplaced = target.as_ref().is_some_and(|target| target != owner);
+            (is_misplaced && self.is_live(owner)).then(|| owner.clone())
+        };
+        let givers: BTreeSet<_> = self.shards.iter().zip(&self.targets).filter_map(misplaced).collect();
+        let moving: usize = self.shards.iter().filter(|shard| shard.is_moving).map(Ownership::weight).sum();
+        MovingLimit::new(self.settings.most_moving / givers.len().max(1), moving)
+    }
+
+    /// Asks for the proof that owners have ended which are neither live nor gone.
+    fn bury(&mut self, unproven: BTreeSet<MemberId>, now: ClusterTime) -> Vec<Command> {
+        self.burials.retain(|id, burial| burial.is_asking || unproven.contains(id));
+        let mut commands = Vec::new();
+        for id in unproven {
+            let burial = self.burials.entry(id.clone()).or_insert(Burial { is_asking: false, retry_at: now });
+            if !burial.is_asking && burial.retry_at <= now {
+                burial.is_asking = true;
+                commands.push(Command::Bury(id));
+            }
+        }
+        commands
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! One shard, as one member sees it.
+
+use super::Command;
+use crate::cluster::{ClusterTime, Fence, MemberId, Revision, ShardId, ShardRecord, WriteError};
+
+/// The state of a shard's accounts on this member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// They do not run here.
+    Idle,
+    /// They run.
+    Running,
+    /// They were told to stop.
+    Stopping,
+}
+
+/// The number of accounts that may begin to move.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MovingLimit {
+    left: usize,
+    is_unused: bool,
+}
+
+/// A shard: its record, and what this member does with it.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    pub(super) id: ShardId,
+    pub(super) record: ShardRecord,
+    revision: Revision,
+    pub(super) activity: Activity,
+    /// True while this member gives the shard away.
+    pub(super) is_moving: bool,
+    /// The number of its accounts.
+    pub(super) accounts: usize,
+    /// The record that is being written.
+    writing: Option<ShardRecord>,
+    /// True if a write whose answer was lost may still free this revision of the shard.
+    may_be_freed: bool,
+    retry_at: ClusterTime,
+}
+
+impl MovingLimit {
+    pub(super) fn new(limit: usize, moving: usize) -> Self {
+        Self { left: limit.saturating_sub(moving), is_unused: moving == 0 }
+    }
+
+    /// Uses a part of the limit. One shard may always move, however many accounts it has.
+    fn take(&mut self, weight: usize) -> Option<()> {
+        if weight > self.left && !self.is_unused {
+            return None;
+        }
+        *self = Self { left: self.left.saturating_sub(weight), is_unused: false };
+        Some(())
+    }
+}
+
+impl Ownership {
+    pub(super) fn new(id: ShardId) -> Self {
+        Self {
+            id,
+            record: ShardRecord::default(),
+            revision: Revision::default(),
+            activity: Activity::Idle,
+            is_moving: false,
+            accounts: 0,
+            writing: None,
+            may_be_freed: false,
+            retry_at: ClusterTime::default(),
+        }
+    }
+
+    /// Returns its weight when it moves. An empty shard costs a write, too.
+    pub(super) fn weight(&self) -> usize {
+        self.accounts.max(1)
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Takes a record that was seen in the store; an older one changes nothing.
+    pub(super) fn seen(&mut self, record: ShardRecord, revision: Revision) {
+        if revision > self.revision {
+            // Another attempt may succeed at once.
+            self.retry_at = ClusterTime::default();
+            // The hand-over is over once another member has taken it.
+            self.is_moving &= record.owner.is_none() || record.owner == self.record.owner;
+            self.may_be_freed = false;
+            (self.record, self.revision) = (record, revision);
+        }
+    }
+
+    /// Takes the result of the write that is under way.
+    pub(super) fn written(&mut self, result: Result<Revision, WriteError>, retry_at: ClusterTime) {
+        let written = self.writing.take();
+        match (result, written) {
+            (Ok(revision), Some(record)) => self.seen(record, revision),
+            (Err(WriteError::Unavailable(_)), Some(record)) => {
+                self.may_be_freed |= record.owner.is_none();
+                self.retry_at = retry_at;
+            }
+            // The other's record is on its way.
+            (Err(WriteError::Conflict), _) | (_, None) => self.retry_at = retry_at,
+        }
+    }
+
+    /// Decides on a shard that this member owns: to run it, or to give it to another.
+    pub(super) fn keep_or_give(
+        &mut self,
+        me: &MemberId,
+        target: Option<&MemberId>,
+        fence: &Fence,
+        limit: &mut MovingLimit,
+        now: ClusterTime,
+    ) -> Option<Command> {
+        let keeps = target.is_none_or(|target| target == me);
+        match self.activity {
+            Activity::Stopping => None,
+            Activity::Running if keeps => None,
+            Activity::Idle if keeps && self.is_writing() => None,
+            // A new revision first, so that the late write cannot free the shard while its accounts run.
+            Activity::Idle if keeps && self.may_be_freed => self.write(Some(me.clone()), now),
+            Activity::Idle if keeps => {
+                self.is_moving = false;
+                self.activity = Activity::Running;
+                Some(Command::Start(self.id, fence.clone()))
+            }
+            Activity::Idle => {
+                self.begin_moving(limit)?;
+                self.write(None, now)
+            }
+            Activity::Running => {
+                self.begin_moving(limit)?;
+                self.activity = Activity::Stopping;
+                Some(Command::Stop(self.id))
+            }
+        }
+    }
+
+    /// Takes a shard that belongs to this member, once it is free.
+    pub(super) fn take(&mut self, me: &MemberId, is_free: bool, now: ClusterTime) -> Option<Command> {
+        let stop = self.abandon();
+        if stop.is_some() || self.activity != Activity::Idle || !is_free {
+            return stop;
+        }
+        self.write(Some(me.clone()), now)
+    }
+
+    /// Stops the accounts of a shard that this member does not own any more.
+    pub(super) fn abandon(&mut self) -> Option<Command> {
+        // A shard that was given away counts as moving until another member has it.
+        self.is_moving &= self.record.owner.is_none() && self.activity == Activity::Idle;
+        if self.activity != Activity::Running {
+            return None;
+        }
+        self.activity = Activity::Stopping;
+        Some(Command::Stop(self.id))
+    }
+
+    /// Takes back a write that was not carried out.
+    pub(super) fn defer_write(&mut self) {
+        self.writing = None;
+    }
+
+    /// Marks the shard as moving if the limit allows it.
+    fn begin_moving(&mut self, limit: &mut MovingLimit) -> Option<()> {
+        if !self.is_moving {
+            limit.take(self.weight())?;
+            self.is_moving = true;
+        }
+        Some(())
+    }
+
+    fn write(&mut self, owner: Option<MemberId>, now: ClusterTime) -> Option<Command> {
+        if self.is_writing() || now < self.retry_at {
+            return None;
+        }
+        let epoch = self.record.epoch + u64::from(owner.is_some());
+        let record = ShardRecord { owner, epoch };
+        self.writing = Some(record.clone());
+        Some(Command::Write(self.id, record, self.revision))
+    }
+}

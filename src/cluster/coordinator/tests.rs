@@ -1,0 +1,110 @@
+use super::*;
+use crate::cluster::MemberName;
+
+const NOW: ClusterTime = ClusterTime::after_origin(Duration::from_secs(1));
+
+fn id(name: &str) -> MemberId {
+    MemberId::new(MemberName::new(name).unwrap(), 1)
+}
+
+/// A member that holds a lease, with so many shards of so many accounts each.
+fn member(shards: u16, accounts: usize) -> Coordinator {
+    let settings = ClusterSettings { lease_ttl: Duration::from_secs(10), shards, most_moving: 64 };
+    let mut member = Coordinator::new(settings, id("a"), MemberRecord::default());
+    member.set_accounts(&ShardId::first(shards).map(|shard| (shard, accounts)).collect());
+    assert!(member.poll(NOW).is_empty(), "it waits until it knows what is in the store");
+    member.changed(ClusterChange::Loaded, NOW);
+    assert!(matches!(member.poll(NOW).as_slice(), [Command::Lease(LeaseRequest::Join(..))]));
+    member.lease_answered(&id("a"), NOW, Ok(Revision(1)), NOW);
+    member
+}
+
+/// Carries out all commands but those of the lease until there are none, and returns the shards that were started and
+/// stopped.
+fn settle(member: &mut Coordinator) -> (Vec<ShardId>, Vec<ShardId>) {
+    let (mut started, mut stopped) = (Vec::new(), Vec::new());
+    loop {
+        let mut commands = member.poll(NOW);
+        commands.retain(|command| !matches!(command, Command::Lease(_)));
+        if commands.is_empty() {
+            return (started, stopped);
+        }
+        for command in commands {
+            match command {
+                Command::Start(shard, _) => started.push(shard),
+                Command::Stop(shard) => stopped.push(shard),
+                Command::Write(shard, _, Revision(before)) => {
+                    member.written(shard, Ok(Revision(before + 10)), NOW);
+                }
+                Command::Bury(_) | Command::Lease(_) => {}
+            }
+        }
+    }
+}
+
+fn join(member: &mut Coordinator, other: &str) {
+    member.changed(ClusterChange::MemberRenewed(id(other), MemberRecord::default(), Revision(2)), NOW);
+}
+
+#[test]
+fn a_member_alone_takes_all_shards_and_stops_them_when_its_lease_is_over() {
+    let mut member = member(100, 1);
+    let (started, stopped) = settle(&mut member);
+    assert_eq!((started.len(), stopped.len()), (100, 0));
+    assert_eq!(member.counts(), ShardCounts { running: 100, moving: 0, unowned: 0 });
+    let over = member.fence().unwrap().closes_at();
+    let stops = member.poll(over).into_iter().filter(|command| matches!(command, Command::Stop(_))).count();
+    assert_eq!(stops, 100);
+}
+
+#[test]
+fn a_shard_with_more_accounts_than_the_limit_moves_alone() {
+    let mut member = member(40, 1_000);
+    settle(&mut member);
+    join(&mut member, "b");
+    let (_, stopped) = settle(&mut member);
+    assert_eq!(stopped.len(), 1);
+    member.stopped(stopped[0]);
+    assert_eq!(settle(&mut member).1, [], "the other has not taken it");
+    let record = ShardRecord { owner: Some(id("b")), epoch: 2 };
+    member.changed(ClusterChange::ShardChanged(stopped[0], record, Revision(100)), NOW);
+    assert_eq!(settle(&mut member).1.len(), 1, "the next");
+}
+
+#[test]
+fn a_member_that_drains_keeps_its_shards_until_another_can_take_them() {
+    let mut member = member(40, 1);
+    settle(&mut member);
+    member.set_draining(true);
+    assert_eq!(settle(&mut member).1, []);
+    join(&mut member, "b");
+    assert_eq!(settle(&mut member).1.len(), 40);
+}
+
+#[test]
+fn a_release_without_an_answer_is_undone_before_the_accounts_start_again() {
+    let mut member = member(1, 1);
+    let (started, _) = settle(&mut member);
+    member.set_draining(true);
+    join(&mut member, "b");
+    settle(&mut member);
+    member.stopped(started[0]);
+    let release = member.poll(NOW);
+    assert!(
+        matches!(
+            release.as_slice(),
+            [Command::Lease(_), Command::Write(_, ShardRecord { owner: None, .. }, _)]
+                | [Command::Write(_, ShardRecord { owner: None, .. }, _)]
+        ),
+        "{release:?}"
+    );
+    member.written(started[0], Err(WriteError::Unavailable("no answer".into())), NOW);
+    member.changed(ClusterChange::MemberGone(id("b")), NOW);
+    member.set_draining(false);
+    let later = NOW + Duration::from_secs(1);
+    let commands = member.poll(later);
+    let is_claim =
+        |command: &Command| matches!(command, Command::Write(_, ShardRecord { owner: Some(_), .. }, _));
+    assert!(commands.iter().any(is_claim), "{commands:?}");
+    assert!(!commands.iter().any(|command| matches!(command, Command::Start(..))));
+}

@@ -1,0 +1,88 @@
+//! The records of a cluster's store.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{MemberId, ShardId};
+
+/// The revision of a record; every change gives it a greater one. Zero is that of a record that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Revision(pub u64);
+
+/// The record of a live member. It expires unless it is renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// The version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// True if it is giving its shards away.
+    #[serde(default)]
+    pub draining: bool,
+}
+
+/// The record of a shard.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ShardRecord {
+    /// The member that owns it, if one does.
+    pub owner: Option<MemberId>,
+    /// The number of owners that it has had.
+    pub epoch: u64,
+}
+
+/// A change in the store, as a member sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// A member has joined, or renewed its lease.
+    MemberRenewed(MemberId, MemberRecord, Revision),
+    /// The lease of a member has ended for good.
+    MemberGone(MemberId),
+    /// The record of a shard has changed.
+    ShardChanged(ShardId, ShardRecord, Revision),
+    /// Everything that was in the store when watching began has been seen.
+    Loaded,
+}
+
+/// A write that was refused, or whose result is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The record is at another revision; nothing was written.
+    #[error("the record has changed")]
+    Conflict,
+    /// No answer arrived; it may have been written.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+}
+
+impl Serialize for MemberId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        Self::parse(&key).ok_or_else(|| de::Error::custom("it is not the identity of a member"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::MemberName;
+
+    #[test]
+    fn records_are_json_that_later_versions_may_extend() {
+        let owner = MemberId::new(MemberName::new("a").unwrap(), 1);
+        let record = ShardRecord { owner: Some(owner), epoch: 7 };
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(json, r#"{"owner":"a.0000000000000001.0","epoch":7}"#);
+        assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), record);
+        let later = r#"{"owner":null,"epoch":8,"later":true}"#;
+        assert_eq!(
+            serde_json::from_str::<ShardRecord>(later).unwrap(),
+            ShardRecord { owner: None, epoch: 8 }
+        );
+        assert!(serde_json::from_str::<ShardRecord>(r#"{"owner":"a","epoch":8}"#).is_err());
+        assert_eq!(serde_json::from_str::<MemberRecord>("{}").unwrap(), MemberRecord::default());
+    }
+}
