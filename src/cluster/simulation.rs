@@ -332,7 +332,7 @@ fn no_shard_is_handed_over_twice_or_left_alone() {
 }
 
 /// Runs in the suite; `MATTERHOST_SEEDS` sets another number.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 300;
 
 fn run_with_faults(seed: u64) {
     let mut rng = Rng::with_seed(!seed);

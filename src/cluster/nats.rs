@@ -1,0 +1,145 @@
+//! The store of a cluster in NATS.
+
+mod bucket_watch;
+mod buckets;
+mod nats_connection;
+
+pub use nats_connection::{NatsCredentials, NatsSettings};
+
+use std::time::Duration;
+
+use async_nats::{
+    Client,
+    connection::State,
+    jetstream::kv::{CreateErrorKind, DeleteErrorKind, Store, UpdateErrorKind},
+};
+use futures_util::future::FutureExt as _;
+use serde::Serialize;
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{
+    ClusterChange, LeaseRequest, LeaseTiming, MemberId, MemberRecord, Membership, Revision, ShardId,
+    ShardRecord, WriteError,
+    membership_port::{WATCH_QUEUE, WriteFuture},
+};
+
+/// The value of a key that was put in the place of a member that has ended.
+const BURIED: &str = "ended";
+
+/// A cluster that cannot be joined.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}; {remedy}")]
+pub struct NatsError {
+    /// The problem.
+    pub what: String,
+    /// The way to fix it.
+    pub remedy: String,
+}
+
+/// The members and shards of a cluster, in two buckets of NATS. Clones share the connection.
+#[derive(Debug, Clone)]
+pub struct NatsMembership {
+    client: Client,
+    members: Store,
+    shards: Store,
+    /// The time limit of a write.
+    limit: Duration,
+}
+
+impl NatsMembership {
+    /// Connects, and creates the buckets or checks their settings.
+    ///
+    /// # Errors
+    /// Fails if no server answers or accepts the credentials, if the servers are too old or do not store anything, or if a
+    /// bucket has settings that do not fit.
+    pub async fn connect(settings: &NatsSettings, lease_ttl: Duration) -> Result<Self, NatsError> {
+        let client = nats_connection::connect(settings).await?;
+        let buckets = buckets::open(&client, settings, lease_ttl).await?;
+        let limit = LeaseTiming::new(lease_ttl).renew_every;
+        Ok(Self { client, members: buckets.members, shards: buckets.shards, limit })
+    }
+
+    /// Runs a write within its time limit. Without a connection it is not tried, because the client would keep it and
+    /// send it much later.
+    fn write_now<F>(&self, write: F) -> WriteFuture
+    where
+        F: Future<Output = Result<u64, WriteError>> + Send + 'static,
+    {
+        let (is_connected, limit) = (self.client.connection_state() == State::Connected, self.limit);
+        async move {
+            if !is_connected {
+                return Err(WriteError::Unavailable("there is no connection to NATS".into()));
+            }
+            let late = |_| WriteError::Unavailable(format!("no answer within {limit:?}"));
+            timeout(limit, write).await.map_err(late)?.map(Revision)
+        }
+        .boxed()
+    }
+
+    fn update(
+        &self,
+        bucket: &Store,
+        key: String,
+        record: &impl Serialize,
+        expected: Revision,
+    ) -> WriteFuture {
+        let (bucket, json) = (bucket.clone(), serde_json::to_vec(record));
+        self.write_now(async move {
+            let json = json.map_err(|error| WriteError::Unavailable(error.to_string()))?;
+            bucket.update(key, json.into(), expected.0).await.map_err(|error| match error.kind() {
+                UpdateErrorKind::WrongLastRevision => WriteError::Conflict,
+                UpdateErrorKind::TimedOut | UpdateErrorKind::InvalidKey | UpdateErrorKind::Other => {
+                    WriteError::Unavailable(error.to_string())
+                }
+            })
+        })
+    }
+
+    fn leave(&self, id: &MemberId, expected: Revision) -> WriteFuture {
+        let (bucket, key) = (self.members.clone(), id.to_string());
+        self.write_now(async move {
+            let deleted = bucket.delete_expect_revision(key, Some(expected.0)).await;
+            deleted.map(|()| expected.0).map_err(|error| match error.kind() {
+                DeleteErrorKind::WrongLastRevision => WriteError::Conflict,
+                _ => WriteError::Unavailable(error.to_string()),
+            })
+        })
+    }
+}
+
+impl Membership for NatsMembership {
+    fn change_lease(&self, request: LeaseRequest) -> WriteFuture {
+        let renew = |id: MemberId, record: MemberRecord, expected| {
+            self.update(&self.members, id.to_string(), &record, expected)
+        };
+        match request {
+            LeaseRequest::Join(id, record) => renew(id, record, Revision::default()),
+            LeaseRequest::Renew(id, record, expected) => renew(id, record, expected),
+            LeaseRequest::Leave(id, expected) => self.leave(&id, expected),
+        }
+    }
+
+    fn bury(&self, id: MemberId) -> WriteFuture {
+        let bucket = self.members.clone();
+        self.write_now(async move {
+            // It also replaces the mark of a key that has expired.
+            bucket.create(id.to_string(), BURIED.into()).await.map_err(|error| match error.kind() {
+                CreateErrorKind::AlreadyExists => WriteError::Conflict,
+                CreateErrorKind::InvalidKey
+                | CreateErrorKind::Publish
+                | CreateErrorKind::Ack
+                | CreateErrorKind::Other => WriteError::Unavailable(error.to_string()),
+            })
+        })
+    }
+
+    fn write(&self, shard: ShardId, record: ShardRecord, expected: Revision) -> WriteFuture {
+        self.update(&self.shards, shard.to_string(), &record, expected)
+    }
+
+    fn watch(&self) -> mpsc::Receiver<ClusterChange> {
+        let (sender, receiver) = mpsc::channel(WATCH_QUEUE);
+        tokio::spawn(bucket_watch::run(self.members.clone(), self.shards.clone(), sender));
+        receiver
+    }
+}

@@ -1,0 +1,106 @@
+//! The store of a cluster in NATS.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use matterhost::cluster::{
+    LeaseRequest, MemberRecord, Membership as _, NatsCredentials, NatsMembership, NatsSettings,
+};
+use matterhost_simulator::TOKEN_PREFIX;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::{contract, nats_server::NatsServer};
+
+/// The pair of keys in the documentation of NATS.
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const PUBLIC_KEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
+const TTL: Duration = Duration::from_secs(2);
+
+async fn error(settings: &NatsSettings, ttl: Duration) -> String {
+    NatsMembership::connect(settings, ttl).await.unwrap_err().to_string()
+}
+
+async fn assert_joins(settings: &NatsSettings) {
+    let store = NatsMembership::connect(settings, TTL).await.unwrap();
+    let join = LeaseRequest::Join(contract::id("a", 1), MemberRecord::default());
+    store.change_lease(join).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_store_in_nats_fulfils_the_contract() {
+    let server = NatsServer::start("");
+    let store = NatsMembership::connect(&server.settings(), TTL).await.unwrap();
+    contract::check_contract(Arc::new(store), TTL).await;
+}
+
+#[tokio::test]
+async fn buckets_with_other_settings_are_refused_with_the_way_to_fix_them() {
+    let server = NatsServer::start("");
+    let settings = server.settings();
+    assert_joins(&settings).await;
+    assert_joins(&NatsSettings { prefix: "other".into(), ..settings.clone() }).await;
+    let longer = error(&settings, TTL * 2).await;
+    assert!(
+        longer.contains("matterhost_members of NATS JetStream keeps keys for 2s, not for 4s"),
+        "{longer}"
+    );
+    assert!(
+        longer.contains("cluster.lease_ttl") && longer.contains("nats kv del matterhost_members"),
+        "{longer}"
+    );
+    let replicas = error(&NatsSettings { replicas: 3, ..settings.clone() }, TTL).await;
+    assert!(replicas.contains("is on 1 servers, not on 3; set cluster.replicas to 1"), "{replicas}");
+    let none = error(&NatsSettings { prefix: "new".into(), replicas: 3, ..settings }, TTL).await;
+    assert!(none.contains("new_members") && none.contains("cluster.replicas"), "{none}");
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_or_that_is_down_is_an_error() {
+    let server = NatsServer::start("accounts { A { users: [{user: u, password: p}] } }\nno_auth_user: u");
+    let settings = server.settings();
+    let disabled = error(&settings, TTL).await;
+    assert!(disabled.contains("enable JetStream"), "{disabled}");
+    drop(server);
+    let down = error(&settings, TTL).await;
+    assert!(down.contains("cannot connect to NATS at nats://127.0.0.1:"), "{down}");
+}
+
+#[tokio::test]
+async fn each_kind_of_credentials_is_accepted_and_none_is_shown() {
+    let secret = |n: u8| format!("{TOKEN_PREFIX}{n}");
+    let user = NatsServer::start(&format!("authorization {{ user: member, password: {} }}", secret(1)));
+    let credentials = |password: String| NatsCredentials::User("member".into(), password.into());
+    assert!(!format!("{:?}", credentials(secret(1))).contains(TOKEN_PREFIX));
+    assert_joins(&NatsSettings { credentials: credentials(secret(1)), ..user.settings() }).await;
+    let refused = error(&NatsSettings { credentials: credentials(secret(2)), ..user.settings() }, TTL).await;
+    assert!(refused.contains("check the servers, their TLS and the credentials"), "{refused}");
+    assert!(!refused.contains(TOKEN_PREFIX));
+    let token = NatsServer::start(&format!("authorization {{ token: {} }}", secret(3)));
+    let credentials = NatsCredentials::Token(secret(3).into());
+    assert_joins(&NatsSettings { credentials, ..token.settings() }).await;
+    let creds = NatsCredentials::Creds("no credentials".into());
+    let unreadable = error(&NatsSettings { credentials: creds, ..token.settings() }, TTL).await;
+    assert!(unreadable.contains("nsc generate creds"), "{unreadable}");
+}
+
+#[tokio::test]
+async fn an_nkey_is_accepted() {
+    let server = NatsServer::start(&format!("authorization {{ users: [{{ nkey: {PUBLIC_KEY} }}] }}"));
+    let credentials = NatsCredentials::NKey(SEED.into());
+    assert_joins(&NatsSettings { credentials, ..server.settings() }).await;
+}
+
+#[tokio::test]
+async fn tls_is_checked_against_the_configured_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    fs::write(&certificate, cert.pem()).unwrap();
+    fs::write(&key, signing_key.serialize_pem()).unwrap();
+    let server = NatsServer::start(&format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}"));
+    let servers = vec![format!("tls://{}", server.address)];
+    let settings = NatsSettings { servers, ..server.settings() };
+    assert_joins(&NatsSettings { ca_file: Some(certificate), ..settings.clone() }).await;
+    let unknown = error(&settings, TTL).await;
+    assert!(unknown.contains("certificate") || unknown.contains("TLS"), "{unknown}");
+}
