@@ -11,6 +11,7 @@ mod coordinator;
 mod lease;
 mod lease_fence;
 mod member;
+mod member_loop;
 mod member_view;
 mod membership_port;
 mod memory_membership;
@@ -27,6 +28,7 @@ pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
 pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
+pub use member_loop::{ClusterStatus, MemberLoop, MemberRequest, ShardRunner};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 #[cfg(feature = "cluster")]

@@ -14,6 +14,7 @@ use async_nats::{
     jetstream::kv::{CreateErrorKind, DeleteErrorKind, Store, UpdateErrorKind},
 };
 use futures_util::future::FutureExt as _;
+use matterhost_actors::model::Excerpt;
 use serde::Serialize;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -85,11 +86,11 @@ impl NatsMembership {
     ) -> WriteFuture {
         let (bucket, json) = (bucket.clone(), serde_json::to_vec(record));
         self.write_now(async move {
-            let json = json.map_err(|error| WriteError::Unavailable(error.to_string()))?;
+            let json = json.map_err(|error| unavailable(&error))?;
             bucket.update(key, json.into(), expected.0).await.map_err(|error| match error.kind() {
                 UpdateErrorKind::WrongLastRevision => WriteError::Conflict,
                 UpdateErrorKind::TimedOut | UpdateErrorKind::InvalidKey | UpdateErrorKind::Other => {
-                    WriteError::Unavailable(error.to_string())
+                    unavailable(&error)
                 }
             })
         })
@@ -101,10 +102,15 @@ impl NatsMembership {
             let deleted = bucket.delete_expect_revision(key, Some(expected.0)).await;
             deleted.map(|()| expected.0).map_err(|error| match error.kind() {
                 DeleteErrorKind::WrongLastRevision => WriteError::Conflict,
-                _ => WriteError::Unavailable(error.to_string()),
+                _ => unavailable(&error),
             })
         })
     }
+}
+
+/// Describes a failure, of which the server wrote a part.
+fn unavailable(error: &dyn std::fmt::Display) -> WriteError {
+    WriteError::Unavailable(Excerpt::of(error).to_string())
 }
 
 impl Membership for NatsMembership {
@@ -128,7 +134,7 @@ impl Membership for NatsMembership {
                 CreateErrorKind::InvalidKey
                 | CreateErrorKind::Publish
                 | CreateErrorKind::Ack
-                | CreateErrorKind::Other => WriteError::Unavailable(error.to_string()),
+                | CreateErrorKind::Other => unavailable(&error),
             })
         })
     }

@@ -9,3 +9,4 @@ mod members;
 mod nats;
 #[cfg(feature = "cluster")]
 mod nats_server;
+mod sharing;

@@ -8,7 +8,7 @@ use matterhost::cluster::{
 use matterhost_simulator::TOKEN_PREFIX;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use crate::{contract, nats_server::NatsServer};
+use crate::{contract, nats_server::NatsServer, sharing};
 
 /// The pair of keys in the documentation of NATS.
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
@@ -31,6 +31,13 @@ async fn the_store_in_nats_fulfils_the_contract() {
     let server = NatsServer::start("");
     let store = NatsMembership::connect(&server.settings(), TTL).await.unwrap();
     contract::check_contract(Arc::new(store), TTL).await;
+}
+
+#[tokio::test]
+async fn members_share_the_shards_through_nats() {
+    let server = NatsServer::start("");
+    let store = NatsMembership::connect(&server.settings(), TTL).await.unwrap();
+    sharing::check_members(Arc::new(store), TTL).await;
 }
 
 #[tokio::test]
@@ -75,6 +82,9 @@ async fn each_kind_of_credentials_is_accepted_and_none_is_shown() {
     let refused = error(&NatsSettings { credentials: credentials(secret(2)), ..user.settings() }, TTL).await;
     assert!(refused.contains("check the servers, their TLS and the credentials"), "{refused}");
     assert!(!refused.contains(TOKEN_PREFIX));
+    let servers = vec![format!("nats://member:{}@{}", secret(2), user.address)];
+    let refused = error(&NatsSettings { servers, ..user.settings() }, TTL).await;
+    assert!(refused.contains(&user.address) && !refused.contains(TOKEN_PREFIX), "{refused}");
     let token = NatsServer::start(&format!("authorization {{ token: {} }}", secret(3)));
     let credentials = NatsCredentials::Token(secret(3).into());
     assert_joins(&NatsSettings { credentials, ..token.settings() }).await;

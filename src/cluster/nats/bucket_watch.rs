@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::kv::{Entry, Operation, Store, Watch};
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
@@ -25,7 +26,7 @@ pub(super) async fn run(members: Store, shards: Store, changes: mpsc::Sender<Clu
             Ok(()) => return,
             Err(error) => error,
         };
-        tracing::warn!(%error, "cannot watch the cluster's buckets in NATS; trying again");
+        tracing::warn!(error = %Excerpt::of(&error), "cannot watch the cluster's buckets in NATS; trying again");
         sleep(RETRY_AFTER).await;
     }
 }
@@ -117,6 +118,6 @@ fn shard_change(entry: &Entry) -> Option<ClusterChange> {
 /// Logs an entry that no member of this version has written.
 fn unreadable<T>(entry: &Entry, part: &str) -> Option<T> {
     let Entry { bucket, key, .. } = entry;
-    tracing::error!(bucket, key = %matterhost_actors::model::Excerpt::of(key), "this key of a cluster's bucket has a {part} that cannot be read; delete the key with `nats kv del`");
+    tracing::error!(bucket, key = %Excerpt::of(key), "this key of a cluster's bucket has a {part} that cannot be read; delete the key with `nats kv del`");
     None
 }

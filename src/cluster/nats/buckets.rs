@@ -10,6 +10,7 @@ use async_nats::{
         kv::{Config, Store},
     },
 };
+use matterhost_actors::model::Excerpt;
 
 use super::{NatsError, NatsSettings};
 
@@ -33,7 +34,7 @@ pub(super) async fn open(
     let (major, minor, patch) = OLDEST_VERSION;
     if !client.is_server_compatible(major, minor, patch) {
         return Err(NatsError {
-            what: format!("the NATS server is version {}", client.server_info().version),
+            what: format!("the NATS server is version {}", Excerpt::of(&client.server_info().version)),
             remedy: format!("upgrade it to {major}.{minor} or newer, which marks the end of keys"),
         });
     }
@@ -61,7 +62,7 @@ pub(super) async fn open(
 async fn open_bucket(context: &jetstream::Context, config: Config) -> Result<Store, NatsError> {
     let name = config.bucket.clone();
     let failed = |error: &dyn std::error::Error| NatsError {
-        what: format!("cannot use the bucket {name} of NATS JetStream: {error}"),
+        what: format!("cannot use the bucket {name} of NATS JetStream: {}", Excerpt::of(error)),
         remedy:
             "enable JetStream on the servers and in the account, with as many servers as cluster.replicas"
                 .into(),

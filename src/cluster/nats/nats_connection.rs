@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use async_nats::{Client, ConnectOptions, Event};
+use matterhost_actors::model::Excerpt;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
@@ -63,13 +64,15 @@ impl fmt::Debug for NatsCredentials {
 
 pub(super) async fn connect(settings: &NatsSettings) -> Result<Client, NatsError> {
     let options = options(settings)?;
+    // An address may have a password before its host.
+    let hosts: Vec<_> = settings.servers.iter().filter_map(|server| server.rsplit('@').next()).collect();
     let failed = |what: String| NatsError {
-        what: format!("cannot connect to NATS at {}: {what}", settings.servers.join(", ")),
+        what: format!("cannot connect to NATS at {}: {what}", hosts.join(", ")),
         remedy: "check the servers, their TLS and the credentials".into(),
     };
     let connected = timeout(CONNECT_TIMEOUT, options.connect(settings.servers.as_slice())).await;
     let connected = connected.map_err(|_| failed(format!("no answer within {CONNECT_TIMEOUT:?}")))?;
-    connected.map_err(|error| failed(error.to_string()))
+    connected.map_err(|error| failed(Excerpt::of(&error).to_string()))
 }
 
 fn options(settings: &NatsSettings) -> Result<ConnectOptions, NatsError> {
@@ -104,6 +107,6 @@ fn log(event: &Event) {
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
         Event::Disconnected => tracing::warn!("the connection to NATS is lost; reconnecting"),
-        other => tracing::warn!("NATS: {other}"),
+        other => tracing::warn!(event = %Excerpt::of(other), "NATS reports"),
     }
 }

@@ -1,0 +1,201 @@
+//! The loop of one member: it carries out what its coordinator decides.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream::FuturesUnordered,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
+
+use super::{
+    ClusterChange, ClusterTime, Command, Coordinator, Fence, LeaseRequest, MemberId, Membership, Revision,
+    ShardCounts, ShardId, WriteError,
+};
+
+/// Changes, or results, that are taken before the next decision: those of a thousand shards come at once.
+const MOST_CHANGES: usize = 256;
+
+/// The owner of the accounts, which starts and stops those of a shard.
+pub trait ShardRunner: Send + 'static {
+    /// Starts the accounts of a shard. They hand over events only while the fence is open.
+    fn start(&mut self, shard: ShardId, fence: Fence);
+
+    /// Stops the accounts of a shard. It is over once they hand over nothing any more.
+    fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()>;
+}
+
+/// A request to a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberRequest {
+    /// Gives its shards away, or takes shards again.
+    SetDraining(bool),
+    /// Weighs the shards by their accounts.
+    SetAccounts(BTreeMap<ShardId, usize>),
+    /// Ends the membership: the accounts have stopped.
+    Leave,
+}
+
+/// The cluster, as a member sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClusterStatus {
+    /// True while the member holds a lease.
+    pub is_member: bool,
+    /// The names of the live members, each with true if it is draining.
+    pub members: BTreeMap<MemberId, bool>,
+    /// The numbers of shards.
+    pub shards: ShardCounts,
+}
+
+/// The loop of one member.
+pub struct MemberLoop<R> {
+    coordinator: Coordinator,
+    store: Arc<dyn Membership>,
+    runner: R,
+    status: watch::Sender<ClusterStatus>,
+    /// The reason why the last request for the lease failed, if it did.
+    lease_problem: Option<String>,
+    pending: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+/// Something that is done, with its result.
+enum Done {
+    Lease(MemberId, ClusterTime, Result<Revision, WriteError>),
+    Bury(MemberId, Result<Revision, WriteError>),
+    Write(ShardId, Result<Revision, WriteError>),
+    Stop(ShardId),
+}
+
+impl<R: ShardRunner> MemberLoop<R> {
+    /// Returns the loop of a member that has not joined yet, and what it sees of the cluster.
+    pub fn new(
+        coordinator: Coordinator,
+        store: Arc<dyn Membership>,
+        runner: R,
+    ) -> (Self, watch::Receiver<ClusterStatus>) {
+        let (status, seen) = watch::channel(ClusterStatus::default());
+        (
+            Self {
+                coordinator,
+                store,
+                runner,
+                status,
+                lease_problem: None,
+                pending: FuturesUnordered::new(),
+            },
+            seen,
+        )
+    }
+
+    /// Runs until the member leaves, or the sender of requests is dropped.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<MemberRequest>) {
+        let mut changes = self.store.watch();
+        loop {
+            self.decide();
+            let now = ClusterTime::now();
+            let wait = self.coordinator.wake_at(now).since(now);
+            tokio::select! {
+                change = changes.recv() => match change {
+                    Some(change) => self.take_changes(change, &mut changes),
+                    // It lagged behind: it begins anew.
+                    None => changes = self.store.watch(),
+                },
+                Some(done) = self.pending.next(), if !self.pending.is_empty() => self.take_all(done),
+                request = requests.recv() => match request {
+                    Some(MemberRequest::SetDraining(draining)) => self.coordinator.set_draining(draining),
+                    Some(MemberRequest::SetAccounts(accounts)) => self.coordinator.set_accounts(&accounts),
+                    Some(MemberRequest::Leave) | None => return self.leave().await,
+                },
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    fn take_changes(&mut self, first: ClusterChange, changes: &mut mpsc::Receiver<ClusterChange>) {
+        let now = ClusterTime::now();
+        self.coordinator.changed(first, now);
+        for _ in 1..MOST_CHANGES {
+            let Ok(change) = changes.try_recv() else { return };
+            self.coordinator.changed(change, now);
+        }
+    }
+
+    /// Takes what is done, and all else that is done by now: one decision costs a look at each shard.
+    fn take_all(&mut self, first: Done) {
+        self.take(first);
+        for _ in 1..MOST_CHANGES {
+            let Some(Some(done)) = self.pending.next().now_or_never() else { return };
+            self.take(done);
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        let now = ClusterTime::now();
+        match done {
+            Done::Lease(id, sent_at, result) => {
+                self.lease_problem = result.as_ref().err().map(ToString::to_string);
+                self.coordinator.lease_answered(&id, sent_at, result, now);
+            }
+            Done::Bury(id, result) => self.coordinator.buried(&id, &result, now),
+            Done::Write(shard, result) => self.coordinator.written(shard, result, now),
+            Done::Stop(shard) => self.coordinator.stopped(shard),
+        }
+    }
+
+    /// Carries out what is to be done now, and shows what has changed.
+    fn decide(&mut self) {
+        let now = ClusterTime::now();
+        for command in self.coordinator.poll(now) {
+            self.carry_out(command, now);
+        }
+        let members = self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect();
+        let (is_member, shards) = (self.coordinator.fence().is_some(), self.coordinator.counts());
+        let status = ClusterStatus { is_member, members, shards };
+        let was_member = self.status.borrow().is_member;
+        if is_member && !was_member {
+            tracing::info!(member = %self.coordinator.id(), "joined the cluster");
+        } else if was_member && !is_member {
+            let cause = self.lease_problem.as_deref().unwrap_or("no answer in time");
+            tracing::warn!(
+                cause,
+                "the lease of this member is over; its accounts stop until it has joined again"
+            );
+        }
+        self.status.send_if_modified(|before| {
+            let is_modified = *before != status;
+            *before = status;
+            is_modified
+        });
+    }
+
+    fn carry_out(&mut self, command: Command, now: ClusterTime) {
+        let store = &self.store;
+        let done = match command {
+            Command::Start(shard, fence) => return self.runner.start(shard, fence),
+            Command::Stop(shard) => self.runner.stop(shard).map(move |()| Done::Stop(shard)).boxed(),
+            Command::Lease(request) => {
+                let (LeaseRequest::Join(id, _) | LeaseRequest::Renew(id, ..) | LeaseRequest::Leave(id, _)) =
+                    &request;
+                let id = id.clone();
+                store.change_lease(request).map(move |result| Done::Lease(id, now, result)).boxed()
+            }
+            Command::Bury(id) => store.bury(id.clone()).map(move |result| Done::Bury(id, result)).boxed(),
+            Command::Write(shard, record, expected) => {
+                store.write(shard, record, expected).map(move |result| Done::Write(shard, result)).boxed()
+            }
+        };
+        self.pending.push(done);
+    }
+
+    async fn leave(mut self) {
+        if let Some(request) = self.coordinator.leave()
+            && let Err(error) = self.store.change_lease(request).await
+        {
+            tracing::warn!(%error, "cannot leave the cluster; the others take over when the lease ends");
+        }
+    }
+}
