@@ -166,7 +166,7 @@ fn a_thousand_accounts_start_from_a_directory_of_tokens_and_changes_disturb_no_o
     super::ready(&mut running, &format!("bot-{MANY}"));
     let (_, token) = fixture.simulator.create_token(&bots[7].user_id);
     put(&dir, &token_file(7), &token);
-    log_until(&mut running, "a file changed; account bot-7: token changed; its connection restarts");
+    log_until(&mut running, "a directory changed; account bot-7: token changed; its connection restarts");
     super::ready(&mut running, "bot-7");
     fs::remove_file(dir.path().join(token_file(8))).unwrap();
     log_until(&mut running, "a directory changed; account bot-8 is removed");
