@@ -1,5 +1,6 @@
 //! Sinks, the destinations of events: implementations of [`matterhost_actors::ports::EventSink`].
 
+mod action_order;
 mod best_effort;
 mod board;
 pub mod cloud_event;

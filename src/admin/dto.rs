@@ -4,7 +4,6 @@
 
 mod account;
 mod action;
-mod bot_action;
 mod detail;
 mod fact;
 mod instance;
@@ -15,9 +14,6 @@ mod sinks;
 
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent};
 pub use action::{Action, ActionAccepted, LogLevel};
-pub use bot_action::{
-    BotAction, BotActionDone, BotActionError, BotActionResult, BotActions, UnresolvedAction,
-};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;

@@ -7,10 +7,8 @@ use matterhost_actors::model::AccountName;
 
 use super::output::{call_host, print, print_error};
 use crate::{
-    admin::{
-        client::{self, AdminArgs},
-        dto::BotAction,
-    },
+    actions::BotAction,
+    admin::client::{self, AdminArgs},
     host::Exit,
 };
 
@@ -45,7 +43,7 @@ pub(super) fn run(args: PostArgs) -> Exit {
             return print_error(format_args!("the text cannot be read from standard input: {error}"));
         }
     };
-    let action = BotAction::Post { target, text, thread, props: serde_json::Map::new(), key };
+    let action = BotAction::Post { target: Some(target), text, thread, props: serde_json::Map::new(), key };
     call_host(&admin, async |client| {
         let ids = client::take_action(&client, &account, &action).await?;
         Ok(print((ids.join("\n") + "\n").as_bytes()))

@@ -12,6 +12,7 @@ mod input;
 mod process_group;
 mod protocol;
 mod restarts;
+mod result_line;
 mod unanswered;
 
 use std::{

@@ -18,11 +18,13 @@ use parking_lot::Mutex;
 use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
+    action_order::ActionOrder,
     dead_letter::{DeadLetters, UnpostedReply},
     message::Message,
     monitor::SinkMonitor,
-    reply::Reply,
+    reply::HandlerAction,
 };
+use crate::actions::ActionResult;
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
@@ -40,27 +42,29 @@ pub(super) struct HandlerDeps {
     pub(super) monitor: SinkMonitor,
     /// The file for replies that cannot be posted.
     pub(super) unposted: Option<DeadLetters>,
+    /// The order of the actions of each account.
+    pub(super) order: ActionOrder,
 }
 
 impl HandlerDeps {
-    /// Posts a reply to an event, in order within its channel. The future ends in bounded time, once the reply is posted or
-    /// has failed and been kept as a dead letter; only then may the event be acknowledged.
-    pub(super) fn post(&self, event: &Message, reply: Reply) -> BoxFuture<'static, ()> {
-        let (kept, event) = (UnpostedReply::of(&reply), event.clone());
+    /// Takes an action in answer to an event, in order within its account. The future ends in bounded time, once the action
+    /// is done or has failed and, if it is a post, been kept as a dead letter; only then may the event be acknowledged.
+    pub(super) fn act(&self, event: &Message, action: HandlerAction) -> BoxFuture<'static, ActionResult> {
+        let HandlerAction { event: answered, index, action, .. } = action;
+        let (kept, event) = (UnpostedReply::of(&answered, index, &action), event.clone());
         let (sink, letters) = (Arc::clone(&self.sink), self.unposted.clone());
         let monitor = self.monitor.clone();
-        let posting = reply.into_action().map(|action| self.poster.post(&event.account, action));
+        let taking = self.order.take(&self.poster, &event.account, action);
         async move {
-            let (error, is_kept) = match posting {
-                Ok(posting) => match posting.await {
-                    Ok(_) => return,
-                    Err(error) => (error.to_string(), is_worth_keeping(&error)),
-                },
-                Err(error) => (error.to_string(), false),
-            };
-            let kept = letters.filter(|_| is_kept).map(|letters| letters.add_reply(&event, kept, &error));
-            monitor.record_unposted(&event, &error, matches!(kept, Some(Ok(()))));
-            report_unposted(&sink, &event, &error, kept);
+            let taken = taking.await;
+            if let Err(error) = &taken {
+                let text = error.to_string();
+                let kept = kept.filter(|_| is_worth_keeping(error)).zip(letters);
+                let kept = kept.map(|(kept, letters)| letters.add_reply(&event, kept, &text));
+                monitor.record_unposted(&event, &text, matches!(kept, Some(Ok(()))));
+                report_failed(&sink, &event, &text, kept);
+            }
+            ActionResult::of(taken)
         }
         .boxed()
     }
@@ -112,8 +116,8 @@ fn is_worth_keeping(error: &ReplyError) -> bool {
     }
 }
 
-/// Logs a reply that was not posted. `kept` is the result of keeping it, if it is worth that.
-fn report_unposted(sink: &str, event: &Message, error: &str, kept: Option<io::Result<()>>) {
+/// Logs an action that was not done. `kept` is the result of keeping it, if it is a post and worth that.
+fn report_failed(sink: &str, event: &Message, error: &str, kept: Option<io::Result<()>>) {
     let (account, event) = (event.account.as_str(), &*event.id);
     match kept {
         Some(Ok(())) => {
@@ -124,7 +128,7 @@ fn report_unposted(sink: &str, event: &Message, error: &str, kept: Option<io::Re
             let cause = format!("{error}; the dead letter cannot be written: {problem}");
             tracing::error!(account, sink, event, error = cause, "cannot post a reply; it is dropped");
         }
-        None => tracing::warn!(account, sink, event, error, "cannot post a reply; it is dropped"),
+        None => tracing::warn!(account, sink, event, error, "cannot take an action; it is dropped"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! An event as handlers receive it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use matterhost_actors::model::{AccountName, ChannelId, Event};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use super::{
     cloud_event::{self, EncodedEvent},
     event_data::{EventData, PostHead, object},
 };
+use crate::actions::{AnsweredEvent, ThreadPlace};
 
 /// An event as handlers receive it, with the parts of it that sinks and replies need.
 #[derive(Debug, Clone)]
@@ -63,6 +64,28 @@ impl Message {
             post: attributes.data.and_then(post_in).unwrap_or_default(),
             json: json.into(),
         })
+    }
+
+    /// Returns the event as an action of a sink's handler answers it.
+    pub(super) fn answered(&self, sink: &Arc<str>) -> AnsweredEvent {
+        let post = &self.post;
+        let root =
+            post.root_id.as_ref().filter(|root| !root.as_str().is_empty()).or(post.id.as_ref()).cloned();
+        let thread = if post.may_be_reply {
+            ThreadPlace { root: None, post: root }
+        } else {
+            ThreadPlace { root, post: None }
+        };
+        AnsweredEvent {
+            account: self.account.clone(),
+            sink: Arc::clone(sink),
+            id: self.id.clone(),
+            channel: self.channel.clone(),
+            post: post.id.clone(),
+            thread,
+            author: post.user_id.clone(),
+            create_at: post.create_at,
+        }
     }
 
     pub(super) fn channel_key(&self) -> ChannelKey {

@@ -1,78 +1,23 @@
-//! Replies of handlers, posted as the bot.
+//! The actions of handlers in answer to events.
 
 use std::{str, sync::Arc};
 
-use matterhost_actors::model::{
-    AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, ReplyKey, ReplyKeyError, UserId,
-};
-use serde::Deserialize;
+use matterhost_actors::model::{Excerpt, OutgoingAction};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::message::Message;
+use crate::actions::{ActionPlace, AnsweredEvent, BotAction, CheckedAction, ResponseType, Work};
 
-/// The most replies to one event. A person reads no more, and a handler that writes without end must not fill memory.
+/// The most posts in answer to one event. A person reads no more, and a handler that writes without end must not fill
+/// memory.
 pub(super) const MAX_REPLIES_PER_EVENT: usize = 16;
 
-/// A reply of a handler, ready to be posted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reply {
-    /// The account that posts it.
-    pub account: AccountName,
-    /// The sink of the handler.
-    pub sink: Arc<str>,
-    /// The id of the event that it answers, which is the same if the event is delivered again.
-    pub event_id: Box<str>,
-    /// The index among the replies to that event, from 0.
-    pub index: usize,
-    /// The creation time of the event's post in server milliseconds; no reply to it is older.
-    pub event_create_at: Option<i64>,
-    /// The channel of the event.
-    pub channel: ChannelId,
-    /// The root post of the thread, if the handler asked for one.
-    pub thread: Option<PostId>,
-    /// A post of the thread instead, if its root is not known.
-    pub thread_of: Option<PostId>,
-    /// The readers of the reply.
-    pub audience: Audience,
-    /// The text; empty only if there are props.
-    pub text: String,
-    /// The post's props.
-    pub props: Map<String, Value>,
-}
+/// The most actions in one answer of a webhook. They are taken one after another, while the event waits.
+pub(super) const MAX_ACTIONS_PER_ANSWER: usize = 64;
 
-impl Reply {
-    /// Converts the reply into an action of its account.
-    ///
-    /// # Errors
-    /// Fails if the event's id cannot be part of a key.
-    pub(super) fn into_action(self) -> Result<OutgoingAction, ReplyKeyError> {
-        let key = Some(self.key()?);
-        let Self { channel, text, thread: root_id, thread_of, props, .. } = self;
-        let draft = Draft { channel, text, root_id, thread_of, props, key, ..Draft::default() };
-        Ok(match self.audience {
-            Audience::Channel => OutgoingAction::Post(draft),
-            Audience::Author(user) => OutgoingAction::Ephemeral { user, draft },
-        })
-    }
-
-    /// Returns the idempotency key: the same when the event is delivered again, also after a kill.
-    fn key(&self) -> Result<ReplyKey, ReplyKeyError> {
-        let key = ReplyKey::new(&format!("{}#{}#{}", self.event_id, self.sink, self.index))?.into_answer();
-        Ok(match self.event_create_at {
-            Some(since) => key.with_earliest(since),
-            None => key,
-        })
-    }
-}
-
-/// The readers of a reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
-    /// Everyone in the channel.
-    Channel,
-    /// The author of the event's post, until they reload the page.
-    Author(UserId),
-}
+/// The longest name that a handler gives an action to find its result by, in bytes.
+const MAX_NAME_BYTES: usize = 256;
 
 /// The reason why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +35,7 @@ pub enum ReplyParseError {
     #[error("the answer is not in UTF-8")]
     NotUtf8,
     /// The answer is not JSON or does not have the expected members.
-    #[error("the answer is not a JSON object with \"text\": {0}")]
+    #[error("the answer is not a JSON object with \"text\" or \"action\": {0}")]
     Malformed(Excerpt),
     /// The answer names a channel other than the event's.
     #[error("the answer names another channel; a reply goes to the channel of its event")]
@@ -98,9 +43,12 @@ pub enum ReplyParseError {
     /// The answer does not say which of several events it is for, or names an event that is not waiting for one.
     #[error("the answer must give the id of its event in \"to\"")]
     UnknownEvent,
-    /// The reply is for the author only, and the event has none.
-    #[error("an ephemeral answer needs an event with an author")]
-    NoAuthor,
+    /// The action cannot be taken.
+    #[error("the action cannot be taken: {0}")]
+    Action(Excerpt),
+    /// The answer has too many actions.
+    #[error("the answer has {0} actions; send at most {MAX_ACTIONS_PER_ANSWER}")]
+    TooManyActions(usize),
     /// The event has as many replies as it may have.
     #[error("an event has at most {MAX_REPLIES_PER_EVENT} replies; the others are refused")]
     TooMany,
@@ -113,10 +61,45 @@ impl ReplyParseError {
     }
 }
 
-/// A reply as a handler writes it.
+/// An action of a handler, ready to be taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandlerAction {
+    /// The event that it answers.
+    pub event: AnsweredEvent,
+    /// The index among the posts in answer to that event, from 0.
+    pub index: usize,
+    /// The name by which the handler wants to be told the result.
+    pub name: Option<Box<str>>,
+    /// The action.
+    pub action: CheckedAction,
+}
+
+/// An action as a handler writes it, or a reply in the short form: an object without `action`.
+#[derive(Debug)]
+pub(super) struct RawAction {
+    to: Option<String>,
+    source: Option<String>,
+    /// The channel that a reply in the short form names, which must be the event's.
+    channels: [Option<String>; 2],
+    name: Option<Box<str>>,
+    /// The action; `None` if a reply in the short form is empty.
+    action: Option<BotAction>,
+    /// About the number of bytes of the action in memory.
+    size: usize,
+}
+
+/// The members beside an action.
+#[derive(Deserialize)]
+struct Address {
+    to: Option<String>,
+    source: Option<String>,
+    id: Option<String>,
+}
+
+/// A reply in the short form. Handlers made for other programs may have further members.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RawReply {
+struct ShortReply {
     to: Option<String>,
     source: Option<String>,
     text: Option<String>,
@@ -127,20 +110,115 @@ pub(super) struct RawReply {
     channel_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ResponseType {
-    InChannel,
-    Ephemeral,
+impl<'de> Deserialize<'de> for RawAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = Map::deserialize(deserializer)?;
+        let size = members.iter().map(|(name, value)| name.len() + size(value)).sum();
+        let raw = if members.contains_key("action") {
+            let names = ["to", "source", "id"];
+            let address = names.into_iter().filter_map(|name| Some((name.to_owned(), members.remove(name)?)));
+            let address = Value::Object(address.collect());
+            read(address).and_then(|address| Self::addressed(address, read(Value::Object(members))?, size))
+        } else {
+            read(Value::Object(members)).map(|reply| Self::short(reply, size))
+        };
+        raw.map_err(D::Error::custom)
+    }
 }
 
-/// Parses the answer to one or more events. An empty body, `null` and an object without text and props mean no reply.
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+impl RawAction {
+    fn addressed(address: Address, action: BotAction, size: usize) -> Result<Self, String> {
+        let Address { to, source, id } = address;
+        if id.as_ref().is_some_and(|id| !(1..=MAX_NAME_BYTES).contains(&id.len())) {
+            return Err(format!("id must have 1 to {MAX_NAME_BYTES} bytes"));
+        }
+        let (name, channels) = (id.map(Into::into), [None, None]);
+        Ok(Self { to, source, channels, name, action: Some(action), size })
+    }
+
+    fn short(reply: ShortReply, size: usize) -> Self {
+        let (text, props) = (reply.text.unwrap_or_default(), reply.props.unwrap_or_default());
+        let is_empty = text.trim().is_empty() && props.is_empty();
+        let (in_thread, response_type) = (reply.in_thread, reply.response_type);
+        let action = BotAction::Reply { text, in_thread, response_type, props, key: None };
+        Self {
+            to: reply.to,
+            source: reply.source,
+            channels: [reply.channel, reply.channel_id],
+            name: None,
+            action: (!is_empty).then_some(action),
+            size,
+        }
+    }
+
+    /// Returns the name by which the handler wants to be told the result.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns the event that the handler names.
+    pub(super) fn to(&self) -> Option<&str> {
+        self.to.as_deref()
+    }
+
+    /// Returns about the number of bytes of the action in memory.
+    pub(super) fn len(&self) -> usize {
+        self.size
+    }
+
+    /// Returns the index of the event that the action answers.
+    pub(super) fn event_index(&self, events: &[&Message]) -> Result<usize, ReplyParseError> {
+        match (&self.to, events) {
+            (None, [_only]) => Ok(0),
+            (None, _) => Err(ReplyParseError::UnknownEvent),
+            (Some(to), events) => {
+                events.iter().position(|event| self.refers_to(to, event)).ok_or(ReplyParseError::UnknownEvent)
+            }
+        }
+    }
+
+    fn refers_to(&self, to: &str, event: &Message) -> bool {
+        *event.id == *to && self.source.as_ref().is_none_or(|source| *event.source == **source)
+    }
+
+    /// Returns the action to take in answer to an event; `None` if it is an empty reply. If it creates a post, it is the
+    /// `index`th.
+    pub(super) fn into_action(
+        self,
+        event: AnsweredEvent,
+        index: usize,
+    ) -> Result<Option<HandlerAction>, ReplyParseError> {
+        let channel = event.channel.as_str();
+        if self.channels.iter().flatten().any(|named| named != channel) {
+            return Err(ReplyParseError::WrongChannel);
+        }
+        let Some(action) = self.action else { return Ok(None) };
+        let checked = action.check(ActionPlace::Answer { event: &event, index: Some(index) });
+        let action = checked.map_err(|error| ReplyParseError::Action(Excerpt::of(&error)))?;
+        Ok(Some(HandlerAction { event, index, name: self.name, action }))
+    }
+}
+
+impl HandlerAction {
+    /// True if the action creates a post.
+    pub(super) fn is_post(&self) -> bool {
+        matches!(self.action.work, Work::Act(OutgoingAction::Post(_) | OutgoingAction::Ephemeral { .. }))
+    }
+}
+
+/// Parses the answer to one or more events. `posts` is the number of posts that answered them before. An empty body,
+/// `null` and an object without text, props and action mean no action.
 pub(super) fn parse(
     body: &[u8],
     content_type: Option<&str>,
     events: &[&Message],
     sink: &Arc<str>,
-) -> Result<Vec<Reply>, ReplyParseError> {
+    posts: usize,
+) -> Result<Vec<HandlerAction>, ReplyParseError> {
     if !is_utf8(content_type) {
         return Err(ReplyParseError::NotUtf8);
     }
@@ -149,21 +227,24 @@ pub(super) fn parse(
         return Ok(Vec::new());
     }
     let malformed = |error: serde_json::Error| ReplyParseError::Malformed(Excerpt::of(&error));
-    let raw_replies: Vec<RawReply> = if text.starts_with('[') {
+    let raw_actions: Vec<RawAction> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(malformed)?
     } else {
-        serde_json::from_str::<Option<RawReply>>(text).map_err(malformed)?.into_iter().collect()
+        serde_json::from_str::<Option<RawAction>>(text).map_err(malformed)?.into_iter().collect()
     };
-    let mut counts = vec![0; events.len()];
-    let reply = |raw: RawReply| {
-        let reply = raw.event_index(events).and_then(|index| {
-            let reply = raw.into_reply(events[index], sink, counts[index])?;
-            counts[index] += usize::from(reply.is_some());
-            Ok(reply)
+    if raw_actions.len() > MAX_ACTIONS_PER_ANSWER {
+        return Err(ReplyParseError::TooManyActions(raw_actions.len()));
+    }
+    let mut counts = vec![posts; events.len()];
+    let action = |raw: RawAction| {
+        let action = raw.event_index(events).and_then(|event| {
+            let action = raw.into_action(events[event].answered(sink), counts[event])?;
+            counts[event] += usize::from(action.as_ref().is_some_and(HandlerAction::is_post));
+            Ok(action)
         });
-        reply.transpose()
+        action.transpose()
     };
-    raw_replies.into_iter().filter_map(reply).collect()
+    raw_actions.into_iter().filter_map(action).collect()
 }
 
 /// Returns about the number of bytes of a value in memory.
@@ -186,68 +267,6 @@ fn is_utf8(content_type: Option<&str>) -> bool {
         let value = value.trim().trim_matches('"').to_ascii_lowercase();
         matches!(value.as_str(), "utf-8" | "utf8" | "us-ascii")
     })
-}
-
-impl RawReply {
-    /// Returns the number of bytes of the reply's text and props, without writing them as JSON.
-    pub(super) fn len(&self) -> usize {
-        let props = self.props.iter().flatten().map(|(name, value)| name.len() + size(value));
-        self.text.as_ref().map_or(0, String::len) + props.sum::<usize>()
-    }
-
-    /// Returns the index of the event that the reply is for.
-    pub(super) fn event_index(&self, events: &[&Message]) -> Result<usize, ReplyParseError> {
-        match (&self.to, events) {
-            (None, [_only]) => Ok(0),
-            (None, _) => Err(ReplyParseError::UnknownEvent),
-            (Some(to), events) => {
-                events.iter().position(|event| self.refers_to(to, event)).ok_or(ReplyParseError::UnknownEvent)
-            }
-        }
-    }
-
-    fn refers_to(&self, to: &str, event: &Message) -> bool {
-        *event.id == *to && self.source.as_ref().is_none_or(|source| *event.source == **source)
-    }
-
-    /// Returns the reply to post, the `n`th to its event; `None` if it has neither text nor props.
-    pub(super) fn into_reply(
-        self,
-        event: &Message,
-        sink: &Arc<str>,
-        n: usize,
-    ) -> Result<Option<Reply>, ReplyParseError> {
-        let channel = event.channel.as_str();
-        let named = [&self.channel, &self.channel_id];
-        if named.into_iter().flatten().any(|named| named != channel) {
-            return Err(ReplyParseError::WrongChannel);
-        }
-        let (text, props) = (self.text.unwrap_or_default(), self.props.unwrap_or_default());
-        if text.trim().is_empty() && props.is_empty() {
-            return Ok(None);
-        }
-        let post = &event.post;
-        let audience = match self.response_type {
-            None | Some(ResponseType::InChannel) => Audience::Channel,
-            Some(ResponseType::Ephemeral) => {
-                Audience::Author(post.user_id.clone().ok_or(ReplyParseError::NoAuthor)?)
-            }
-        };
-        let root = post.root_id.as_ref().filter(|root| !root.as_str().is_empty()).or(post.id.as_ref());
-        Ok(Some(Reply {
-            account: event.account.clone(),
-            sink: Arc::clone(sink),
-            event_id: event.id.clone(),
-            index: n,
-            event_create_at: post.create_at,
-            channel: event.channel.clone(),
-            thread: root.filter(|_| self.in_thread && !post.may_be_reply).cloned(),
-            thread_of: root.filter(|_| self.in_thread && post.may_be_reply).cloned(),
-            audience,
-            text,
-            props,
-        }))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
 //! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
+mod actions;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod request;
@@ -26,7 +27,6 @@ use super::{
     message::Message,
     monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
-    reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
     shared_slots::SharedSlots,
     worker::{self, CloseSignal, Worker},
 };
@@ -139,7 +139,7 @@ impl Sender {
             ),
             unusable_answer: ThrottledWarning::new(
                 &handler_deps.sink,
-                "an answer cannot be used; no reply is posted",
+                "an answer cannot be used; no action is taken",
             ),
             handler: HandlerClient::new(&handler_deps.sink, config),
             handler_deps,
@@ -254,7 +254,7 @@ impl Sender {
         match verdict {
             Verdict::Accepted(answer) => {
                 self.record_answers(&batch);
-                self.post_replies(&batch, answer).await;
+                self.take_actions(&batch, answer).await;
                 for job in batch {
                     job.settle(Outcome::Acknowledged);
                 }
@@ -318,31 +318,6 @@ impl Sender {
         let mut failing = self.failing.borrow_mut();
         for job in batch {
             failing.record_answer(&job.item);
-        }
-    }
-
-    async fn post_replies(&self, batch: &[Job<Message>], answer: Result<Vec<Reply>, ReplyParseError>) {
-        match answer {
-            Ok(replies) => {
-                for reply in replies {
-                    let is_its_event = |job: &&Job<Message>| {
-                        job.item.id == reply.event_id && job.item.account == reply.account
-                    };
-                    let event = batch.iter().find(is_its_event).map(|job| &job.item);
-                    if let Some(event) = event.filter(|_| reply.index < MAX_REPLIES_PER_EVENT) {
-                        self.handler_deps.post(event, reply).await;
-                    } else {
-                        let problem = ReplyParseError::TooMany.describe(&reply.event_id);
-                        let place = (reply.account.as_str(), reply.channel.as_str(), &*reply.event_id);
-                        self.unusable_answer.report_failure_at(place, &problem);
-                    }
-                }
-            }
-            Err(error) => {
-                if let Some(first) = batch.first() {
-                    self.unusable_answer.report_event_failure(&first.item, &error.to_string());
-                }
-            }
         }
     }
 }

@@ -156,10 +156,7 @@ impl Context {
     /// # Errors
     /// As [`look_up`](Self::look_up).
     pub async fn find_channel(&self, target: Target) -> Result<ChannelId, ReplyError> {
-        match target {
-            Target::Id(id) => Ok(id),
-            target => Ok(self.look_up(Lookup::Channel(target)).await?.id().into()),
-        }
+        self.poster.find_channel(self.account(), target).await
     }
 
     /// Shows that the account is typing. Skipped without an error if that is not possible at once.

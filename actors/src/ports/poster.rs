@@ -1,8 +1,10 @@
 use std::future::ready;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 
-use crate::model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
+use crate::model::{
+    AccountName, ChannelId, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, Target,
+};
 
 /// A service that posts as the hosted accounts.
 ///
@@ -24,5 +26,19 @@ pub trait Poster: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Found, ReplyError>> {
         let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
         ready(Err(missing)).boxed()
+    }
+
+    /// Returns the id of a channel. The direct channel with a user is created if there is none.
+    fn find_channel(
+        &self,
+        account: &AccountName,
+        target: Target,
+    ) -> BoxFuture<'static, Result<ChannelId, ReplyError>> {
+        match target {
+            Target::Id(id) => ready(Ok(id)).boxed(),
+            target => {
+                self.look_up(account, Lookup::Channel(target)).map_ok(|found| found.id().into()).boxed()
+            }
+        }
     }
 }

@@ -6,8 +6,9 @@ use matterhost_actors::model::AccountName;
 
 use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
 use crate::{
+    actions::{ActionDone, BotAction},
     admin::{
-        dto::{Action, ActionAccepted, BotAction, BotActionDone, LogLevel, SignInLink},
+        dto::{Action, ActionAccepted, LogLevel, SignInLink},
         ui::page_link,
     },
     config::ConfigDiff,
@@ -55,7 +56,7 @@ pub async fn take_action(
     action: &BotAction,
 ) -> Result<Vec<String>, RemoteError> {
     let path = format!("/v1/accounts/{}/actions", encode_path_segment(account.as_str()));
-    let done: BotActionDone = client.post_slow(&path, action).await?;
+    let done: ActionDone = client.post_slow(&path, action).await?;
     Ok(done.ids)
 }
 

@@ -11,7 +11,10 @@ use actix_web::{
 };
 use matterhost_actors::{hosting::SupervisorError, model::ReplyError};
 
-use crate::admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem};
+use crate::{
+    actions::status,
+    admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem},
+};
 
 /// The longest detail, in characters: it may quote the request, of which the caller only needs the wrong part.
 const MAX_DETAIL_CHARS: usize = 600;
@@ -119,24 +122,11 @@ impl From<SupervisorError> for ApiError {
 
 impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
-        let status = match error {
-            ReplyError::UnknownAccount(_) | ReplyError::NotFound { .. } => StatusCode::NOT_FOUND,
-            ReplyError::QueueFull { .. } => {
-                return Self::too_many_requests(error.to_string(), QUEUE_FULL_RETRY);
-            }
-            ReplyError::Empty
-            | ReplyError::NoChannel
-            | ReplyError::TooLong { .. }
-            | ReplyError::TooManyFiles { .. }
-            | ReplyError::NoFiles
-            | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            // The request is valid, but the account's state or the server does not allow it.
-            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {
-                StatusCode::CONFLICT
-            }
-            ReplyError::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
-            ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
-        };
+        if let ReplyError::QueueFull { .. } = error {
+            return Self::too_many_requests(error.to_string(), QUEUE_FULL_RETRY);
+        }
+        // Only valid statuses are returned.
+        let status = StatusCode::from_u16(status(&error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, error.to_string())
     }
 }

@@ -5,17 +5,20 @@ use actix_web::{
     http::{StatusCode, header::HeaderValue},
     web::{Data, Json, Path, Query, ReqData},
 };
-use matterhost_actors::{
-    hosting::{LookUp, SendReply},
-    model::{AccountName, ChannelId, Found, Lookup, PostedIds, Target, UserId, UserRef},
-};
+use matterhost_actors::model::AccountName;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     accounts::parse_name, api_error::ApiError, authenticator::Caller, backend::Backend, body::hold_until_sent,
 };
-use crate::admin::dto::{BotAction, BotActionDone, BotActionResult, BotActions, Problem, UnresolvedAction};
+use crate::{
+    actions::{
+        ActionDone, ActionError, ActionPlace, ActionResult, BotAction, BotActions, CheckedAction, Work, take,
+        target_schema,
+    },
+    admin::dto::Problem,
+};
 
 /// The header with a default for the keys of a request's posts.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -23,10 +26,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The longest such key, in bytes: a number is added to it for each of several actions.
 const MAX_KEY_BYTES: usize = 240;
 
-/// The posts that a look-up returns unless it says how many.
-const DEFAULT_COUNT: usize = 60;
-
-/// Act as an account: post, whisper, update, delete, react, unreact, show as typing
+/// Act as an account: post, whisper, update, delete, react, unreact, show as typing, look up
 ///
 /// The response is sent once the action is done, which can take as long as `replies.deadline` while the account is not
 /// connected. Several actions are taken in order; after one that fails, the others are not taken.
@@ -47,18 +47,21 @@ pub(super) async fn act(
     let key = request.headers().get(IDEMPOTENCY_KEY).map(check_key).transpose()?;
     match actions.into_inner() {
         BotActions::One(action) => {
-            let action = check(action, key)?;
-            let done = take(&backend, &account, action).await?;
-            Ok(HttpResponse::Ok().json(BotActionDone { ids: ids(&done) }))
+            let action = action.check(ActionPlace::Request { key })?;
+            let permit = is_look_up(&action).then(|| backend.large_answer_permit()).transpose()?;
+            let done = take(&backend.supervisor, &account, action).await?;
+            Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
         BotActions::Several(actions) => {
-            let check = |(n, action)| {
+            let check = |(n, action): (_, BotAction)| {
                 let key = key.map(|key| format!("{key}#{n}"));
-                check(action, key.as_deref())
-                    .map_err(|error| ApiError::bad_request(format!("[{n}]: {error}")))
+                let checked = action.check(ActionPlace::Request { key: key.as_deref() });
+                checked.map_err(|error| to_api_error(&error, &format!("[{n}]: ")))
             };
-            let actions = actions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
-            Ok(HttpResponse::Ok().json(take_all(&backend, &account, actions).await))
+            let actions: Vec<_> = actions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+            let permit = actions.iter().any(is_look_up).then(|| backend.large_answer_permit()).transpose()?;
+            let results = take_all(&backend, &account, actions).await;
+            Ok(HttpResponse::Ok().json(results).map_body(|_, body| hold_until_sent(body, permit)))
         }
     }
 }
@@ -70,9 +73,9 @@ pub(super) async fn act(
 #[serde(untagged)]
 pub(super) enum BotActionResponse {
     /// The result of the only action.
-    One(BotActionDone),
+    One(ActionDone),
     /// The results of several actions, in their order.
-    Several(Vec<BotActionResult>),
+    Several(Vec<ActionResult>),
 }
 
 fn check_key(key: &HeaderValue) -> Result<&str, ApiError> {
@@ -82,78 +85,37 @@ fn check_key(key: &HeaderValue) -> Result<&str, ApiError> {
     key.ok_or_else(|| ApiError::bad_request(form))
 }
 
-fn check(action: BotAction, key: Option<&str>) -> Result<UnresolvedAction, ApiError> {
-    action.check(key).map_err(|error| ApiError::bad_request(error.to_string()))
+fn is_look_up(action: &CheckedAction) -> bool {
+    matches!(action.work, Work::LookUp(_))
+}
+
+/// Returns the error for an action that cannot be taken: a valid one in the wrong place is no bad request.
+fn to_api_error(error: &ActionError, place: &str) -> ApiError {
+    let status =
+        if error.is_misplaced() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+    ApiError::new(status, format!("{place}{error}"))
+}
+
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
+        to_api_error(&error, "")
+    }
 }
 
 async fn take_all(
     backend: &Backend,
     account: &AccountName,
-    actions: Vec<UnresolvedAction>,
-) -> Vec<BotActionResult> {
-    let mut results: Vec<BotActionResult> = Vec::with_capacity(actions.len());
+    actions: Vec<CheckedAction>,
+) -> Vec<ActionResult> {
+    let mut results: Vec<ActionResult> = Vec::with_capacity(actions.len());
     for action in actions {
-        let has_failed = results.last().is_some_and(|last| last.status != StatusCode::OK);
-        let result = if has_failed { Err(not_taken()) } else { take(backend, account, action).await };
-        results.push(match result {
-            Ok(done) => BotActionResult { status: StatusCode::OK.as_u16(), ids: ids(&done), detail: None },
-            Err(error) => {
-                let (status, detail) = (error.status.as_u16(), Some(error.to_string()));
-                BotActionResult { status, ids: Vec::new(), detail }
-            }
+        results.push(if results.last().is_none_or(ActionResult::is_done) {
+            ActionResult::of(take(&backend.supervisor, account, action).await)
+        } else {
+            ActionResult::not_taken()
         });
     }
     results
-}
-
-fn not_taken() -> ApiError {
-    ApiError::new(StatusCode::FAILED_DEPENDENCY, "not taken, because an earlier action failed")
-}
-
-fn ids(done: &PostedIds) -> Vec<String> {
-    done.ids.iter().map(ToString::to_string).collect()
-}
-
-/// Looks up what the action names, and takes it.
-async fn take(
-    backend: &Backend,
-    account: &AccountName,
-    action: UnresolvedAction,
-) -> Result<PostedIds, ApiError> {
-    let channel = match &action.target {
-        None => None,
-        Some(target) => Some(find_channel(backend, account, target).await?),
-    };
-    let user = match &action.user {
-        None => None,
-        Some(UserRef::Id(id)) => Some(id.clone()),
-        Some(user) => {
-            let found = look_up(backend, account, Lookup::User(user.clone())).await?;
-            Some(UserId::from(found.id()))
-        }
-    };
-    let request = SendReply { account: account.clone(), action: action.resolve(channel, user) };
-    let result = backend.supervisor.send(request).await;
-    Ok(result.map_err(|_| ApiError::unavailable("the host is shutting down"))??)
-}
-
-async fn find_channel(
-    backend: &Backend,
-    account: &AccountName,
-    target: &Target,
-) -> Result<ChannelId, ApiError> {
-    match target {
-        Target::Id(id) => Ok(id.clone()),
-        target => {
-            let found = look_up(backend, account, Lookup::Channel(target.clone())).await?;
-            Ok(found.id().into())
-        }
-    }
-}
-
-async fn look_up(backend: &Backend, account: &AccountName, lookup: Lookup) -> Result<Found, ApiError> {
-    let result = backend.supervisor.send(LookUp { account: account.clone(), lookup }).await;
-    Ok(result.map_err(|_| ApiError::unavailable("the host is shutting down"))??)
 }
 
 /// A kind of look-up.
@@ -177,9 +139,7 @@ pub(super) enum LookupKind {
 pub(super) struct LookupQuery {
     /// A channel's id, `team/channel` or `@username` for a channel and its posts; an id or `@username` for a user; a post's
     /// id for a thread.
-    #[param(
-        pattern = "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$"
-    )]
+    #[param(schema_with = target_schema)]
     target: String,
     /// The number of posts; 60 if it is left out, 200 at most.
     #[param(minimum = 1, maximum = 200)]
@@ -208,36 +168,20 @@ pub(super) async fn get_lookup(
     let (name, kind) = path.into_inner();
     let account = parse_name(&name)?;
     let permit = backend.large_answer_permit()?;
-    let lookup = lookup(&backend, &account, kind, &query).await?;
-    let found = look_up(&backend, &account, lookup).await?;
-    let answer = HttpResponse::Ok().content_type("application/json").body(found.json().get().to_owned());
+    let action = action(kind, query.into_inner()).check(ActionPlace::Request { key: None })?;
+    let done = take(&backend.supervisor, &account, action).await?;
+    let json = done.found.map(|found| found.get().to_owned()).unwrap_or_default();
+    let answer = HttpResponse::Ok().content_type("application/json").body(json);
     Ok(answer.map_body(|_, body| hold_until_sent(body, permit)))
 }
 
-async fn lookup(
-    backend: &Backend,
-    account: &AccountName,
-    kind: LookupKind,
-    query: &LookupQuery,
-) -> Result<Lookup, ApiError> {
-    let target = || query.target.parse().map_err(|error| ApiError::bad_request(format!("target: {error}")));
-    Ok(match kind {
-        LookupKind::Channel => Lookup::Channel(target()?),
-        LookupKind::User => {
-            let user = query.target.parse();
-            Lookup::User(user.map_err(|error| ApiError::bad_request(format!("target: {error}")))?)
-        }
-        LookupKind::Thread => match query.target.parse() {
-            // A post's id has the form of a channel's.
-            Ok(Target::Id(id)) => Lookup::Thread(id.as_str().into()),
-            _ => return Err(ApiError::bad_request("target must be a post's id: 26 letters and digits")),
-        },
-        LookupKind::Posts => {
-            let count = query.count.unwrap_or(DEFAULT_COUNT);
-            if !(1..=200).contains(&count) {
-                return Err(ApiError::bad_request("count must be 1 to 200"));
-            }
-            Lookup::Posts { channel: find_channel(backend, account, &target()?).await?, count }
-        }
-    })
+/// Returns the action that looks the same up.
+fn action(kind: LookupKind, LookupQuery { target, count }: LookupQuery) -> BotAction {
+    let target = Some(target);
+    match kind {
+        LookupKind::Channel => BotAction::FindChannel { target },
+        LookupKind::User => BotAction::FindUser { user: target },
+        LookupKind::Thread => BotAction::GetThread { post: target },
+        LookupKind::Posts => BotAction::GetPosts { target, count },
+    }
 }

@@ -12,7 +12,10 @@ use tokio::{
 };
 
 use super::{DeadLetters, Selection, StoredLetter, UnpostedReply};
-use crate::sinks::{SinkHandle, message::Message, running_sink::LetterTarget};
+use crate::{
+    actions::take,
+    sinks::{SinkHandle, message::Message, running_sink::LetterTarget},
+};
 
 /// A handler that accepts no event for this long is considered down; the remaining letters are kept.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -93,9 +96,9 @@ impl SinkHandle {
     /// that it is posted once, however often that is tried.
     async fn post_again(&self, event: &str, reply: &UnpostedReply) -> Result<bool, String> {
         let event = Message::parse(event).ok_or("the event of a letter cannot be read; drop it")?;
-        let action = reply.clone().into_reply(&event, &self.name).into_action();
+        let action = reply.clone().into_action(&event.answered(&self.name));
         let action = action.map_err(|error| error.to_string())?;
-        let posting = self.poster.post(&event.account, action);
+        let posting = take(&*self.poster, &event.account, action);
         let error = match timeout(GIVE_UP_AFTER, posting).await {
             Ok(Ok(_)) => return Ok(true),
             Ok(Err(error)) => error,

@@ -1,23 +1,26 @@
 //! Replies that could not be posted.
 
-use std::sync::Arc;
-
-use matterhost_actors::model::{ChannelId, PostId, UserId};
+use matterhost_actors::model::{
+    ChannelId, Draft, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, UserId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sinks::{
-    message::Message,
-    reply::{Audience, Reply},
-};
+use crate::actions::{AnsweredEvent, CheckedAction, Work};
 
 /// A reply that could not be posted, as its dead letter keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnpostedReply {
     /// The index among the replies to the event.
     pub index: usize,
-    /// The channel.
+    /// The key, if it is not the one that the index gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The channel; empty if it could not be looked up.
     pub channel: ChannelId,
+    /// The channel as the handler named it, if it could not be looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The post whose thread it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<PostId>,
@@ -35,36 +38,54 @@ pub struct UnpostedReply {
 }
 
 impl UnpostedReply {
-    /// Returns the kept form of a reply.
-    pub(in crate::sinks) fn of(reply: &Reply) -> Self {
-        Self {
-            index: reply.index,
-            channel: reply.channel.clone(),
-            thread: reply.thread.clone(),
-            thread_of: reply.thread_of.clone(),
-            reader: match &reply.audience {
-                Audience::Channel => None,
-                Audience::Author(user) => Some(user.clone()),
-            },
-            text: reply.text.clone(),
-            props: reply.props.clone(),
-        }
+    /// Returns the kept form of an action, the `index`th that answers the event; `None` if it creates no post.
+    pub(in crate::sinks) fn of(event: &AnsweredEvent, index: usize, action: &CheckedAction) -> Option<Self> {
+        let (draft, reader) = match &action.work {
+            Work::Act(OutgoingAction::Post(draft)) => (draft, None),
+            // A reader who has to be looked up cannot be kept.
+            Work::Act(OutgoingAction::Ephemeral { user, draft }) if action.user.is_none() => {
+                (draft, Some(user.clone()))
+            }
+            _ => return None,
+        };
+        let numbered = event.numbered_key(Some(index)).ok();
+        let key =
+            draft.key.as_ref().filter(|key| Some(key.as_str()) != numbered.as_ref().map(ReplyKey::as_str));
+        Some(Self {
+            index,
+            key: key.map(|key| key.as_str().to_owned()),
+            channel: draft.channel.clone(),
+            target: action.target.as_ref().map(ToString::to_string),
+            thread: draft.root_id.clone(),
+            thread_of: draft.thread_of.clone(),
+            reader,
+            text: draft.text.clone(),
+            props: draft.props.clone(),
+        })
     }
 
-    /// Returns the reply to post, with the key that it had before: if it was posted after all, it is not posted again.
-    pub(super) fn into_reply(self, event: &Message, sink: &Arc<str>) -> Reply {
-        Reply {
-            account: event.account.clone(),
-            sink: Arc::clone(sink),
-            event_id: event.id.clone(),
-            index: self.index,
-            event_create_at: event.post.create_at,
+    /// Returns the action that posts the reply, with the key that it had before: if it was posted after all, it is not
+    /// posted again.
+    pub(super) fn into_action(self, event: &AnsweredEvent) -> Result<CheckedAction, ReplyKeyError> {
+        let key = match self.key {
+            Some(key) => event.answer(ReplyKey::new(&key)?),
+            None => event.numbered_key(Some(self.index))?,
+        };
+        let draft = Draft {
             channel: self.channel,
-            thread: self.thread,
-            thread_of: self.thread_of,
-            audience: self.reader.map_or(Audience::Channel, Audience::Author),
             text: self.text,
+            root_id: self.thread,
+            thread_of: self.thread_of,
             props: self.props,
-        }
+            key: Some(key),
+            ..Draft::default()
+        };
+        let action = match self.reader {
+            None => OutgoingAction::Post(draft),
+            Some(user) => OutgoingAction::Ephemeral { user, draft },
+        };
+        // It was a target when it was written.
+        let target = self.target.and_then(|target| target.parse::<Target>().ok());
+        Ok(CheckedAction { target, user: None, work: Work::Act(action) })
     }
 }

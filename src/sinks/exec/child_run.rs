@@ -6,6 +6,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use matterhost_actors::model::Excerpt;
 use tokio::{
     process::ChildStdout,
+    sync::mpsc,
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
@@ -16,7 +17,8 @@ use super::{
     process_group::{
         EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
     },
-    unanswered::{ExecState, Overdue, UnansweredEvents},
+    result_line::ActionResultLine,
+    unanswered::{ExecState, MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
     config::ExecConfig,
@@ -78,6 +80,8 @@ pub(super) struct ChildRun<'a> {
     log: JoinHandle<()>,
     last_lines: LastLines,
     unanswered: UnansweredEvents,
+    /// The results of actions, for the child.
+    results: mpsc::Receiver<ActionResultLine>,
     /// Events that wait because the child died with them before.
     suspects: VecDeque<Job<Message>>,
     state: &'a Rc<ExecState>,
@@ -101,15 +105,16 @@ impl<'a> ChildRun<'a> {
     ) -> io::Result<Self> {
         let (process, Pipes { input, output, log }) = Process::start(config, group)?;
         let last_lines = LastLines::default();
+        let (tell, results) = mpsc::channel(MAX_AT_WORK);
         let (sink, monitor) = (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
         Ok(Self {
             process,
-            // One place per unanswered event, so it is never full.
             input: ChildInput::new(input, config.in_flight),
             output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
             log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
-            unanswered: UnansweredEvents::new(Rc::clone(state)),
+            unanswered: UnansweredEvents::new(Rc::clone(state), tell),
+            results,
             suspects: VecDeque::new(),
             state,
             config,
@@ -158,7 +163,7 @@ impl<'a> ChildRun<'a> {
     async fn serve(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> Option<String> {
         loop {
             self.send_waiting();
-            let (reads, flooded_until) = (self.unanswered.has_room_for_replies(), self.flood.ends());
+            let (reads, flooded_until) = (self.unanswered.has_room_for_actions(), self.flood.ends());
             // A child whose answers are not read is not late.
             let oldest = self.unanswered.oldest().filter(|_| reads);
             let deadline = oldest.map(|since| since + self.config.timeout);
@@ -168,7 +173,8 @@ impl<'a> ChildRun<'a> {
                     Some(line) => self.handle_line(line).await,
                     None => return Some(self.describe_closed_output().await),
                 },
-                () = self.unanswered.reply_posted(), if !reads => self.unanswered.restart_times(),
+                () = self.unanswered.action_done(), if !reads => self.unanswered.restart_times(),
+                Some(result) = self.results.recv() => self.tell_result(&result),
                 () = sleep_until_some(flooded_until) => {}
                 status = self.process.wait() => {
                     self.read_remaining_output().await;
@@ -198,6 +204,13 @@ impl<'a> ChildRun<'a> {
             // The loop of `serve` finds that the output is closed.
             let Some(Some(Some(line))) = read else { return };
             self.handle_line(line).await;
+        }
+    }
+
+    fn tell_result(&mut self, result: &ActionResultLine) {
+        if !self.input.send_result(&result.to_line()) {
+            self.bad_lines
+                .report_failure(None, "the handler does not read the results of its actions; one is dropped");
         }
     }
 

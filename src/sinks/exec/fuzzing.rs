@@ -4,8 +4,13 @@
 
 use std::sync::Arc;
 
+use matterhost_actors::model::{OutgoingAction, ReplyKey};
+
 use super::protocol::ChildMessage;
-use crate::sinks::message::Message;
+use crate::{
+    actions::Work,
+    sinks::{message::Message, reply::HandlerAction},
+};
 
 /// The longest description of a line that cannot be used, in characters: an excerpt and the expected form.
 const MAX_PROBLEM_CHARS: usize = 500;
@@ -20,19 +25,25 @@ pub fn exec_lines(output: &[u8]) {
                 assert!(!event_ref.matches(&event) || line.contains("p1") || line.contains("\\u"));
             }
             Ok(ChildMessage::Reject(_, cause)) => check(&cause),
-            Ok(ChildMessage::Reply(raw)) => {
-                let index = raw.event_index(&[&event]).and_then(|_| raw.into_reply(&event, &sink, 0));
-                match index {
-                    Ok(Some(reply)) => {
-                        assert_eq!((&reply.channel, &reply.account), (&event.channel, &event.account));
-                        assert!(reply.into_action().is_ok());
-                    }
+            Ok(ChildMessage::Act(raw)) => {
+                let answered = event.answered(&sink);
+                match raw.event_index(&[&event]).and_then(|_| raw.into_action(answered, 0)) {
+                    Ok(Some(action)) => check_action(&event, &action),
                     Ok(None) => {}
                     Err(error) => check(&error.describe(&event.id)),
                 }
             }
             Err(problem) => check(&problem),
         }
+    }
+}
+
+/// Checks that an action without a channel of its own goes to the event's.
+fn check_action(event: &Message, action: &HandlerAction) {
+    assert_eq!((&action.event.channel, &action.event.account), (&event.channel, &event.account));
+    if let Work::Act(OutgoingAction::Post(draft)) = &action.action.work {
+        assert!(draft.key.as_ref().is_some_and(ReplyKey::is_answer));
+        assert!(action.action.target.is_some() || !draft.channel.as_str().is_empty());
     }
 }
 
@@ -49,6 +60,9 @@ pub fn exec_line_seeds() -> Vec<Vec<u8>> {
         r#"{"reject":"p1","cause":"no"}"#,
         r#"{"reply":{"to":"p1","text":"hi","in_thread":true,"props":{"a":[1,null,"b"]}}}"#,
         r#"{"reply":{"to":"p1","channel":"c1","response_type":"ephemeral","text":"psst"}}"#,
+        r#"{"action":"post","to":"p1","id":"1","target":"staff/town-square","text":"hi","key":"k"}"#,
+        r#"{"action":"react","to":"p1","emoji":"+1"}"#,
+        r#"{"action":"get_posts","to":"p1","count":3}"#,
     ];
     lines.into_iter().map(Into::into).chain([lines.join("\n").into()]).collect()
 }

@@ -9,6 +9,11 @@ use std::{
 
 use tokio::{io::AsyncWriteExt as _, process::ChildStdin, sync::mpsc, task::JoinHandle};
 
+/// The most results of actions that wait for a child that does not read: several for each event that it may have.
+const MAX_RESULTS: usize = 1_024;
+/// The most bytes that wait for the child when a result is added. A result can hold posts.
+const MAX_WAITING_BYTES: u64 = 16 * 1024 * 1024;
+
 /// The standard input of a child.
 pub(super) struct ChildInput {
     /// Lines for the writer task, which may block on the child while its answers are read.
@@ -18,21 +23,33 @@ pub(super) struct ChildInput {
     written: Rc<Cell<u64>>,
     /// The bytes of all lines, written or not.
     queued: u64,
+    /// The most events that wait.
+    events: usize,
     /// A second descriptor of the pipe, to ask how much of it is unread.
     pipe: Option<OwnedFd>,
 }
 
 impl ChildInput {
-    /// Starts the writer. At most `capacity` lines wait for it.
-    pub(super) fn new(input: ChildStdin, capacity: usize) -> Self {
-        let (lines, queue) = mpsc::channel(capacity);
+    /// Starts the writer. At most so many events wait for it at a time.
+    pub(super) fn new(input: ChildStdin, events: usize) -> Self {
+        let (lines, queue) = mpsc::channel(events + MAX_RESULTS);
         let written = Rc::<Cell<u64>>::default();
         let pipe = input.as_fd().try_clone_to_owned().ok();
         let writer = tokio::task::spawn_local(write(input, queue, Rc::clone(&written)));
-        Self { lines, writer, written, queued: 0, pipe }
+        Self { lines, writer, written, queued: 0, events, pipe }
     }
 
-    /// Queues a line. Returns the place of its end among all bytes.
+    /// Queues the line of a result, and returns true if there is room for it.
+    pub(super) fn send_result(&mut self, line: &str) -> bool {
+        let waiting = self.queued.saturating_sub(self.written.get());
+        let has_room = self.lines.capacity() > self.events && waiting < MAX_WAITING_BYTES;
+        if has_room {
+            self.send(line.to_owned());
+        }
+        has_room
+    }
+
+    /// Queues the line of an event. Returns the place of its end among all bytes.
     pub(super) fn send(&mut self, line: String) -> u64 {
         self.queued += line.len() as u64;
         // The channel cannot be full. If the writer has stopped, the end of the child is about to be noticed.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use matterhost_actors::model::Excerpt;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use crate::sinks::{message::Message, reply::RawReply};
+use crate::sinks::{message::Message, reply::RawAction};
 
 /// The retry delay if a child gives none.
 const DEFAULT_RETRY: Duration = Duration::from_secs(1);
@@ -19,8 +20,8 @@ pub(super) enum ChildMessage {
     Retry(EventRef, Duration),
     /// The child refuses the event permanently, for this cause.
     Reject(EventRef, Excerpt),
-    /// A reply to post.
-    Reply(Box<RawReply>),
+    /// An action to take, such as a reply.
+    Act(Box<RawAction>),
 }
 
 /// A reference to an event.
@@ -38,7 +39,7 @@ struct RawLine {
     ack: Option<String>,
     retry: Option<String>,
     reject: Option<String>,
-    reply: Option<Box<RawReply>>,
+    reply: Option<Box<RawAction>>,
     source: Option<String>,
     after: Option<String>,
     cause: Option<String>,
@@ -50,8 +51,17 @@ impl ChildMessage {
     /// # Errors
     /// A description of the problem, with the expected format.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let raw: RawLine = serde_json::from_str(line)
-            .map_err(|error| format!("the line is not an answer ({}); {FORMAT_HINT}", Excerpt::of(&error)))?;
+        let malformed = |error: serde_json::Error| {
+            format!("the line is not an answer ({}); {FORMAT_HINT}", Excerpt::of(&error))
+        };
+        // Most lines are no action, and are read without the way over a map.
+        if line.contains("\"action\"") {
+            let members: Map<String, Value> = serde_json::from_str(line).map_err(malformed)?;
+            if members.contains_key("action") {
+                return serde_json::from_value(Value::Object(members)).map(Self::Act).map_err(malformed);
+            }
+        }
+        let raw: RawLine = serde_json::from_str(line).map_err(malformed)?;
         let source = raw.source;
         let event_ref = |id| EventRef { id, source };
         match (raw.ack, raw.retry, raw.reject, raw.reply) {
@@ -61,7 +71,7 @@ impl ChildMessage {
                 let cause = raw.cause.map_or_else(|| "the handler gave no cause".into(), Excerpt::from);
                 Ok(Self::Reject(event_ref(id), cause))
             }
-            (None, None, None, Some(reply)) => Ok(Self::Reply(reply)),
+            (None, None, None, Some(reply)) => Ok(Self::Act(reply)),
             _ => Err(format!(
                 "the line must have exactly one of \"ack\", \"retry\", \"reject\" and \"reply\"; {FORMAT_HINT}"
             )),
@@ -69,7 +79,7 @@ impl ChildMessage {
     }
 }
 
-const FORMAT_HINT: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}"#;
+const FORMAT_HINT: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}, {"action": NAME, "to": ID, …}"#;
 
 fn retry_delay(text: Option<String>) -> Result<Duration, String> {
     let Some(text) = text else { return Ok(DEFAULT_RETRY) };
@@ -106,16 +116,33 @@ mod tests {
         );
         assert!(matches!(
             ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),
-            Ok(ChildMessage::Reply(_))
+            Ok(ChildMessage::Act(_))
         ));
+        let typing = r#"{"action":"typing","to":"1"}"#;
+        assert!(matches!(ChildMessage::parse(typing), Ok(ChildMessage::Act(_))));
+        let quoted = r#"{"reject":"1","cause":"no \"action\""}"#;
+        assert!(matches!(ChildMessage::parse(quoted), Ok(ChildMessage::Reject(..))));
     }
 
     #[test]
     fn invalid_lines_are_reported_with_the_expected_form() {
-        for bad in ["", "hello", "[]", "{}", r#"{"ack":1}"#, r#"{"ack":"1","retry":"1"}"#, r#"{"akc":"1"}"#] {
+        for bad in [
+            "",
+            "hello",
+            "[]",
+            "{}",
+            r#"{"ack":1}"#,
+            r#"{"ack":"1","retry":"1"}"#,
+            r#"{"akc":"1"}"#,
+            r#"{"action":"destroy"}"#,
+            r#"{"action":"typing","to":1}"#,
+            r#"{"action":"typing","id":""}"#,
+        ] {
             let error = ChildMessage::parse(bad).unwrap_err();
             assert!(error.contains(r#"write one of {"ack": ID}"#), "{error}");
         }
+        let error = ChildMessage::parse(r#"{"action":"post","txt":"hi"}"#).unwrap_err();
+        assert!(error.contains("unknown field `txt`"), "{error}");
         assert!(
             ChildMessage::parse(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as")
         );

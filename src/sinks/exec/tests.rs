@@ -1,3 +1,4 @@
+mod actions;
 mod commands;
 mod failures;
 

@@ -9,20 +9,33 @@ use std::{
 
 use futures_util::future::join_all;
 use matterhost_actors::ports::Outcome;
-use tokio::{sync::Notify, task::JoinHandle, time::Instant};
-
-use super::protocol::{ChildMessage, EventRef};
-use crate::sinks::{
-    HandlerDeps,
-    failing_events::{FailingEvents, Failure, MAX_DEATHS, NextAttempt},
-    message::Message,
-    queue::Job,
-    reply::{MAX_REPLIES_PER_EVENT, RawReply, ReplyParseError},
-    shared_slots::SharedSlots,
+use serde::{Deserialize, de::IgnoredAny};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+    time::Instant,
 };
 
-/// The most bytes of replies that wait to be posted. While there are more, the child's output is not read.
-const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
+use super::{
+    protocol::{ChildMessage, EventRef},
+    result_line::ActionResultLine,
+};
+use crate::{
+    actions::{ActionResult, BAD_REQUEST},
+    sinks::{
+        HandlerDeps,
+        failing_events::{FailingEvents, Failure, MAX_DEATHS, NextAttempt},
+        message::Message,
+        queue::Job,
+        reply::{MAX_REPLIES_PER_EVENT, RawAction, ReplyParseError},
+        shared_slots::SharedSlots,
+    },
+};
+
+/// The most bytes of actions that are not done. While there are more, the child's output is not read.
+const MAX_ACTION_BYTES: usize = 4 * 1024 * 1024;
+/// The most actions that are not done: several for each of the events that a child may have.
+pub(super) const MAX_AT_WORK: usize = 256;
 /// The events at most whose time has passed and that the child may still answer; older ones are forgotten.
 const MAX_OVERDUE: usize = 1_024;
 
@@ -46,7 +59,7 @@ pub(super) struct UnansweredEvents {
     /// The events whose time has passed, which the child may still have.
     overdue: VecDeque<Message>,
     state: Rc<ExecState>,
-    replies: Rc<PendingReplies>,
+    at_work: Rc<ActionsAtWork>,
     /// The time of the child's last usable answer, or of its start.
     last_answer: Instant,
 }
@@ -56,16 +69,29 @@ struct UnansweredEvent {
     since: Instant,
     /// The place of its line's end in the child's input.
     end: u64,
-    /// Replies being posted; the event is acknowledged after them.
-    replies: Vec<JoinHandle<()>>,
+    /// The number of posts among the actions.
+    posts: usize,
+    /// The actions that are not done; the event is acknowledged after them.
+    actions: Vec<JoinHandle<()>>,
 }
 
-/// The replies that are being posted.
-#[derive(Default)]
-struct PendingReplies {
+/// The actions that are not done.
+struct ActionsAtWork {
+    count: Cell<usize>,
     bytes: Cell<usize>,
-    /// Notified when a reply has been posted.
-    posted: Notify,
+    /// Notified when one is done.
+    done: Notify,
+    /// The results that the child wants to be told.
+    results: mpsc::Sender<ActionResultLine>,
+}
+
+/// The parts of an action that its result refers to, for one that cannot be read as a whole.
+#[derive(Deserialize)]
+struct NamedAction {
+    #[serde(rename = "action")]
+    _action: IgnoredAny,
+    id: Box<str>,
+    to: Option<Box<str>>,
 }
 
 /// The consequence of an event's passed deadline.
@@ -77,9 +103,12 @@ pub(super) enum Overdue {
 }
 
 impl UnansweredEvents {
-    pub(super) fn new(state: Rc<ExecState>) -> Self {
-        let (events, overdue, replies) = (VecDeque::new(), VecDeque::new(), Rc::default());
-        Self { events, overdue, state, replies, last_answer: Instant::now() }
+    /// Returns no events. Results of actions go to `results`, which has room for [`MAX_AT_WORK`].
+    pub(super) fn new(state: Rc<ExecState>, results: mpsc::Sender<ActionResultLine>) -> Self {
+        let at_work =
+            ActionsAtWork { count: Cell::default(), bytes: Cell::default(), done: Notify::new(), results };
+        let (events, overdue, at_work) = (VecDeque::new(), VecDeque::new(), Rc::new(at_work));
+        Self { events, overdue, state, at_work, last_answer: Instant::now() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,7 +123,8 @@ impl UnansweredEvents {
 
     /// Adds an event whose line ends at that place of the child's input.
     pub(super) fn add(&mut self, job: Job<Message>, end: u64) {
-        self.events.push_back(UnansweredEvent { job, since: Instant::now(), end, replies: Vec::new() });
+        let since = Instant::now();
+        self.events.push_back(UnansweredEvent { job, since, end, posts: 0, actions: Vec::new() });
     }
 
     /// Returns the time since when the oldest event has been waiting.
@@ -102,9 +132,9 @@ impl UnansweredEvents {
         self.events.front().map(|event| event.since)
     }
 
-    /// Returns true if the child may write more replies.
-    pub(super) fn has_room_for_replies(&self) -> bool {
-        self.replies.bytes.get() < MAX_REPLY_BYTES
+    /// Returns true if the child may write more actions.
+    pub(super) fn has_room_for_actions(&self) -> bool {
+        self.at_work.bytes.get() < MAX_ACTION_BYTES && self.at_work.count.get() < MAX_AT_WORK
     }
 
     /// Starts the times for answers over: the child's output was not read meanwhile.
@@ -113,10 +143,10 @@ impl UnansweredEvents {
         self.events.iter_mut().for_each(|event| event.since = self.last_answer);
     }
 
-    /// Returns a future that ends when a reply has been posted.
-    pub(super) fn reply_posted(&self) -> impl Future<Output = ()> + use<> {
-        let replies = Rc::clone(&self.replies);
-        async move { replies.posted.notified().await }
+    /// Returns a future that ends when an action is done.
+    pub(super) fn action_done(&self) -> impl Future<Output = ()> + use<> {
+        let at_work = Rc::clone(&self.at_work);
+        async move { at_work.done.notified().await }
     }
 
     /// Handles a line of the child.
@@ -124,7 +154,8 @@ impl UnansweredEvents {
     /// # Errors
     /// A description of the problem if the line cannot be used.
     pub(super) fn handle_line(&mut self, line: &str) -> Result<(), String> {
-        match ChildMessage::parse(line)? {
+        let message = ChildMessage::parse(line).inspect_err(|problem| self.tell_unreadable(line, problem))?;
+        match message {
             ChildMessage::Ack(event_ref) => {
                 let event = self.take(&event_ref)?;
                 self.state.failing.borrow_mut().record_answer(&event.job.item);
@@ -141,7 +172,7 @@ impl UnansweredEvents {
                 self.state.failing.borrow_mut().record_answer(&event.job.item);
                 self.state.reject(event.job, &cause);
             }
-            ChildMessage::Reply(reply) => self.post_reply(*reply)?,
+            ChildMessage::Act(action) => self.act(*action)?,
         }
         self.last_answer = Instant::now();
         Ok(())
@@ -228,39 +259,82 @@ impl UnansweredEvents {
         Ok(event)
     }
 
-    fn post_reply(&mut self, raw: RawReply) -> Result<(), String> {
+    fn act(&mut self, raw: RawAction) -> Result<(), String> {
+        let (name, to) = (raw.name().map(Into::into), raw.to().map(Into::into));
+        self.begin(raw).map_err(|problem| {
+            if let Some(name) = name {
+                let result = ActionResult::failed(BAD_REQUEST, problem.clone());
+                self.at_work.tell(ActionResultLine::new(name, to, result));
+            }
+            problem
+        })
+    }
+
+    /// Tells the child that an action with a name cannot be read.
+    fn tell_unreadable(&self, line: &str, problem: &str) {
+        if let Ok(NamedAction { id, to, .. }) = serde_json::from_str(line) {
+            let result = ActionResult::failed(BAD_REQUEST, problem.into());
+            self.at_work.tell(ActionResultLine::new(id, to, result));
+        }
+    }
+
+    /// Begins an action.
+    fn begin(&mut self, raw: RawAction) -> Result<(), String> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
         let index = raw.event_index(&events).map_err(|error| error.to_string())?;
-        let n = self.events[index].replies.len();
-        if n >= MAX_REPLIES_PER_EVENT {
-            return Err(ReplyParseError::TooMany.describe(&events[index].id));
+        let Some(event) = self.events.get_mut(index) else { return Ok(()) };
+        let message = &event.job.item;
+        let (bytes, answered) = (raw.len(), message.answered(&self.state.handler_deps.sink));
+        let action = raw.into_action(answered, event.posts).map_err(|error| error.describe(&message.id))?;
+        let Some(action) = action else { return Ok(()) };
+        if action.is_post() {
+            if event.posts >= MAX_REPLIES_PER_EVENT {
+                return Err(ReplyParseError::TooMany.describe(&message.id));
+            }
+            event.posts += 1;
         }
-        let bytes = raw.len();
-        let reply = raw
-            .into_reply(events[index], &self.state.handler_deps.sink, n)
-            .map_err(|error| error.describe(&events[index].id))?;
-        if let (Some(reply), Some(event)) = (reply, self.events.get_mut(index)) {
-            let posting = self.state.handler_deps.post(&event.job.item, reply);
-            self.replies.bytes.set(self.replies.bytes.get() + bytes);
-            let replies = Rc::clone(&self.replies);
-            event.replies.push(tokio::task::spawn_local(async move {
-                posting.await;
-                replies.bytes.set(replies.bytes.get().saturating_sub(bytes));
-                replies.posted.notify_one();
-            }));
-        }
+        let (name, to) = (action.name.clone(), message.id.clone());
+        let doing = self.state.handler_deps.act(message, action);
+        let at_work = Rc::clone(&self.at_work);
+        at_work.add(bytes);
+        event.actions.retain(|action| !action.is_finished());
+        event.actions.push(tokio::task::spawn_local(async move {
+            let result = doing.await;
+            at_work.remove(bytes);
+            if let Some(name) = name {
+                at_work.tell(ActionResultLine::new(name, Some(to), result));
+            }
+        }));
         Ok(())
     }
 }
 
+impl ActionsAtWork {
+    fn add(&self, bytes: usize) {
+        self.count.set(self.count.get() + 1);
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.count.set(self.count.get().saturating_sub(1));
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+        self.done.notify_one();
+    }
+
+    /// Passes a result on to the child. Its run takes results at once, so there is room unless the run has ended.
+    fn tell(&self, line: ActionResultLine) {
+        let _ = self.results.try_send(line);
+    }
+}
+
 impl UnansweredEvent {
-    /// Acknowledges the event once its replies are posted.
+    /// Acknowledges the event once its actions are done.
     fn acknowledge(self) {
-        if self.replies.is_empty() {
+        if self.actions.is_empty() {
             return self.job.settle(Outcome::Acknowledged);
         }
         tokio::task::spawn_local(async move {
-            join_all(self.replies).await;
+            join_all(self.actions).await;
             self.job.settle(Outcome::Acknowledged);
         });
     }

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, DeadLetterConfig, SinkConfig},
     sinks::{
         HandlerDeps, SinkHandle,
+        action_order::ActionOrder,
         dead_letter::DeadLetters,
         monitor::SinkMonitor,
         running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
@@ -68,6 +69,7 @@ impl SinkRegistry {
             poster: Arc::clone(&self.poster),
             dead_letters: Some(letters.clone()),
             unposted: Some(letters),
+            order: ActionOrder::default(),
             monitor: SinkMonitor::new(meter.clone()),
         };
         let instance_id = self.next_instance_id();

@@ -1,3 +1,5 @@
+use matterhost_actors::model::Draft;
+
 use super::*;
 use crate::sinks::tests::fixtures::post;
 
@@ -5,8 +7,16 @@ fn event(id: &str) -> Message {
     Message::from_event(&post("c", id))
 }
 
-fn read_one(body: &str) -> Result<Vec<Reply>, ReplyParseError> {
-    parse(body.as_bytes(), Some("application/json"), &[&event("1")], &"hook".into())
+fn read_one(body: &str) -> Result<Vec<HandlerAction>, ReplyParseError> {
+    parse(body.as_bytes(), Some("application/json"), &[&event("1")], &"hook".into(), 0)
+}
+
+/// Returns the post of the first action.
+fn first(actions: Result<Vec<HandlerAction>, ReplyParseError>) -> Draft {
+    match actions.unwrap().remove(0).action.work {
+        Work::Act(OutgoingAction::Post(draft)) => draft,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -18,17 +28,17 @@ fn an_empty_answer_is_no_reply() {
 
 #[test]
 fn a_reply_goes_to_the_channel_and_into_a_thread_where_asked() {
-    let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
-    assert_eq!((reply.thread, reply.audience), (None, Audience::Channel));
-    let reply = read_one(r#"{"text":"hi","in_thread":true,"response_type":"in_channel"}"#).unwrap().remove(0);
-    assert_eq!(reply.thread.unwrap().as_str(), "1");
+    let reply = first(read_one(r#"{"text":"hi"}"#));
+    assert_eq!((reply.root_id, reply.channel.as_str()), (None, "c"));
+    let reply = first(read_one(r#"{"text":"hi","in_thread":true,"response_type":"in_channel"}"#));
+    assert_eq!(reply.root_id.unwrap().as_str(), "1");
     // A post in a thread is answered in that thread.
     let json = event("1").json.replace(r#""root_id":"""#, r#""root_id":"root""#);
     let inner = Message::parse(&json).unwrap();
     let body = br#"{"text":"hi","in_thread":true}"#;
-    let reply = parse(body, None, &[&inner], &"hook".into()).unwrap().remove(0);
-    assert_eq!(reply.thread.unwrap().as_str(), "root");
-    assert_eq!(read_one(r#"{"props":{"attachments":[]}}"#).unwrap()[0].text, "");
+    let reply = first(parse(body, None, &[&inner], &"hook".into(), 0));
+    assert_eq!(reply.root_id.unwrap().as_str(), "root");
+    assert_eq!(first(read_one(r#"{"props":{"attachments":[]}}"#)).text, "");
 }
 
 #[test]
@@ -43,19 +53,39 @@ fn problems_of_a_reply_are_reported() {
     assert_eq!(read_one(r#"{"text":"a","to":"2"}"#), Err(ReplyParseError::UnknownEvent));
     let silent = Message::parse(r#"{"account":"a","subject":"c","data":{}}"#).unwrap();
     let ephemeral = br#"{"text":"a","response_type":"ephemeral"}"#;
-    assert_eq!(parse(ephemeral, None, &[&silent], &"hook".into()), Err(ReplyParseError::NoAuthor));
+    let refused = parse(ephemeral, None, &[&silent], &"hook".into(), 0).unwrap_err().to_string();
+    assert!(refused.contains("the event has no author"), "{refused}");
+    let many = format!("[{}]", vec![r#"{"action":"typing"}"#; MAX_ACTIONS_PER_ANSWER + 1].join(","));
+    assert_eq!(read_one(&many), Err(ReplyParseError::TooManyActions(MAX_ACTIONS_PER_ANSWER + 1)));
+}
+
+/// An answer may mix both forms; the posts are numbered, and other actions leave the numbers alone.
+#[test]
+fn actions_stand_beside_replies() {
+    let actions = read_one(
+        r#"[{"action":"react","emoji":"eyes"},{"text":"a"},{"action":"typing","id":"t"},{"action":"post","text":"b"}]"#,
+    );
+    let actions = actions.unwrap();
+    let kinds: Vec<_> =
+        actions.iter().map(|action| (action.index, action.name.as_deref(), action.is_post())).collect();
+    assert_eq!(kinds, [(0, None, false), (0, None, true), (1, Some("t"), false), (1, None, true)]);
+    let Work::Act(OutgoingAction::Post(draft)) = &actions[3].action.work else { panic!("{actions:?}") };
+    assert_eq!(draft.key.as_ref().unwrap().as_str(), "1#hook#1");
+    let refused = read_one(r#"{"action":"reply","txt":"a"}"#).unwrap_err().to_string();
+    assert!(refused.contains("unknown field `txt`"), "{refused}");
 }
 
 #[test]
 fn of_several_events_the_answer_names_one() {
     let (one, two) = (event("1"), event("2"));
-    let parse = |body: &str| parse(body.as_bytes(), None, &[&one, &two], &"hook".into());
+    let parse = |body: &str| parse(body.as_bytes(), None, &[&one, &two], &"hook".into(), 0);
     assert_eq!(parse(r#"{"text":"a"}"#), Err(ReplyParseError::UnknownEvent));
     let replies =
         parse(r#"[{"to":"2","text":"b"},{"to":"1","source":"/matterhost/main/helpdesk","text":"a"}]"#);
-    let answered: Vec<_> =
-        replies.unwrap().iter().map(|reply| (reply.event_id.to_string(), reply.text.clone())).collect();
-    assert_eq!(answered, [("2".into(), "b".into()), ("1".into(), "a".into())]);
+    let replies = replies.unwrap();
+    let answered: Vec<_> = replies.iter().map(|reply| reply.event.id.to_string()).collect();
+    assert_eq!(answered, ["2", "1"]);
+    assert_eq!(first(Ok(replies)).text, "b");
     assert_eq!(parse(r#"{"to":"1","source":"/other","text":"a"}"#), Err(ReplyParseError::UnknownEvent));
 }
 

@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 use tokio::sync::oneshot;
 
-use crate::sinks::{HandlerDeps, monitor::SinkMonitor};
+use crate::sinks::{HandlerDeps, action_order::ActionOrder, monitor::SinkMonitor};
 
 /// The time limit of every wait, long enough for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -151,8 +151,11 @@ impl Poster for RecordingReplyPoster {
         let (posted, account) = (Arc::clone(&self.0), account.clone());
         let posting = async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            posted.lock().unwrap().push((account, action));
-            Ok(PostedIds::default())
+            let mut posted = posted.lock().unwrap();
+            let created =
+                matches!(action, OutgoingAction::Post(_)).then(|| format!("reply-{}", posted.len()));
+            posted.push((account, action));
+            Ok(PostedIds { ids: created.iter().map(|id| id.as_str().into()).collect() })
         };
         posting.boxed()
     }
@@ -178,6 +181,7 @@ pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
         poster: Arc::<RecordingReplyPoster>::default(),
         dead_letters: None,
         unposted: None,
+        order: ActionOrder::default(),
         monitor: SinkMonitor::default(),
     }
 }

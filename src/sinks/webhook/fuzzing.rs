@@ -8,7 +8,10 @@ use awc::http::{
 };
 
 use super::verdict::{MAX_PAUSE, Verdict, for_status};
-use crate::sinks::{message::Message, reply};
+use crate::sinks::{
+    message::Message,
+    reply::{self, MAX_ACTIONS_PER_ANSWER},
+};
 
 /// The longest cause, in characters: an excerpt of the answer, its status and a hint.
 const MAX_CAUSE_CHARS: usize = 400;
@@ -43,11 +46,12 @@ fn check_refusal(status: StatusCode, pause: &str, body: &[u8]) {
 
 fn check_answer(content_type: &str, body: &[u8]) {
     let event = Message::parse(super::super::fuzzing::EVENT).unwrap_or_else(|| unreachable!());
-    match reply::parse(body, Some(content_type), &[&event], &Arc::from("fuzzed")) {
-        Ok(replies) => {
-            for (index, reply) in replies.into_iter().enumerate() {
-                assert_eq!((reply.index, &reply.channel), (index, &event.channel));
-                assert!(reply.into_action().is_ok());
+    match reply::parse(body, Some(content_type), &[&event], &Arc::from("fuzzed"), 0) {
+        Ok(actions) => {
+            assert!(actions.len() <= MAX_ACTIONS_PER_ANSWER);
+            let posts = actions.iter().filter(|action| action.is_post());
+            for (index, action) in posts.enumerate() {
+                assert_eq!((action.index, &action.event.channel), (index, &event.channel));
             }
         }
         Err(error) => check(&error.to_string()),
@@ -63,6 +67,7 @@ pub fn webhook_answer_seeds() -> Vec<Vec<u8>> {
     [
         "200\napplication/json\n\n{\"text\":\"hi\"}",
         "200\napplication/json; charset=utf-8\n\n[{\"to\":\"p1\",\"text\":\"hi\",\"in_thread\":true},{\"to\":\"p1\",\"props\":{\"a\":1}}]",
+        "200\napplication/json\n\n[{\"action\":\"react\",\"emoji\":\"eyes\"},{\"action\":\"post\",\"id\":\"1\",\"target\":\"@ann\",\"text\":\"hi\"}]",
         "204\n\n\n",
         "400\ntext/plain\n\nno such thing",
         "429\n\n30\n",

@@ -60,15 +60,20 @@ impl HandlerClient {
 
     /// Sends one or more events and returns the result.
     pub(super) async fn deliver(&self, events: &[&Message]) -> Verdict {
+        self.deliver_answered(events, 0).await
+    }
+
+    /// Sends events that were answered by that many posts before.
+    pub(super) async fn deliver_answered(&self, events: &[&Message], posts: usize) -> Verdict {
         let limit = self.config.timeout;
-        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| {
+        timeout(limit, Box::pin(self.send(events, posts))).await.unwrap_or_else(|_| {
             let limit = humantime::format_duration(limit);
             let cause = format!("{} did not answer within {limit} (timeout)", self.address());
             Verdict::failed(Failure::Event, cause)
         })
     }
 
-    async fn send(&self, events: &[&Message]) -> Verdict {
+    async fn send(&self, events: &[&Message], posts: usize) -> Verdict {
         let (kind, body) = self.body(events);
         let id = sign::request_id(events);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -82,7 +87,7 @@ impl HandlerClient {
             .insert_header(("webhook-timestamp", timestamp))
             .insert_header(("webhook-signature", signature));
         match request.send_body(body).await {
-            Ok(mut response) => self.verdict(&mut response, events).await,
+            Ok(mut response) => self.verdict(&mut response, events, posts).await,
             Err(error) => {
                 let blame = blame(&error);
                 let error = Excerpt::of(&describe_send_error(error));
@@ -101,7 +106,7 @@ impl HandlerClient {
         }
     }
 
-    async fn verdict<S>(&self, response: &mut ClientResponse<S>, events: &[&Message]) -> Verdict
+    async fn verdict<S>(&self, response: &mut ClientResponse<S>, events: &[&Message], posts: usize) -> Verdict
     where
         S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
     {
@@ -114,7 +119,7 @@ impl HandlerClient {
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = if status == StatusCode::NO_CONTENT { Ok(Vec::new()) } else { body };
-        Verdict::Accepted(body.and_then(|body| reply::parse(&body, kind, events, &self.sink)))
+        Verdict::Accepted(body.and_then(|body| reply::parse(&body, kind, events, &self.sink, posts)))
     }
 
     /// Returns the address without its path, which may hold a secret.

@@ -1,3 +1,4 @@
+mod actions;
 mod failures;
 
 use std::sync::Mutex;
@@ -9,7 +10,7 @@ use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
     failing_events::RETRY,
-    reply::ReplyParseError,
+    reply::{MAX_REPLIES_PER_EVENT, ReplyParseError},
     tests::{
         fixtures::{RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of},
         http::{FakeResponse, Request, Server, ok},

@@ -14,7 +14,7 @@ use matterhost_actors::model::Excerpt;
 
 use crate::sinks::{
     failing_events::Failure,
-    reply::{Reply, ReplyParseError},
+    reply::{HandlerAction, ReplyParseError},
 };
 
 /// The longest pause that a handler can ask for. People wait for its answers, and it may be ready sooner than it said.
@@ -24,7 +24,7 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(600);
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
     /// The handler took the events, even if its answer cannot be used.
-    Accepted(Result<Vec<Reply>, ReplyParseError>),
+    Accepted(Result<Vec<HandlerAction>, ReplyParseError>),
     /// A transient failure.
     RetryLater {
         failure: Failure,

@@ -1,0 +1,195 @@
+//! The JSON of actions.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, OneOfBuilder, Ref, RefOr, Schema},
+};
+
+use super::schema::{emoji_schema, key_schema, post_id_schema, target_schema, thread_schema, user_schema};
+
+/// The most actions of one request. They are taken one after another, each within `replies.deadline`.
+const MAX_ACTIONS: usize = 16;
+
+/// An action for an account to take, or a look-up.
+///
+/// A handler's action answers an event, which is the default for the channel, the post and the user. In a request without
+/// an event these members are required.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+#[schema(example = json!({ "action": "post", "target": "staff/town-square", "text": "The backup is done." }))]
+pub enum BotAction {
+    /// Answer an event in its channel.
+    Reply {
+        /// The text, in Markdown; a long text is split into several posts.
+        #[serde(default)]
+        text: String,
+        /// Reply in the thread of the event's post.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        in_thread: bool,
+        /// The readers; everyone in the channel if it is left out.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        response_type: Option<ResponseType>,
+        /// The `props` of the Mattermost post, such as `attachments`.
+        #[serde(skip_serializing_if = "Map::is_empty", default)]
+        #[schema(value_type = Object)]
+        props: Map<String, Value>,
+        #[schema(schema_with = key_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+    },
+    /// Create a post.
+    Post {
+        #[schema(schema_with = target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+        /// The text, in Markdown; a long text is split into several posts.
+        #[serde(default)]
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[schema(schema_with = thread_schema)]
+        thread: Option<String>,
+        /// The `props` of the Mattermost post, such as `attachments`.
+        #[serde(skip_serializing_if = "Map::is_empty", default)]
+        #[schema(value_type = Object)]
+        props: Map<String, Value>,
+        #[schema(schema_with = key_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+    },
+    /// Show a text to one user, without storing it.
+    Whisper {
+        #[schema(schema_with = target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+        #[schema(schema_with = user_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        user: Option<String>,
+        /// The text, in Markdown.
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[schema(schema_with = thread_schema)]
+        thread: Option<String>,
+    },
+    /// Replace the text of one of the account's posts.
+    Update {
+        #[schema(schema_with = thread_schema)]
+        post: String,
+        /// The new text.
+        text: String,
+    },
+    /// Delete a post; one that is gone already counts as deleted.
+    Delete {
+        #[schema(schema_with = thread_schema)]
+        post: String,
+    },
+    /// Add a reaction to a post.
+    React {
+        #[schema(schema_with = post_id_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        post: Option<String>,
+        #[schema(schema_with = emoji_schema)]
+        emoji: String,
+    },
+    /// Remove the account's reaction from a post.
+    Unreact {
+        #[schema(schema_with = post_id_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        post: Option<String>,
+        #[schema(schema_with = emoji_schema)]
+        emoji: String,
+    },
+    /// Show the account as typing, for some seconds.
+    Typing {
+        #[schema(schema_with = target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[schema(schema_with = thread_schema)]
+        thread: Option<String>,
+    },
+    /// Look up a channel; the direct channel with a user is created if there is none.
+    FindChannel {
+        #[schema(schema_with = target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+    },
+    /// Look up a user.
+    FindUser {
+        #[schema(schema_with = user_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        user: Option<String>,
+    },
+    /// Look up the posts of a thread, by one of them.
+    GetThread {
+        #[schema(schema_with = post_id_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        post: Option<String>,
+    },
+    /// Look up the newest posts of a channel.
+    GetPosts {
+        #[schema(schema_with = target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+        /// The number of posts; 60 if it is left out.
+        #[schema(minimum = 1, maximum = 200)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        count: Option<usize>,
+    },
+}
+
+/// The readers of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseType {
+    /// Everyone in the channel.
+    InChannel,
+    /// The author of the event's post alone, until they reload the page.
+    Ephemeral,
+}
+
+/// One action, or several that are taken in order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum BotActions {
+    /// One action.
+    One(BotAction),
+    /// Several actions, 16 at most.
+    Several(Vec<BotAction>),
+}
+
+/// Written by hand because the derived schema has no limit of items.
+impl PartialSchema for BotActions {
+    fn schema() -> RefOr<Schema> {
+        let action = || Ref::from_schema_name("BotAction");
+        let several = ArrayBuilder::new().items(action()).max_items(Some(MAX_ACTIONS));
+        OneOfBuilder::new().item(action()).item(several).into()
+    }
+}
+
+impl ToSchema for BotActions {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("BotAction".into(), BotAction::schema()));
+        BotAction::schemas(schemas);
+    }
+}
+
+/// Reads one action or a list. Errors name the place in the list.
+impl<'de> Deserialize<'de> for BotActions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Array(items) => {
+                let count = items.len();
+                if count > MAX_ACTIONS {
+                    return Err(D::Error::custom(format!("{count} actions; send at most {MAX_ACTIONS}")));
+                }
+                let read = |(n, item)| {
+                    serde_json::from_value(item).map_err(|error| D::Error::custom(format!("[{n}]: {error}")))
+                };
+                items.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self::Several)
+            }
+            one => serde_json::from_value(one).map(Self::One).map_err(D::Error::custom),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The checks of an action before it is taken.
+
+use matterhost_actors::model::{
+    ChannelId, Draft, Lookup, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, TargetError, UserId,
+    UserRef, UserRefError, is_full_id,
+};
+
+use super::{AnsweredEvent, BotAction, ResponseType};
+
+/// The posts that a look-up returns unless it says how many.
+const DEFAULT_COUNT: usize = 60;
+/// The most posts of a look-up: the server's limit of a page.
+const MAX_COUNT: usize = 200;
+
+/// The reason why an action cannot be taken as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// Its target is none.
+    #[error("target: {0}")]
+    Target(#[from] TargetError),
+    /// Its user is none.
+    #[error("user: {0}")]
+    User(#[from] UserRefError),
+    /// Its key cannot be used.
+    #[error("key: {0}")]
+    Key(#[from] ReplyKeyError),
+    /// Its key has characters that a header cannot have.
+    #[error("key must be 1 to 256 visible ASCII characters")]
+    KeyNotAscii,
+    /// A member has the wrong form.
+    #[error("{member} must be {form}")]
+    Member {
+        /// The member.
+        member: &'static str,
+        /// The form that it must have.
+        form: &'static str,
+    },
+    /// A member was left out, and no event provides it.
+    #[error("missing field `{0}`: no event is answered that could provide it")]
+    Missing(&'static str),
+    /// The event that is answered lacks something that the action needs.
+    #[error("the event has no {0}; name one")]
+    EventLacks(&'static str),
+}
+
+impl ActionError {
+    /// True if the action's own form is right, and only its place does not fit.
+    pub fn is_misplaced(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::EventLacks(_))
+    }
+}
+
+/// The place of an action, which provides the members that are left out.
+#[derive(Debug, Clone, Copy)]
+pub enum ActionPlace<'a> {
+    /// A request on its own, with the key of a post without one.
+    Request {
+        /// The key.
+        key: Option<&'a str>,
+    },
+    /// The answer to an event.
+    Answer {
+        /// The event.
+        event: &'a AnsweredEvent,
+        /// The index of the action among those of the event, if it is the same when the event is delivered again.
+        index: Option<usize>,
+    },
+}
+
+/// An action whose members are valid. A channel or user that is named has to be looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedAction {
+    /// The name of the channel, if its id is not known.
+    pub target: Option<Target>,
+    /// The name of the user, if the id is not known.
+    pub user: Option<UserRef>,
+    /// The action or look-up, with empty ids for these.
+    pub work: Work,
+}
+
+/// An action or a look-up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// An action.
+    Act(OutgoingAction),
+    /// A look-up.
+    LookUp(Lookup),
+}
+
+impl BotAction {
+    /// Checks the action and converts it.
+    ///
+    /// # Errors
+    /// When a member is not valid or missing.
+    pub fn check(self, place: ActionPlace<'_>) -> Result<CheckedAction, ActionError> {
+        match self {
+            Self::Reply { text, in_thread, response_type, props, key } => place.reply(
+                response_type,
+                in_thread,
+                key.as_deref(),
+                Draft { text, props, ..Draft::default() },
+            ),
+            Self::Post { target, text, thread, props, key } => {
+                let (key, root_id) = (place.post_key(key.as_deref())?, root(thread.as_deref())?);
+                let draft = Draft { text, root_id, props, key, ..Draft::default() };
+                Ok(act(OutgoingAction::Post(draft)).to(place.target(target)?))
+            }
+            Self::Whisper { target, user, text, thread } => {
+                let draft = Draft { text, root_id: root(thread.as_deref())?, ..Draft::default() };
+                let whisper = OutgoingAction::Ephemeral { user: UserId::default(), draft };
+                Ok(act(whisper).to(place.target(target)?).read_by(place.user(user)?))
+            }
+            Self::Update { post, text } => {
+                Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text }))
+            }
+            Self::Delete { post } => Ok(act(OutgoingAction::Delete { post: post_id("post", &post)? })),
+            Self::React { post, emoji } => {
+                Ok(act(OutgoingAction::React { post: place.post(post)?, emoji: check_emoji(emoji)? }))
+            }
+            Self::Unreact { post, emoji } => {
+                Ok(act(OutgoingAction::Unreact { post: place.post(post)?, emoji: check_emoji(emoji)? }))
+            }
+            Self::Typing { target, thread } => {
+                let root_id = root(thread.as_deref())?;
+                let typing = OutgoingAction::Typing { channel: ChannelId::default(), root_id };
+                Ok(act(typing).to(place.target(target)?))
+            }
+            Self::FindChannel { target } => Ok(look_up(Lookup::Channel(place.target(target)?))),
+            Self::FindUser { user } => Ok(look_up(Lookup::User(place.user(user)?))),
+            Self::GetThread { post } => Ok(look_up(Lookup::Thread(place.post(post)?))),
+            Self::GetPosts { target, count } => {
+                let lookup = Lookup::Posts { channel: ChannelId::default(), count: check_count(count)? };
+                Ok(look_up(lookup).to(place.target(target)?))
+            }
+        }
+    }
+}
+
+impl CheckedAction {
+    fn to(mut self, target: Target) -> Self {
+        match target {
+            Target::Id(id) => self.work.set_channel(&id),
+            named => self.target = Some(named),
+        }
+        self
+    }
+
+    fn read_by(mut self, user: UserRef) -> Self {
+        match user {
+            UserRef::Id(id) => self.work.set_reader(id),
+            named @ UserRef::Name(_) => self.user = Some(named),
+        }
+        self
+    }
+
+    /// True if something that the action names has to be looked up.
+    pub fn has_names(&self) -> bool {
+        self.target.is_some() || self.user.is_some()
+    }
+}
+
+impl Work {
+    /// Sets the channel of work that has one.
+    pub(super) fn set_channel(&mut self, found: &ChannelId) {
+        match self {
+            Self::Act(OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. }) => {
+                draft.channel = found.clone();
+            }
+            Self::Act(OutgoingAction::Typing { channel, .. })
+            | Self::LookUp(Lookup::Posts { channel, .. }) => {
+                *channel = found.clone();
+            }
+            Self::Act(
+                OutgoingAction::Edit { .. }
+                | OutgoingAction::React { .. }
+                | OutgoingAction::Unreact { .. }
+                | OutgoingAction::Delete { .. },
+            )
+            | Self::LookUp(Lookup::Channel(_) | Lookup::User(_) | Lookup::Thread(_)) => {}
+        }
+    }
+
+    /// Sets the only reader of a post.
+    pub(super) fn set_reader(&mut self, found: UserId) {
+        if let Self::Act(OutgoingAction::Ephemeral { user, .. }) = self {
+            *user = found;
+        }
+    }
+}
+
+impl<'a> ActionPlace<'a> {
+    /// Returns the event that is answered.
+    fn event(self, member: &'static str) -> Result<&'a AnsweredEvent, ActionError> {
+        match self {
+            Self::Request { .. } => Err(ActionError::Missing(member)),
+            Self::Answer { event, .. } => Ok(event),
+        }
+    }
+
+    fn target(self, named: Option<String>) -> Result<Target, ActionError> {
+        if let Some(named) = named {
+            return Ok(named.parse()?);
+        }
+        let channel = &self.event("target")?.channel;
+        if channel.as_str().is_empty() {
+            return Err(ActionError::EventLacks("channel"));
+        }
+        Ok(Target::Id(channel.clone()))
+    }
+
+    fn user(self, named: Option<String>) -> Result<UserRef, ActionError> {
+        match named {
+            Some(named) => Ok(named.parse()?),
+            None => Ok(UserRef::Id(self.author()?)),
+        }
+    }
+
+    fn author(self) -> Result<UserId, ActionError> {
+        self.event("user")?.author.clone().ok_or(ActionError::EventLacks("author"))
+    }
+
+    fn post(self, named: Option<String>) -> Result<PostId, ActionError> {
+        match named {
+            Some(named) => post_id("post", &named),
+            None => self.event("post")?.post.clone().ok_or(ActionError::EventLacks("post")),
+        }
+    }
+
+    /// Returns the key of a post.
+    fn post_key(self, named: Option<&str>) -> Result<Option<ReplyKey>, ActionError> {
+        match self {
+            Self::Request { key } => named.or(key).map(check_key).transpose(),
+            Self::Answer { event, index } => Ok(Some(match named {
+                Some(named) => check_key(named)?.into_answer(),
+                None => event.numbered_key(index)?,
+            })),
+        }
+    }
+
+    fn reply(
+        self,
+        response_type: Option<ResponseType>,
+        in_thread: bool,
+        key: Option<&str>,
+        mut draft: Draft,
+    ) -> Result<CheckedAction, ActionError> {
+        let Self::Answer { event, index } = self else { return Err(ActionError::Missing("to")) };
+        let key = match key {
+            Some(own) if own.is_ascii() => event.own_key(own)?,
+            Some(_) => return Err(ActionError::KeyNotAscii),
+            None => event.numbered_key(index)?,
+        };
+        draft.key = Some(key);
+        if in_thread {
+            (draft.root_id, draft.thread_of) = (event.thread.root.clone(), event.thread.post.clone());
+        }
+        let reply = match response_type {
+            None | Some(ResponseType::InChannel) => OutgoingAction::Post(draft),
+            Some(ResponseType::Ephemeral) => OutgoingAction::Ephemeral { user: self.author()?, draft },
+        };
+        Ok(act(reply).to(self.target(None)?))
+    }
+}
+
+fn act(action: OutgoingAction) -> CheckedAction {
+    CheckedAction { target: None, user: None, work: Work::Act(action) }
+}
+
+fn look_up(lookup: Lookup) -> CheckedAction {
+    CheckedAction { target: None, user: None, work: Work::LookUp(lookup) }
+}
+
+fn check_key(key: &str) -> Result<ReplyKey, ActionError> {
+    if key.is_ascii() { Ok(ReplyKey::new(key)?) } else { Err(ActionError::KeyNotAscii) }
+}
+
+fn root(thread: Option<&str>) -> Result<Option<PostId>, ActionError> {
+    thread.map(|id| post_id("thread", id)).transpose()
+}
+
+fn post_id(member: &'static str, id: &str) -> Result<PostId, ActionError> {
+    let form = "a post's id: 26 letters and digits";
+    if is_full_id(id) { Ok(id.into()) } else { Err(ActionError::Member { member, form }) }
+}
+
+fn check_emoji(emoji: String) -> Result<String, ActionError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-');
+    let is_name = (1..=64).contains(&emoji.len()) && emoji.bytes().all(is_allowed);
+    let form = "an emoji's name without colons, such as thumbsup";
+    if is_name { Ok(emoji) } else { Err(ActionError::Member { member: "emoji", form }) }
+}
+
+fn check_count(count: Option<usize>) -> Result<usize, ActionError> {
+    let count = count.unwrap_or(DEFAULT_COUNT);
+    let form = "1 to 200";
+    if (1..=MAX_COUNT).contains(&count) {
+        Ok(count)
+    } else {
+        Err(ActionError::Member { member: "count", form })
+    }
+}

@@ -1,0 +1,59 @@
+//! Taking an action as an account.
+
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
+use matterhost_actors::{
+    model::{AccountName, Lookup, ReplyError, UserId},
+    ports::Poster,
+};
+
+use super::{ActionDone, CheckedAction, Work};
+
+/// Looks up what an action names, and takes it.
+///
+/// # Errors
+/// If something that it names is not found, or it is not done.
+pub async fn take(
+    poster: &dyn Poster,
+    account: &AccountName,
+    action: CheckedAction,
+) -> Result<ActionDone, ReplyError> {
+    let work = look_up_names(poster, account, action).await?;
+    start(poster, account, work).await
+}
+
+/// Looks up what an action names.
+///
+/// # Errors
+/// If it is not found.
+pub async fn look_up_names(
+    poster: &dyn Poster,
+    account: &AccountName,
+    action: CheckedAction,
+) -> Result<Work, ReplyError> {
+    let CheckedAction { target, user, mut work } = action;
+    if let Some(target) = target {
+        work.set_channel(&poster.find_channel(account, target).await?);
+    }
+    if let Some(user) = user {
+        let found = poster.look_up(account, Lookup::User(user)).await?;
+        work.set_reader(UserId::from(found.id()));
+    }
+    Ok(work)
+}
+
+/// Begins an action or look-up at once, and returns the future of its result. Actions keep the order in which they
+/// begin.
+pub fn start(
+    poster: &dyn Poster,
+    account: &AccountName,
+    work: Work,
+) -> BoxFuture<'static, Result<ActionDone, ReplyError>> {
+    match work {
+        Work::Act(action) => {
+            poster.post(account, action).map_ok(|posted| ActionDone::posted(&posted)).boxed()
+        }
+        Work::LookUp(lookup) => {
+            poster.look_up(account, lookup).map_ok(|found| ActionDone::found(&found)).boxed()
+        }
+    }
+}

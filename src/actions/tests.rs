@@ -1,0 +1,196 @@
+use matterhost_actors::model::{
+    AccountName, Draft, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserRef,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+const POST: &str = "p1p1p1p1p1p1p1p1p1p1p1p1p1";
+const CHANNEL: &str = "c1c1c1c1c1c1c1c1c1c1c1c1c1";
+
+fn check_in(json: &Value, place: ActionPlace<'_>) -> Result<CheckedAction, String> {
+    let action: BotAction = serde_json::from_value(json.clone()).map_err(|error| error.to_string())?;
+    action.check(place).map_err(|error| error.to_string())
+}
+
+fn check(json: &Value) -> Result<CheckedAction, String> {
+    check_in(json, ActionPlace::Request { key: None })
+}
+
+fn act(action: OutgoingAction) -> CheckedAction {
+    CheckedAction { target: None, user: None, work: Work::Act(action) }
+}
+
+fn event() -> AnsweredEvent {
+    AnsweredEvent {
+        account: AccountName::new("helpdesk").unwrap(),
+        sink: "hook".into(),
+        id: "e1".into(),
+        channel: CHANNEL.into(),
+        post: Some(POST.into()),
+        thread: ThreadPlace { root: Some("root".into()), post: None },
+        author: Some("ann".into()),
+        create_at: Some(7),
+    }
+}
+
+/// Checks an action in answer to an event.
+fn answer(json: &Value) -> Result<Work, String> {
+    let checked = check_in(json, ActionPlace::Answer { event: &event(), index: Some(2) })?;
+    assert!(!checked.has_names(), "{json}");
+    Ok(checked.work)
+}
+
+fn answered_draft(json: &Value) -> Draft {
+    match answer(json).unwrap() {
+        Work::Act(OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. }) => draft,
+        other => panic!("{json}: {other:?}"),
+    }
+}
+
+#[test]
+fn each_action_is_read() {
+    let post = || PostId::from(POST);
+    for (json, action) in [
+        (
+            json!({ "action": "update", "post": POST, "text": "t" }),
+            OutgoingAction::Edit { post: post(), text: "t".into() },
+        ),
+        (json!({ "action": "delete", "post": POST }), OutgoingAction::Delete { post: post() }),
+        (
+            json!({ "action": "react", "post": POST, "emoji": "+1" }),
+            OutgoingAction::React { post: post(), emoji: "+1".into() },
+        ),
+        (
+            json!({ "action": "unreact", "post": POST, "emoji": "+1" }),
+            OutgoingAction::Unreact { post: post(), emoji: "+1".into() },
+        ),
+    ] {
+        assert_eq!(check(&json), Ok(act(action)));
+    }
+    let json = json!({ "action": "whisper", "target": "a/b", "user": "@ann", "text": "t" });
+    let mut whisper = check(&json).unwrap();
+    assert!(whisper.target.is_some() && whisper.user.is_some());
+    whisper.work.set_channel(&"c".into());
+    whisper.work.set_reader("u".into());
+    let Work::Act(OutgoingAction::Ephemeral { user, draft }) = whisper.work else { panic!("not a whisper") };
+    assert_eq!((user.as_str(), draft.channel.as_str(), draft.text.as_str()), ("u", "c", "t"));
+    let json = json!({ "action": "post", "target": CHANNEL, "text": "t", "key": "k", "thread": POST });
+    let CheckedAction { target: None, work: Work::Act(OutgoingAction::Post(draft)), .. } =
+        check(&json).unwrap()
+    else {
+        panic!("not a post")
+    };
+    assert_eq!((draft.channel.as_str(), draft.root_id), (CHANNEL, Some(post())));
+    assert!(!draft.key.unwrap().is_answer());
+}
+
+#[test]
+fn each_look_up_is_read() {
+    let named = Target::Name { team: "a".into(), channel: "b".into() };
+    for (json, target, lookup) in [
+        (json!({ "action": "find_channel", "target": "a/b" }), None, Lookup::Channel(named.clone())),
+        (json!({ "action": "find_user", "user": "@ann" }), None, Lookup::User(UserRef::Name("ann".into()))),
+        (json!({ "action": "get_thread", "post": POST }), None, Lookup::Thread(POST.into())),
+        (
+            json!({ "action": "get_posts", "target": "a/b", "count": 3 }),
+            Some(named),
+            Lookup::Posts { channel: "".into(), count: 3 },
+        ),
+    ] {
+        assert_eq!(check(&json), Ok(CheckedAction { target, user: None, work: Work::LookUp(lookup) }));
+    }
+}
+
+/// What an answer leaves out comes from its event; keys are those of the event.
+#[test]
+fn an_answer_is_completed_by_its_event() {
+    let reply = answered_draft(&json!({ "action": "reply", "text": "hi", "in_thread": true }));
+    assert_eq!((reply.channel.as_str(), reply.root_id), (CHANNEL, Some("root".into())));
+    let key = reply.key.unwrap();
+    assert_eq!((key.as_str(), key.earliest(), key.is_answer()), ("e1#hook#2", Some(7), true));
+    let keyed = answered_draft(&json!({ "action": "reply", "text": "hi", "key": "stream" }));
+    assert_eq!((keyed.key.unwrap().as_str(), keyed.root_id), ("e1#hook/stream", None));
+    let post = answered_draft(&json!({ "action": "post", "text": "hi" }));
+    assert_eq!((post.channel.as_str(), post.key.unwrap().as_str()), (CHANNEL, "e1#hook#2"));
+    let post = answered_draft(&json!({ "action": "post", "text": "hi", "key": "mine" })).key.unwrap();
+    assert_eq!((post.as_str(), post.is_answer()), ("mine", true), "the loop guard counts it");
+    let whisper = json!({ "action": "whisper", "text": "hi" });
+    let reply = json!({ "action": "reply", "text": "hi", "response_type": "ephemeral" });
+    for json in [whisper, reply] {
+        let Ok(Work::Act(OutgoingAction::Ephemeral { user, draft })) = answer(&json) else {
+            panic!("{json}")
+        };
+        assert_eq!((user.as_str(), draft.channel.as_str()), ("ann", CHANNEL));
+    }
+    for (json, expected) in [
+        (
+            json!({ "action": "react", "emoji": "eyes" }),
+            Work::Act(OutgoingAction::React { post: POST.into(), emoji: "eyes".into() }),
+        ),
+        (
+            json!({ "action": "typing" }),
+            Work::Act(OutgoingAction::Typing { channel: CHANNEL.into(), root_id: None }),
+        ),
+        (json!({ "action": "get_thread" }), Work::LookUp(Lookup::Thread(POST.into()))),
+        (
+            json!({ "action": "get_posts" }),
+            Work::LookUp(Lookup::Posts { channel: CHANNEL.into(), count: 60 }),
+        ),
+        (json!({ "action": "find_channel" }), Work::LookUp(Lookup::Channel(Target::Id(CHANNEL.into())))),
+        (json!({ "action": "find_user" }), Work::LookUp(Lookup::User(UserRef::Id("ann".into())))),
+    ] {
+        assert_eq!(answer(&json), Ok(expected));
+    }
+}
+
+#[test]
+fn an_event_that_lacks_something_provides_nothing() {
+    let bare = AnsweredEvent { channel: "".into(), post: None, author: None, ..event() };
+    let place = ActionPlace::Answer { event: &bare, index: None };
+    for (json, missing) in [
+        (json!({ "action": "reply", "text": "t" }), "the event has no channel"),
+        (json!({ "action": "typing" }), "the event has no channel"),
+        (json!({ "action": "react", "emoji": "eyes" }), "the event has no post"),
+        (json!({ "action": "find_user" }), "the event has no author"),
+    ] {
+        assert!(check_in(&json, place).unwrap_err().contains(missing), "{json}");
+    }
+    let [one, two] = [(); 2].map(|()| bare.numbered_key(None).unwrap());
+    assert_ne!(one, two, "without an index, no two keys are the same");
+    assert!(ReplyKey::is_answer(&one));
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (json, expected) in [
+        (json!({ "action": "destroy" }), "unknown variant `destroy`, expected one of `reply`"),
+        (json!({ "target": "a/b" }), "missing field `action`"),
+        (json!({ "action": "post", "text": "t" }), "missing field `target`"),
+        (json!({ "action": "reply", "text": "t" }), "missing field `to`"),
+        (json!({ "action": "react", "emoji": "eyes" }), "missing field `post`"),
+        (json!({ "action": "get_posts", "target": "a/b", "count": 201 }), "count must be 1 to 200"),
+        (json!({ "action": "post", "target": "a/b", "txt": "t" }), "unknown field `txt`"),
+        (json!({ "action": "post", "target": "town" }), "target: \"town\" is not a target"),
+        (json!({ "action": "post", "target": "a/b", "key": "ü" }), "visible ASCII"),
+        (json!({ "action": "post", "target": "a/b", "key": " " }), "key: a key has 1 to 256 bytes"),
+        (json!({ "action": "post", "target": "a/b", "thread": "../x" }), "thread must be a post's id"),
+        (json!({ "action": "whisper", "target": "a/b", "user": "ann", "text": "t" }), "names no user"),
+        (json!({ "action": "react", "post": POST, "emoji": ":wave:" }), "without colons"),
+        (json!({ "action": "delete", "post": "" }), "post must be a post's id"),
+    ] {
+        let error = check(&json).unwrap_err();
+        assert!(error.contains(expected), "{json}: {error}");
+    }
+}
+
+#[test]
+fn a_list_names_the_place_of_a_mistake() {
+    let read = |json: Value| serde_json::from_value::<BotActions>(json).map_err(|error| error.to_string());
+    let good = json!({ "action": "delete", "post": POST });
+    assert!(matches!(read(good.clone()), Ok(BotActions::One(_))));
+    assert!(matches!(read(json!([good, good])), Ok(BotActions::Several(actions)) if actions.len() == 2));
+    assert!(read(json!([good, {}])).unwrap_err().starts_with("[1]: missing field `action`"));
+    assert!(matches!(read(json!([])), Ok(BotActions::Several(actions)) if actions.is_empty()));
+    assert!(read(json!(vec![good; 17])).unwrap_err().contains("17 actions; send at most 16"));
+}

@@ -1,0 +1,73 @@
+//! Actions of a child and their results.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A child that writes the lines of the file `script`, then acknowledges its event, and writes the results that it is told to
+/// the file `lives`.
+const HANDLER: &str = "import json,sys\nfor line in sys.stdin:\n line = json.loads(line)\n if 'result' in line:\n  \
+                       open('lives', 'a').write(json.dumps(line['result']) + '\\n')\n  continue\n \
+                       print(open('script').read(), flush=True)\n print(json.dumps({'ack': line['id']}), flush=True)\n";
+
+/// Gives an event to a child that writes these lines, and returns the actions that were taken, and the results told.
+async fn take(lines: &[Value], results: usize) -> (Vec<OutgoingAction>, Vec<Value>) {
+    let posted = Arc::<RecordingReplyPoster>::default();
+    let script: Vec<_> = lines.iter().map(Value::to_string).collect();
+    let settings = matterhost_actors::policy::RestartSettings::default();
+    let policy = RestartPolicy::new(settings).unwrap();
+    let poster = Arc::clone(&posted) as Arc<dyn Poster>;
+    let child = FakeChild::with_policy(HANDLER, |_| {}, poster, policy, &[("script", &script.join("\n"))]);
+    assert_eq!(delivered(&child.exec, &post("c", "1")).await, Outcome::Acknowledged);
+    let told = || std::fs::read_to_string(child.path("lives")).unwrap_or_default();
+    until("the results are not told", || told().lines().count() >= results).await;
+    let told: Vec<Value> = told().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (posted.actions().into_iter().map(|(_, action)| action).collect(), told)
+}
+
+#[tokio::test]
+async fn actions_are_taken_before_the_event_is_acknowledged() {
+    let (actions, _) = take(
+        &[
+            json!({ "action": "react", "to": "1", "emoji": "eyes" }),
+            json!({ "reply": { "to": "1", "text": "short" } }),
+            json!({ "action": "reply", "to": "1", "text": "long", "key": "k" }),
+        ],
+        0,
+    )
+    .await;
+    let [OutgoingAction::React { .. }, OutgoingAction::Post(short), OutgoingAction::Post(long)] =
+        &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(short.key.as_ref().unwrap().as_str(), "1#child#0");
+    assert_eq!((long.key.as_ref().unwrap().as_str(), long.text.as_str()), ("1#child/k", "long"));
+}
+
+#[tokio::test]
+async fn the_results_of_actions_with_a_name_are_told() {
+    let (actions, mut told) = take(
+        &[
+            json!({ "action": "reply", "to": "1", "id": "a", "text": "hi" }),
+            json!({ "action": "find_user", "to": "1", "id": "b", "user": "@nobody" }),
+            json!({ "action": "typing", "to": "no-such-event", "id": "c" }),
+            json!({ "action": "typing", "to": "1", "id": "d", "thread": "x" }),
+            json!({ "action": "typing", "to": "1", "id": "e", "thred": "x" }),
+        ],
+        5,
+    )
+    .await;
+    assert_eq!(actions.len(), 1);
+    told.sort_by_key(|result| result["id"].to_string());
+    assert_eq!(told[0], json!({ "id": "a", "to": "1", "status": 200, "ids": ["reply-0"] }));
+    for (result, id, status, detail) in [
+        (&told[1], "b", 404, "user @nobody was not found"),
+        (&told[2], "c", 400, "the id of its event"),
+        (&told[3], "d", 400, "thread must be a post's id"),
+        (&told[4], "e", 400, "unknown field `thred`"),
+    ] {
+        assert_eq!((&result["id"], &result["status"]), (&id.into(), &status.into()));
+        assert!(result["detail"].as_str().unwrap().contains(detail), "{result}");
+    }
+}

@@ -1,0 +1,80 @@
+//! Actions in answers, and the requests that tell their results.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn answer(actions: &Value) -> FakeResponse {
+    FakeResponse::Answer(200, JSON, actions.to_string().into_bytes())
+}
+
+/// Delivers one event to a handler that gives these responses, and returns the actions that were taken.
+async fn take(responses: Vec<FakeResponse>, batch: usize) -> (Server, Vec<OutgoingAction>) {
+    let posted = Arc::<RecordingReplyPoster>::default();
+    let server = server(responses);
+    let deps = HandlerDeps { poster: Arc::clone(&posted) as _, ..handler_deps("hook") };
+    let hook = Webhook::start(config(&server, batch), deps).unwrap();
+    assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+    (server, posted.actions().into_iter().map(|(_, action)| action).collect())
+}
+
+#[tokio::test]
+async fn actions_are_taken_in_order() {
+    let answers = json!([
+        { "action": "react", "emoji": "eyes" },
+        { "text": "short" },
+        { "action": "reply", "text": "long", "in_thread": true, "key": "k" },
+    ]);
+    let (server, actions) = take(vec![answer(&answers)], 1).await;
+    let [OutgoingAction::React { post, .. }, OutgoingAction::Post(short), OutgoingAction::Post(long)] =
+        &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((post.as_str(), short.key.as_ref().unwrap().as_str()), ("1", "1#hook#0"));
+    assert_eq!((long.key.as_ref().unwrap().as_str(), long.text.as_str()), ("1#hook/k", "long"));
+    assert_eq!(server.requests().len(), 1, "nobody asked for results");
+}
+
+/// The results come in a signed request before the event is acknowledged; its answer may go on.
+#[tokio::test]
+async fn results_are_told_and_may_be_answered() {
+    for batch in [1, 5] {
+        let first = json!([
+            { "action": "reply", "id": "a", "text": "one" },
+            { "action": "find_channel", "id": "b", "target": "staff/nowhere" },
+        ]);
+        let second = json!({ "action": "reply", "id": "c", "to": "1", "text": "two" });
+        let responses =
+            vec![answer(&first), status_response(503, ""), answer(&second), status_response(200, "")];
+        let (server, actions) = take(responses, batch).await;
+        let keys: Vec<_> = actions
+            .iter()
+            .map(|action| match action {
+                OutgoingAction::Post(draft) => draft.key.as_ref().unwrap().as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(keys, ["1#hook#0", "1#hook#1"], "as if they were one answer");
+        let requests = server.requests();
+        assert_eq!(requests.len(), 4, "the event, its results twice, the result of their answer");
+        let ids: Vec<_> = requests.iter().map(|request| request.headers["webhook-id"].clone()).collect();
+        assert!(ids[0] != ids[1] && ids[1] == ids[2] && ids[2] != ids[3], "{ids:?}");
+        assert!(requests.iter().all(|request| is_signed(request, "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw")));
+        let told = &requests[2].events()[0];
+        assert_eq!(told["type"], "com.matterhost.action_result");
+        assert_eq!((&told["id"], &told["subject"]), (&"1".into(), &"c".into()));
+        let results = &told["data"]["action_results"];
+        assert_eq!(results[0], json!({ "id": "a", "status": 200, "ids": ["reply-0"] }));
+        assert_eq!((&results[1]["id"], &results[1]["status"]), (&"b".into(), &404.into()));
+        assert!(results[1]["detail"].as_str().unwrap().contains("staff/nowhere"), "{results}");
+        assert_eq!(requests[3].events()[0]["data"]["action_results"][0]["ids"], json!(["reply-1"]));
+    }
+}
+
+#[tokio::test]
+async fn results_that_are_refused_hold_nothing_up() {
+    let first = json!({ "action": "reply", "id": "a", "text": "one" });
+    let (server, actions) = take(vec![answer(&first), status_response(400, "")], 1).await;
+    assert_eq!((actions.len(), server.requests().len()), (1, 2));
+}
