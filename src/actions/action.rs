@@ -35,18 +35,21 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Map::is_empty", default)]
         #[schema(value_type = Object)]
         props: Map<String, Value>,
+        /// The idempotency key.
         #[schema(schema_with = key_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         key: Option<String>,
     },
     /// Create a post.
     Post {
+        /// The channel.
         #[schema(schema_with = target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
         /// The text, in Markdown; a long text is split into several posts.
         #[serde(default)]
         text: String,
+        /// The root post of the thread.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         #[schema(schema_with = thread_schema)]
         thread: Option<String>,
@@ -54,26 +57,31 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Map::is_empty", default)]
         #[schema(value_type = Object)]
         props: Map<String, Value>,
+        /// The idempotency key.
         #[schema(schema_with = key_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         key: Option<String>,
     },
     /// Show a text to one user, without storing it.
     Whisper {
+        /// The channel.
         #[schema(schema_with = target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
+        /// The user.
         #[schema(schema_with = user_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         user: Option<String>,
         /// The text, in Markdown.
         text: String,
+        /// The root post of the thread.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         #[schema(schema_with = thread_schema)]
         thread: Option<String>,
     },
     /// Replace the text of one of the account's posts.
     Update {
+        /// The post.
         #[schema(schema_with = thread_schema)]
         post: String,
         /// The new text.
@@ -81,54 +89,65 @@ pub enum BotAction {
     },
     /// Delete a post; one that is gone already counts as deleted.
     Delete {
+        /// The post.
         #[schema(schema_with = thread_schema)]
         post: String,
     },
     /// Add a reaction to a post.
     React {
+        /// The post.
         #[schema(schema_with = post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
+        /// The emoji's name, without colons.
         #[schema(schema_with = emoji_schema)]
         emoji: String,
     },
     /// Remove the account's reaction from a post.
     Unreact {
+        /// The post.
         #[schema(schema_with = post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
+        /// The emoji's name, without colons.
         #[schema(schema_with = emoji_schema)]
         emoji: String,
     },
     /// Show the account as typing, for some seconds.
     Typing {
+        /// The channel.
         #[schema(schema_with = target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
+        /// The root post of the thread.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         #[schema(schema_with = thread_schema)]
         thread: Option<String>,
     },
     /// Look up a channel; the direct channel with a user is created if there is none.
     FindChannel {
+        /// The channel.
         #[schema(schema_with = target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
     },
     /// Look up a user.
     FindUser {
+        /// The user.
         #[schema(schema_with = user_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         user: Option<String>,
     },
     /// Look up the posts of a thread, by one of them.
     GetThread {
+        /// The post.
         #[schema(schema_with = post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
     },
     /// Look up the newest posts of a channel.
     GetPosts {
+        /// The channel.
         #[schema(schema_with = target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,

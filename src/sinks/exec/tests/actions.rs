@@ -12,17 +12,17 @@ const HANDLER: &str = "import json,sys\nfor line in sys.stdin:\n line = json.loa
 
 /// Gives an event to a child that writes these lines, and returns the actions that were taken, and the results told.
 async fn take(lines: &[Value], results: usize) -> (Vec<OutgoingAction>, Vec<Value>) {
-    let posted = Arc::<RecordingReplyPoster>::default();
+    let recorded = Arc::<RecordingReplyPoster>::default();
     let script: Vec<_> = lines.iter().map(Value::to_string).collect();
     let settings = matterhost_actors::policy::RestartSettings::default();
     let policy = RestartPolicy::new(settings).unwrap();
-    let poster = Arc::clone(&posted) as Arc<dyn Poster>;
+    let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
     let child = FakeChild::with_policy(HANDLER, |_| {}, poster, policy, &[("script", &script.join("\n"))]);
     assert_eq!(delivered(&child.exec, &post("c", "1")).await, Outcome::Acknowledged);
     let told = || std::fs::read_to_string(child.path("lives")).unwrap_or_default();
     until("the results are not told", || told().lines().count() >= results).await;
     let told: Vec<Value> = told().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (posted.actions().into_iter().map(|(_, action)| action).collect(), told)
+    (recorded.actions().into_iter().map(|(_, action)| action).collect(), told)
 }
 
 #[tokio::test]
