@@ -261,13 +261,12 @@ impl UnansweredEvents {
 
     fn act(&mut self, raw: RawAction) -> Result<(), String> {
         let (name, to) = (raw.name().map(Into::into), raw.to().map(Into::into));
-        self.begin(raw).map_err(|problem| {
-            if let Some(name) = name {
-                let result = ActionResult::failed(BAD_REQUEST, problem.clone());
-                self.at_work.tell(ActionResultLine::new(name, to, result));
-            }
-            problem
-        })
+        let begun = self.begin(raw);
+        if let (Err(problem), Some(name)) = (&begun, name) {
+            let result = ActionResult::failed(BAD_REQUEST, problem.clone());
+            self.at_work.tell(ActionResultLine::new(name, to, result));
+        }
+        begun
     }
 
     /// Tells the child that an action with a name cannot be read.
