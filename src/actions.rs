@@ -1,15 +1,15 @@
 //! The actions of a bot as JSON: one type for the HTTP API, the answers of webhooks and the lines of child processes.
 
-mod action;
 mod answered_event;
-mod check;
+mod bot_action;
+mod checked_action;
 mod done;
 mod schema;
 mod take;
 
-pub use action::{BotAction, BotActions, ResponseType};
 pub use answered_event::{AnsweredEvent, ThreadPlace};
-pub use check::{ActionError, ActionPlace, CheckedAction, Work};
+pub use bot_action::{BotAction, BotActions, ResponseType};
+pub use checked_action::{ActionError, ActionPlace, CheckedAction, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
 pub use schema::{post_id_schema, target_schema};
 pub use take::{look_up_names, start, take};

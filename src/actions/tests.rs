@@ -102,7 +102,7 @@ fn each_look_up_is_read() {
     }
 }
 
-/// What an answer leaves out comes from its event; keys are those of the event.
+/// The event provides the members that are left out, and the keys.
 #[test]
 fn an_answer_is_completed_by_its_event() {
     let reply = answered_draft(&json!({ "action": "reply", "text": "hi", "in_thread": true }));

@@ -1,6 +1,6 @@
 //! The client of a running host's admin API, used by the commands.
 
-mod actions;
+mod account_commands;
 mod args;
 mod endpoint;
 mod error;
@@ -19,7 +19,9 @@ mod text;
 mod unknown_account;
 mod watch;
 
-pub use actions::{apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action};
+pub use account_commands::{
+    apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action,
+};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;

@@ -4,7 +4,7 @@
 //! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
 //! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
-mod actions;
+mod answer_actions;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod request;
