@@ -200,7 +200,7 @@ impl<'a> ChildRun<'a> {
     /// an answer.
     async fn read_written_answers(&mut self) {
         for _ in 0..MAX_LINES_AT_DEADLINE {
-            let read = self.unanswered.has_room_for_replies().then(|| self.output.next().now_or_never());
+            let read = self.unanswered.has_room_for_actions().then(|| self.output.next().now_or_never());
             // The loop of `serve` finds that the output is closed.
             let Some(Some(Some(line))) = read else { return };
             self.handle_line(line).await;
