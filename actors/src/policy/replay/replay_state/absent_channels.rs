@@ -10,8 +10,9 @@ use crate::{
     policy::replay::channel::{ChannelState, Membership},
 };
 
-/// The most channels that are kept although the last listing lacks them, as many as an account has at most.
-const MOST_ABSENT: usize = 50_000;
+/// The most channels that are kept although the last listing lacks them. With those of a full list they stay within the memory
+/// that one account may take.
+const MOST_ABSENT: usize = 40_000;
 
 /// The part of them that is kept when there are more, so that the search for the rest is rare.
 const KEPT_ABSENT: usize = MOST_ABSENT / 10 * 9;
