@@ -11,11 +11,11 @@ mod sinks;
 mod store;
 pub mod systemd;
 
-pub(crate) use self::reload::log_warnings;
 pub use self::{
     exit::Exit,
     reload::{ReloadError, Reloader},
 };
+pub(crate) use self::{reload::log_warnings, sinks::HostSinks};
 
 use std::{mem, sync::Arc, time::Duration};
 
@@ -33,7 +33,6 @@ use self::{
     reload::{FileWatch, ReloadTriggers},
     shutdown::{RunningHost, ShutdownCause, ShutdownTimes},
     signals::{HangupSignals, StopSignals},
-    sinks::HostSinks,
     store::Store,
     systemd::ServiceManager,
 };

@@ -32,13 +32,13 @@ const MAX_LISTED: usize = 100;
 const MAX_SLOT_USERS: usize = 20;
 
 /// The implementation of [`SinkOperations`] for a running host.
-pub(super) struct HostSinks {
+pub(crate) struct HostSinks {
     board: SinkBoard,
     supervisor: Addr<Supervisor>,
 }
 
 impl HostSinks {
-    pub(super) fn new(board: SinkBoard, supervisor: Addr<Supervisor>) -> Self {
+    pub(crate) fn new(board: SinkBoard, supervisor: Addr<Supervisor>) -> Self {
         Self { board, supervisor }
     }
 

@@ -1,99 +1,142 @@
 //! The demo's server, channel, people and bots.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, env, fs, path::Path, sync::Arc};
 
 use actix::{Actor as _, Addr};
 use anyhow::Context as _;
 use matterhost_actors::{
-    hosting::{
-        AccountSpec, AddAccount, AddServer, HealthSettings, HostSettings, ListAccounts, Observer, ServerSpec,
-        Supervisor,
-    },
-    mattermost::{ClientConfig, ClientLimits},
-    model::{AccountName, AccountState, ServerName, Token},
-    policy::{GateLimits, PingSettings},
-    ports::HttpApi,
+    bots::BotSink,
+    hosting::{AccountSpec, AddAccount, AddServer, ListAccounts, Observer, ServerSpec, Supervisor},
+    model::{AccountName, AccountState, Token},
+    ports::{EventSink, HttpApi, Poster},
 };
 use matterhost_simulator::{Account, Simulator};
+use serde_json::json;
+use tempfile::TempDir;
 
-use super::counting_sink::CountingSink;
+use super::{channel_bot::ChannelBot, chat::Chat, demo_sink::DemoSink};
+use crate::{
+    config::{Config, ServerConfig, Sources},
+    sinks::{SinkHandle, SinkRegistry},
+    telemetry::metrics::Metrics,
+};
 
-const BOTS: [&str; 3] = ["helpdesk", "deploys", "oncall"];
+/// The bot with a handler in a child process.
+pub(super) const HELPDESK: &str = "helpdesk";
+/// The bot that only listens.
+pub(super) const DEPLOYS: &str = "deploys";
+/// The bot whose answer grows.
+pub(super) const ONCALL: &str = "oncall";
+pub(super) const BOTS: [&str; 3] = [HELPDESK, DEPLOYS, ONCALL];
 const PEOPLE: [&str; 2] = ["ana", "ben"];
-/// Shorter than the default, because a demo is short.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// Shorter than the default, for the same reason.
-const PING_LIMITS: PingSettings =
-    PingSettings { interval: Duration::from_secs(3), per_second: 100.0, timeout: Duration::from_secs(2) };
+
+/// The sink of the handler, and the variable with the token, in the demo's configuration.
+const HANDLER: &str = "handler";
+const TOKEN_VARIABLE: &str = "HELPDESK_TOKEN";
 
 /// The simulated server with its users, and the host with its bots.
 pub(super) struct Scene {
     pub(super) simulator: Arc<Simulator>,
     pub(super) channel: String,
     pub(super) people: Vec<Account>,
-    pub(super) bots: Vec<Bot>,
+    pub(super) bots: Vec<DemoBot>,
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) observer: Observer,
+    pub(super) config: Config,
+    pub(super) sinks: SinkRegistry,
+    pub(super) chat: Chat,
+    /// The directory of the configuration, the dead letters and the handler's memory; removed at the end.
+    _directory: TempDir,
 }
 
 /// A bot and its sink.
-pub(super) struct Bot {
-    pub(super) name: String,
+pub(super) struct DemoBot {
+    pub(super) name: &'static str,
     pub(super) user_id: String,
-    pub(super) sink: Arc<CountingSink>,
+    pub(super) sink: Arc<DemoSink>,
+}
+
+/// The posts that a bot should have received, and those that it has.
+pub(super) struct PostCount {
+    pub(super) bot: &'static str,
+    pub(super) expected: usize,
+    pub(super) received: usize,
+}
+
+impl PostCount {
+    pub(super) fn is_right(&self) -> bool {
+        self.expected == self.received
+    }
 }
 
 impl Scene {
-    /// Starts the server and a Supervisor, and adds the bots.
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    /// Starts the server and a Supervisor, and adds the bots. `admin` is the address for the page, if it is given.
+    pub(super) async fn start(admin: Option<&str>) -> anyhow::Result<Self> {
         let simulator = Simulator::start().context("cannot start the simulated server")?;
         let team = simulator.create_team("company");
         let channel = simulator.create_channel(&team, "town-square");
         let people = PEOPLE.map(|name| simulator.create_user(name));
-        for person in &people {
-            simulator.add_to_team(&team, &person.user_id);
-            simulator.add_to_channel_quietly(&channel, &person.user_id);
+        let accounts = BOTS.map(|name| simulator.create_bot(name));
+        for user in people.iter().chain(&accounts) {
+            simulator.add_to_team(&team, &user.user_id);
+            simulator.add_to_channel_quietly(&channel, &user.user_id);
         }
-        let health = HealthSettings {
-            poll_interval: POLL_INTERVAL,
-            ping_limits: PING_LIMITS,
-            ..HealthSettings::default()
-        };
-        let supervisor = Supervisor::new(HostSettings { health, ..HostSettings::default() });
+        let directory = tempfile::tempdir().context("cannot create a directory for the demo")?;
+        let [helpdesk, ..] = &accounts;
+        let config = configure(directory.path(), simulator.url(), &helpdesk.token, admin)?;
+        let supervisor = Supervisor::new(config.host.clone());
         let observer = supervisor.observer();
         let supervisor = supervisor.start();
-        let simulator = Arc::new(simulator);
-        let mut scene =
-            Self { simulator, channel, people: people.into(), bots: Vec::new(), supervisor, observer };
-        scene.add_bots(&team).await?;
+        let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
+        let sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
+        let mut scene = Self {
+            simulator: Arc::new(simulator),
+            channel,
+            people: people.into(),
+            bots: Vec::new(),
+            supervisor,
+            observer,
+            config,
+            sinks,
+            chat: Chat::default(),
+            _directory: directory,
+        };
+        scene.add_bots(&accounts, &poster).await?;
         Ok(scene)
     }
 
-    async fn add_bots(&mut self, team: &str) -> anyhow::Result<()> {
-        let url = self.simulator.url().parse().context("the simulator's address")?;
-        let user_agent = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
-        let client = ClientConfig::new(url, None, ClientLimits::default(), user_agent);
-        let name = ServerName::new("simulator")?;
-        let api = Arc::new(HttpApi::new(client));
-        let server = ServerSpec { name: name.clone(), api, limits: GateLimits::default() };
-        self.supervisor.send(AddServer(server)).await?;
-        for bot in BOTS {
-            let account = self.simulator.create_bot(bot);
-            self.simulator.add_to_team(team, &account.user_id);
-            self.simulator.add_to_channel_quietly(&self.channel, &account.user_id);
-            let sink = Arc::new(CountingSink::default());
-            let token = Token::new(account.token.as_str())?;
+    async fn add_bots(&mut self, accounts: &[Account], poster: &Arc<dyn Poster>) -> anyhow::Result<()> {
+        let server = self.config.servers.first().context("the demo's server")?;
+        self.supervisor.send(AddServer(server_spec(server))).await?;
+        let server = server.name.clone();
+        for (name, account) in BOTS.into_iter().zip(accounts) {
+            let configured = self.config.accounts.iter().find(|account| account.name.as_str() == name);
+            let sink = match configured {
+                Some(configured) => self.sinks.sink_for(configured),
+                None => self.channel_bot(name, poster),
+            };
+            let sink = Arc::new(DemoSink::new(sink));
             let spec = AccountSpec {
-                name: AccountName::new(bot)?,
-                server: name.clone(),
-                token,
+                name: AccountName::new(name)?,
+                server: server.clone(),
+                token: Token::new(account.token.as_str())?,
                 sink: sink.clone(),
                 settings: None,
             };
             self.supervisor.send(AddAccount(spec)).await??;
-            self.bots.push(Bot { name: bot.into(), user_id: account.user_id, sink });
+            self.bots.push(DemoBot { name, user_id: account.user_id.clone(), sink });
         }
         Ok(())
+    }
+
+    /// Returns the sink of the handler in a child process.
+    pub(super) fn handler(&self) -> Option<SinkHandle> {
+        self.sinks.board().get(HANDLER)
+    }
+
+    fn channel_bot(&self, name: &str, poster: &Arc<dyn Poster>) -> Arc<dyn EventSink> {
+        let bot = ChannelBot { chat: self.chat.clone(), answers: name == ONCALL };
+        Arc::new(BotSink::new(bot, Arc::clone(poster)))
     }
 
     /// Returns true if all bots are ready now.
@@ -111,9 +154,15 @@ impl Scene {
         Ok(())
     }
 
-    /// Returns the number of posts in the channel.
-    pub(super) fn posts_created(&self) -> usize {
-        self.simulator.posts_in(&self.channel).len()
+    /// Returns the number of posts in the channel, and what each bot has received of those by others.
+    pub(super) fn count_posts(&self) -> (usize, Vec<PostCount>) {
+        let posts = self.simulator.posts_in(&self.channel);
+        let counts = self.bots.iter().map(|bot| PostCount {
+            bot: bot.name,
+            expected: posts.iter().filter(|post| post.user_id != bot.user_id).count(),
+            received: bot.sink.posts(),
+        });
+        (posts.len(), counts.collect())
     }
 
     /// Posts once more after the last fault.
@@ -122,4 +171,34 @@ impl Scene {
             self.simulator.post(&person.user_id, &self.channel, "Good night, bots.");
         }
     }
+}
+
+fn server_spec(server: &ServerConfig) -> ServerSpec {
+    let api = Arc::new(HttpApi::new(server.client.clone()));
+    ServerSpec { name: server.name.clone(), api, limits: server.limits }
+}
+
+/// Writes a configuration as a user would, and reads it. The times are shorter than the defaults, because a demo is short.
+fn configure(directory: &Path, url: &str, token: &str, admin: Option<&str>) -> anyhow::Result<Config> {
+    let program = env::current_exe().context("the path of this program")?;
+    let memory = directory.join("memory");
+    fs::write(&memory, "")?;
+    let config = json!({
+        "servers": { "simulator": { "url": url } },
+        "health": { "poll_interval": "5s", "ping_interval": "3s", "ping_timeout": "2s" },
+        "state": { "store": "memory" },
+        "accounts": { HELPDESK: { "token_env": TOKEN_VARIABLE, "sinks": [HANDLER] } },
+        "sinks": { HANDLER: { "type": "exec", "command": [program, "demo", "--handler", memory] } },
+    });
+    let file = directory.join("matterhost.json");
+    fs::write(&file, config.to_string())?;
+    let flags = admin.map(|address| ("admin.bind", address.to_owned(), "--admin"));
+    let sources = Sources {
+        files: vec![file],
+        environment: HashMap::from([(TOKEN_VARIABLE.into(), token.into())]),
+        flags: flags.into_iter().collect(),
+    };
+    let mut config = Config::load(&sources, None)?;
+    config.admin.generated_token_file = None;
+    Ok(config)
 }

@@ -1,67 +1,80 @@
-//! The output of the demo: a live table on a terminal, plain lines elsewhere, and a summary at the end.
+//! The output of the demo: a live screen on a terminal, plain lines elsewhere, and a summary at the end.
+
+mod frame;
 
 use std::{
     collections::VecDeque,
-    io::{self, Write as _},
+    env,
+    io::{self, IsTerminal as _, Stdout, Write as _},
     time::Duration,
 };
 
-use comfy_table::{
-    Cell, CellAlignment, Color, ContentArrangement, Table,
-    presets::{NOTHING, UTF8_HORIZONTAL_ONLY},
-};
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets::NOTHING};
 use crossterm::{
-    cursor::MoveUp,
-    queue,
-    terminal::{self, Clear, ClearType},
+    cursor::{Hide, MoveTo, Show},
+    execute, queue,
+    style::Print,
+    terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use matterhost_actors::model::{AccountSnapshot, AccountState};
 
+use self::frame::Frame;
 use super::{
-    scene::Scene,
-    stats::{BotStats, DemoStats},
+    scene::{PostCount, Scene},
+    stats::DemoStats,
+    words,
 };
 use crate::telemetry::color;
 
-/// The most recent lines under the table.
-const RECENT_LINES: usize = 30;
-/// The line that stays below all others.
-const FOOTER: &str = "Press Ctrl-C to exit.";
+/// The lines about what happened that are kept, enough for a large terminal.
+const KEPT_LINES: usize = 60;
 /// The size that is assumed for a terminal that does not tell it.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
+const TITLE: &str = "Three bots on a simulated Mattermost server. Every few seconds something breaks.";
+const PAGE: &str = "Watch them on a web page. This link opens it, once:";
+const NO_PAGE: &str =
+    "There is no web page: another program uses 127.0.0.1:8466. Choose an address with --admin.";
+
 /// Standard output, as a terminal or as plain lines.
 pub(super) struct Screen {
+    out: Stdout,
     is_terminal: bool,
     colors: bool,
+    /// The lines that stay at the top.
+    head: Vec<String>,
     recent: VecDeque<String>,
-    /// Number of lines of the last redraw.
-    drawn: u16,
 }
 
 impl Screen {
-    /// Starts the output with a link to the page, if there is one. It stays above the table.
-    pub(super) fn start(is_terminal: bool, link: Option<&str>) -> io::Result<Self> {
-        let colors = color::is_enabled(&io::stdout());
-        if let Some(link) = link {
-            writeln!(io::stdout().lock(), "This link opens the page, once: {link}")?;
+    /// Starts the output with a link to the page, if there is one. A terminal shows its previous content again at the end.
+    pub(super) fn start(link: Option<&str>) -> io::Result<Self> {
+        let mut out = io::stdout();
+        let is_terminal = out.is_terminal() && env::var_os("TERM").is_none_or(|kind| kind != "dumb");
+        let colors = color::is_enabled(&out);
+        let page = link.map_or_else(|| vec![NO_PAGE.to_owned()], |link| vec![PAGE.into(), link.into()]);
+        let head: Vec<_> = [TITLE.to_owned()].into_iter().chain(page).collect();
+        if is_terminal {
+            execute!(out, EnterAlternateScreen, Hide)?;
+        } else {
+            head.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         }
-        Ok(Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 })
+        Ok(Self { out, is_terminal, colors, head, recent: VecDeque::new() })
     }
 
     /// Shows a line about something that happened.
     pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
         if !self.is_terminal {
-            return writeln!(io::stdout().lock(), "{line}");
+            return writeln!(self.out, "{line}");
         }
-        if self.recent.len() == RECENT_LINES {
+        if self.recent.len() == KEPT_LINES {
             self.recent.pop_front();
         }
         self.recent.push_back(line.to_owned());
         Ok(())
     }
 
-    /// Draws the table over the last one.
+    /// Draws the screen anew.
     pub(super) fn draw(
         &mut self,
         scene: &Scene,
@@ -72,125 +85,104 @@ impl Screen {
             return Ok(());
         }
         let size = terminal::size().unwrap_or(DEFAULT_SIZE);
-        let mut table = self.table(scene, stats, accounts);
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(size.0);
-        let text = frame(&table.trim_fmt(), &self.recent, FOOTER, size);
-        let mut out = io::stdout().lock();
-        if self.drawn > 0 {
-            queue!(out, MoveUp(self.drawn))?;
+        let mut table = table(scene, stats, accounts, self.colors);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(size.0);
+        let (table, chat) = (table.trim_fmt(), scene.chat.lines());
+        let frame = Frame { head: &self.head, table: &table, chat: &chat, recent: &self.recent };
+        for (row, line) in (0..).zip(frame.lines(size)) {
+            queue!(self.out, MoveTo(0, row), Clear(ClearType::CurrentLine), Print(line))?;
         }
-        queue!(out, Clear(ClearType::FromCursorDown))?;
-        self.drawn = u16::try_from(text.lines().count()).unwrap_or(u16::MAX);
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        queue!(self.out, Clear(ClearType::FromCursorDown))?;
+        self.out.flush()
     }
 
-    /// Prints the final table, the number of posts that each bot received, and the bots in `failed`, whose number is
-    /// wrong.
+    /// Gives the terminal back.
+    pub(super) fn leave(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_terminal) {
+            execute!(self.out, Show, LeaveAlternateScreen)?;
+        }
+        Ok(())
+    }
+
+    /// Prints the final table, and the bots that did not receive each post once.
     pub(super) fn summary(
-        &self,
+        &mut self,
         scene: &Scene,
         stats: &DemoStats,
         accounts: &[AccountSnapshot],
-        failed: &[String],
+        (posts, counts): (usize, &[PostCount]),
     ) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        let created = scene.posts_created();
-        writeln!(out, "\n{}\n", self.table(scene, stats, accounts))?;
-        for bot in &scene.bots {
-            let endings = stats.of(&bot.name).map_or_else(String::new, endings);
-            writeln!(out, "{}: {created} posts created, {} received; {endings}", bot.name, bot.sink.posts())?;
+        self.leave()?;
+        writeln!(self.out, "\n{}\n", table(scene, stats, accounts, self.colors).trim_fmt())?;
+        let wrong: Vec<_> = counts.iter().filter(|counts| !counts.is_right()).collect();
+        if wrong.is_empty() {
+            return writeln!(
+                self.out,
+                "{posts} posts. Every bot received every post by the others exactly once."
+            );
         }
-        if failed.is_empty() {
-            writeln!(out, "Every bot received every post exactly once.")
-        } else {
-            writeln!(out, "FAILED: missing or duplicate posts: {}", failed.join(", "))
+        for PostCount { bot, expected, received } in wrong {
+            writeln!(self.out, "FAILED: {bot} received {received} posts instead of {expected}.")?;
         }
-    }
-
-    fn table(&self, scene: &Scene, stats: &DemoStats, accounts: &[AccountSnapshot]) -> Table {
-        let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY);
-        table.set_header(["bot", "state", "#", "restarts", "budget", "received", "back after (median, max)"]);
-        for account in accounts {
-            let name = account.account.as_str();
-            let received = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.sink.posts());
-            let recovery = stats.of(name).map_or_else(String::new, |bot| median_and_max(&bot.recovery_times));
-            let number = |value: u64| Cell::new(value).set_alignment(CellAlignment::Right);
-            table.add_row([
-                Cell::new(name),
-                self.state(account.state),
-                number(account.generation.0),
-                number(account.restarts),
-                number(account.budget_left.into()),
-                Cell::new(received).set_alignment(CellAlignment::Right),
-                Cell::new(recovery),
-            ]);
-        }
-        table
-    }
-
-    fn state(&self, state: AccountState) -> Cell {
-        let cell = Cell::new(state);
-        let color = match state {
-            AccountState::Ready => Color::Green,
-            AccountState::Connecting
-            | AccountState::CatchingUp
-            | AccountState::Backoff
-            | AccountState::Stopping => Color::Yellow,
-            AccountState::Stalled
-            | AccountState::Blocked
-            | AccountState::Misconfigured
-            | AccountState::Tripped
-            | AccountState::Stopped => Color::Red,
-        };
-        if self.colors { cell.fg(color) } else { cell }
+        Ok(())
     }
 }
 
-/// Returns the lines to draw: at most as many as fit, and none that is wider than the terminal. A line that wraps
-/// would take more rows than the next drawing goes back.
-fn frame(table: &str, recent: &VecDeque<String>, footer: &str, (columns, rows): (u16, u16)) -> String {
-    /// The empty lines around the recent ones, and the row of the cursor.
-    const SPACE: usize = 3;
-    let (columns, rows) = (usize::from(columns), usize::from(rows));
-    let room = rows.saturating_sub(table.lines().count() + 1 + SPACE);
-    let recent = recent.iter().skip(recent.len().saturating_sub(room)).map(String::as_str);
-    let lines = table.lines().chain([""]).chain(recent).chain(["", footer]);
-    lines.map(|line| fit(line, columns) + "\n").collect()
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // There is nowhere left to report a failure to.
+        let _ = self.leave();
+    }
 }
 
-/// Cuts a line that is wider than the terminal. Lines with colors are the table's, which fits.
-fn fit(line: &str, columns: usize) -> String {
-    if line.contains('\u{1b}') || line.chars().count() <= columns {
-        return line.to_owned();
+fn table(scene: &Scene, stats: &DemoStats, accounts: &[AccountSnapshot], colors: bool) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let numbers = ["sockets", "received", "fetched"].map(|title| right(title.into()));
+    let last = Cell::new("back after (median, longest)");
+    table.set_header([Cell::new("bot"), Cell::new("state")].into_iter().chain(numbers).chain([last]));
+    for account in accounts {
+        let name = account.account.as_str();
+        let received = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.sink.posts());
+        let recovery = stats.of(name).map_or_else(String::new, |bot| median_and_longest(&bot.recovery_times));
+        table.add_row([
+            Cell::new(name),
+            state(account.state, colors),
+            right(account.generation.to_string()),
+            right(received.to_string()),
+            right(account.recovered.to_string()),
+            Cell::new(recovery),
+        ]);
     }
-    line.chars().take(columns.saturating_sub(1)).chain(['…']).collect()
+    table
+}
+
+fn state(state: AccountState, colors: bool) -> Cell {
+    let cell = Cell::new(state.label().replace('_', " "));
+    let color = match state {
+        AccountState::Ready => Color::Green,
+        AccountState::Connecting
+        | AccountState::CatchingUp
+        | AccountState::Backoff
+        | AccountState::Stopping => Color::Yellow,
+        AccountState::Stalled
+        | AccountState::Blocked
+        | AccountState::Misconfigured
+        | AccountState::Tripped
+        | AccountState::Stopped => Color::Red,
+    };
+    if colors { cell.fg(color) } else { cell }
 }
 
 /// Formats the median and the longest of some times; empty if there are none.
-fn median_and_max(times: &[Duration]) -> String {
+fn median_and_longest(times: &[Duration]) -> String {
     let mut sorted = times.to_vec();
     sorted.sort();
     match (sorted.get(sorted.len() / 2), sorted.last()) {
-        (Some(median), Some(longest)) => format!("{} ms, {} ms", median.as_millis(), longest.as_millis()),
+        (Some(median), Some(longest)) => format!("{}, {}", words::time(*median), words::time(*longest)),
         _ => String::new(),
     }
-}
-
-/// Formats the reasons why the Connections of a bot ended, with the count of each.
-fn endings(stats: &BotStats) -> String {
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for ending in &stats.endings {
-        match kinds.iter_mut().find(|(kind, _)| kind == ending) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((ending, 1)),
-        }
-    }
-    if kinds.is_empty() {
-        return "no connection ended".into();
-    }
-    kinds.iter().map(|(kind, count)| format!("{kind} × {count}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -200,30 +192,7 @@ mod tests {
     #[test]
     fn times_are_shown_as_median_and_longest() {
         let ms = Duration::from_millis;
-        assert_eq!(median_and_max(&[]), "");
-        assert_eq!(median_and_max(&[ms(900), ms(10), ms(30)]), "30 ms, 900 ms");
-    }
-
-    #[test]
-    fn a_frame_fits_the_terminal() {
-        let recent: VecDeque<_> = (0..40).map(|n| format!("{n} {}", "word ".repeat(30))).collect();
-        for size in [(80, 24), (160, 50), (20, 9)] {
-            let text = frame("head\na\nb\nc", &recent, "the page and the way out", size);
-            assert!(text.lines().count() < usize::from(size.1), "{size:?}: {text}");
-            assert!(text.lines().all(|line| line.chars().count() <= usize::from(size.0)), "{size:?}: {text}");
-            let last = recent.back().unwrap().split(' ').next().unwrap();
-            assert!(text.contains(&format!("\n{last} word")), "the newest line is shown at {size:?}: {text}");
-            assert!(
-                text.starts_with("head\na\n") && text.lines().last().unwrap().starts_with("the page"),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn endings_are_counted_by_kind() {
-        let stats =
-            BotStats { endings: ["stale", "deaf", "stale"].map(Into::into).into(), ..BotStats::default() };
-        assert_eq!(endings(&stats), "stale × 2, deaf × 1");
+        assert_eq!(median_and_longest(&[]), "");
+        assert_eq!(median_and_longest(&[ms(1_900), ms(10), ms(30)]), "30 ms, 1.9 s");
     }
 }

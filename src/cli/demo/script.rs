@@ -1,6 +1,7 @@
 //! The script of the demo, on a thread of its own: people chat, and faults are injected.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -12,23 +13,37 @@ use std::{
 use matterhost_simulator::Simulator;
 use tokio::sync::mpsc as tokio_mpsc;
 
-use super::scene::Scene;
+use super::scene::{DEPLOYS, HELPDESK, ONCALL, Scene};
 
 /// Time between two posts.
 const POST_EVERY: Duration = Duration::from_millis(300);
+/// Time before the first fault: enough to read the screen.
+const FIRST_FAULT: Duration = Duration::from_secs(2);
 /// Time between two faults: enough to see the bots recover.
-const FAULT_EVERY: Duration = Duration::from_secs(5);
+const FAULT_EVERY: Duration = Duration::from_secs(4);
 /// Time for which a bot is disabled or the server is stopped.
 const OUTAGE: Duration = Duration::from_millis(1_500);
 /// Capacity of the channel of faults; one arrives every few seconds and is shown at once.
 const FAULT_QUEUE: usize = 16;
 
-const TALK: [&str; 5] = [
-    "The printer on the second floor is out of paper again.",
+/// The post that helpdesk's handler answers.
+pub(super) const HELP_POST: &str = "@helpdesk The printer on the second floor is out of paper again.";
+/// The post on which helpdesk's handler crashes once.
+pub(super) const CRASHING_POST: &str = "@helpdesk How do I print on both sides?";
+/// The post that oncall answers.
+pub(super) const ON_CALL_QUESTION: &str = "@oncall Who is on call tonight?";
+
+const TALK: [&str; 10] = [
+    HELP_POST,
     "Deploying the billing service now.",
-    "Who is on call tonight?",
     "The build is green.",
     "Lunch?",
+    ON_CALL_QUESTION,
+    "In a minute.",
+    "Billing is deployed.",
+    "Who took the good chair?",
+    "It has wheels. It may have left.",
+    "The coffee machine wants to be descaled.",
 ];
 
 /// A fault that was injected, or undone.
@@ -44,12 +59,23 @@ pub(super) struct Fault {
 pub(super) enum FaultKind {
     Disabled,
     Enabled,
+    HandlerCrash,
     Cycled,
     TokenToggled,
     Reset,
     ServerStopped,
     ServerStarted,
 }
+
+/// The kinds of faults, in the order in which they come, each with the bot.
+const FAULTS: [(FaultKind, &str); 6] = [
+    (FaultKind::Disabled, HELPDESK),
+    (FaultKind::HandlerCrash, HELPDESK),
+    (FaultKind::Cycled, DEPLOYS),
+    (FaultKind::Reset, ONCALL),
+    (FaultKind::ServerStopped, ""),
+    (FaultKind::TokenToggled, DEPLOYS),
+];
 
 /// The running script. It ends when it is stopped or dropped.
 pub(super) struct Script {
@@ -63,7 +89,8 @@ struct Runner {
     simulator: Arc<Simulator>,
     channel: String,
     people: Vec<String>,
-    bots: Vec<(String, String)>,
+    /// The ids of the bots' users, by name.
+    bots: HashMap<&'static str, String>,
     reports: tokio_mpsc::Sender<Fault>,
     /// The action that undoes the last fault, and its time.
     undo: Option<(Instant, Undo)>,
@@ -72,7 +99,7 @@ struct Runner {
 }
 
 enum Undo {
-    Enable { bot: String, user_id: String },
+    Enable { bot: &'static str, user_id: String },
     StartServer,
 }
 
@@ -84,7 +111,7 @@ impl Script {
             simulator: scene.simulator.clone(),
             channel: scene.channel.clone(),
             people: scene.people.iter().map(|person| person.user_id.clone()).collect(),
-            bots: scene.bots.iter().map(|bot| (bot.name.clone(), bot.user_id.clone())).collect(),
+            bots: scene.bots.iter().map(|bot| (bot.name, bot.user_id.clone())).collect(),
             reports,
             undo: None,
             posts: 0,
@@ -112,7 +139,7 @@ impl Script {
 
 impl Runner {
     fn run(&mut self, stopped: &Receiver<()>) {
-        let mut next_fault_at = Instant::now() + FAULT_EVERY;
+        let mut next_fault_at = Instant::now() + FIRST_FAULT;
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(POST_EVERY) {
             self.chat();
             if self.undo.as_ref().is_some_and(|(at, _)| Instant::now() >= *at) {
@@ -127,52 +154,51 @@ impl Runner {
     }
 
     fn chat(&mut self) {
+        self.say(TALK[self.posts % TALK.len()]);
+    }
+
+    /// Posts a text as the next person.
+    fn say(&mut self, text: &str) {
         let person = &self.people[self.posts % self.people.len()];
         if self.simulator.is_listening() {
-            self.simulator.post(person, &self.channel, TALK[self.posts % TALK.len()]);
+            self.simulator.post(person, &self.channel, text);
         }
         self.posts += 1;
     }
 
-    /// Injects the next of five kinds of faults, into the next bot.
+    /// Injects the next fault.
     fn inject(&mut self) {
-        let (bot, user_id) = self.bots[self.faults % self.bots.len()].clone();
+        let (kind, bot) = FAULTS[self.faults % FAULTS.len()];
+        self.faults += 1;
+        let user_id = self.bots.get(bot).cloned().unwrap_or_default();
+        self.report(kind, bot);
         let undo_at = Instant::now() + OUTAGE;
-        match self.faults % 5 {
-            0 => {
-                self.report(FaultKind::Disabled, Some(&bot));
+        match kind {
+            FaultKind::Disabled => {
                 self.simulator.disable(&user_id);
                 self.undo = Some((undo_at, Undo::Enable { bot, user_id }));
             }
-            1 => {
-                self.report(FaultKind::Cycled, Some(&bot));
-                self.simulator.cycle(&user_id);
-            }
-            2 => {
-                self.report(FaultKind::Reset, Some(&bot));
-                self.simulator.reset_connections(&user_id);
-            }
-            3 => {
-                self.report(FaultKind::ServerStopped, None);
+            FaultKind::HandlerCrash => self.say(CRASHING_POST),
+            FaultKind::Cycled => self.simulator.cycle(&user_id),
+            FaultKind::Reset => self.simulator.reset_connections(&user_id),
+            FaultKind::ServerStopped => {
                 self.simulator.stop_server();
                 self.undo = Some((undo_at, Undo::StartServer));
             }
-            _ => {
-                self.report(FaultKind::TokenToggled, Some(&bot));
-                self.simulator.deafen(&user_id);
-            }
+            FaultKind::TokenToggled => self.simulator.deafen(&user_id),
+            // They undo others.
+            FaultKind::Enabled | FaultKind::ServerStarted => {}
         }
-        self.faults += 1;
     }
 
     fn undo(&mut self) {
         match self.undo.take() {
             Some((_, Undo::Enable { bot, user_id })) => {
-                self.report(FaultKind::Enabled, Some(&bot));
+                self.report(FaultKind::Enabled, bot);
                 self.simulator.enable(&user_id);
             }
             Some((_, Undo::StartServer)) if self.simulator.start_server().is_ok() => {
-                self.report(FaultKind::ServerStarted, None);
+                self.report(FaultKind::ServerStarted, "");
             }
             // The port is in use by another process: try again with the next post.
             Some((at, Undo::StartServer)) => self.undo = Some((at, Undo::StartServer)),
@@ -180,8 +206,9 @@ impl Runner {
         }
     }
 
-    fn report(&self, kind: FaultKind, bot: Option<&str>) {
-        let bot = bot.map(str::to_owned);
+    /// Reports a fault of a bot; of the server if the name is empty.
+    fn report(&self, kind: FaultKind, bot: &str) {
+        let bot = Some(bot).filter(|bot| !bot.is_empty()).map(str::to_owned);
         // The receiver is closed when the script is stopped.
         let _ = self.reports.blocking_send(Fault { kind, bot, at: Instant::now() });
     }

@@ -1,4 +1,4 @@
-//! Statistics of the demo: recovery times and endings of each bot.
+//! The history of each bot of the demo, and the lines that tell it.
 
 use std::{
     collections::BTreeMap,
@@ -7,19 +7,21 @@ use std::{
 
 use matterhost_actors::model::{Fact, Observation, Subject};
 
-use super::script::{Fault, FaultKind};
+use super::{
+    script::{Fault, FaultKind},
+    words,
+};
 
 /// The statistics of one bot.
 #[derive(Debug, Default)]
 pub(super) struct BotStats {
     /// Time since when the bot could receive events again, until it is ready.
-    pub(super) deaf_since: Option<Instant>,
+    deaf_since: Option<Instant>,
     /// Time from the end of each fault until the bot was ready.
     pub(super) recovery_times: Vec<Duration>,
-    /// Number of posts that the current or last catch-up fetched.
-    pub(super) recovered: usize,
-    /// Reasons why its Connections ended, newest last.
-    pub(super) endings: Vec<String>,
+    /// Number of changes that the current or last catch-up fetched.
+    fetched: usize,
+    is_ready: bool,
 }
 
 /// The statistics of all bots.
@@ -27,11 +29,22 @@ pub(super) struct BotStats {
 pub(super) struct DemoStats {
     bots: BTreeMap<String, BotStats>,
     started: Instant,
+    /// Something that concerns all bots, told once and not bot by bot.
+    together: Option<Together>,
+}
+
+#[derive(Debug)]
+enum Together {
+    /// The bots connect for the first time.
+    Start,
+    /// The server stops and starts; with the number of changes that the bots have fetched since.
+    Outage { fetched: usize },
 }
 
 impl DemoStats {
     pub(super) fn new(bots: impl Iterator<Item = String>) -> Self {
-        Self { bots: bots.map(|bot| (bot, BotStats::default())).collect(), started: Instant::now() }
+        let bots = bots.map(|bot| (bot, BotStats::default())).collect();
+        Self { bots, started: Instant::now(), together: Some(Together::Start) }
     }
 
     pub(super) fn of(&self, bot: &str) -> Option<&BotStats> {
@@ -44,59 +57,67 @@ impl DemoStats {
         for (_, stats) in self.bots.iter_mut().filter(|(bot, _)| affects(bot)) {
             match fault.kind {
                 FaultKind::Disabled | FaultKind::ServerStopped => stats.deaf_since = None,
+                FaultKind::HandlerCrash => {}
                 FaultKind::Enabled
                 | FaultKind::Cycled
                 | FaultKind::TokenToggled
                 | FaultKind::Reset
-                | FaultKind::ServerStarted => {
-                    stats.deaf_since = Some(fault.at);
-                }
+                | FaultKind::ServerStarted => stats.deaf_since = Some(fault.at),
             }
         }
-        let who = fault.bot.as_deref().unwrap_or_default();
-        let text = match fault.kind {
-            FaultKind::Disabled => format!("{who} is disabled"),
-            FaultKind::Enabled => format!("{who} is enabled again; its old socket would stay deaf forever"),
-            FaultKind::Cycled => {
-                format!("{who} is disabled and enabled immediately; its socket is open but deaf")
-            }
-            FaultKind::TokenToggled => {
-                format!("{who}'s token is disabled and enabled; only a ping detects it")
-            }
-            FaultKind::Reset => format!("{who}'s connection is reset"),
-            FaultKind::ServerStopped => "the server stops".into(),
-            FaultKind::ServerStarted => "the server starts again".into(),
-        };
-        self.with_time(&text)
+        if fault.kind == FaultKind::ServerStopped {
+            self.together = Some(Together::Outage { fetched: 0 });
+            self.bots.values_mut().for_each(|bot| bot.is_ready = false);
+        }
+        self.line(&words::fault(fault))
     }
 
     /// Records an observation, and describes it if it is worth a line.
     pub(super) fn observe(&mut self, seen: &Observation) -> Option<String> {
-        let Subject::Account(account, generation) = &seen.subject else { return None };
+        let Subject::Account(account, _) = &seen.subject else { return None };
         let stats = self.bots.get_mut(account.as_str())?;
         match &seen.fact {
             Fact::CaughtUp { recovered, .. } => {
-                stats.recovered = *recovered;
+                stats.fetched = *recovered;
                 None
             }
             Fact::Ready { .. } => {
+                stats.is_ready = true;
                 let recovery = stats.deaf_since.take().map(|since| since.elapsed());
                 stats.recovery_times.extend(recovery);
-                let posts = std::mem::take(&mut stats.recovered);
-                let recovery = recovery.map_or_else(String::new, |time| {
-                    format!(" after {} ms; {posts} missed posts were fetched", time.as_millis())
-                });
-                Some(self.with_time(&format!("{account} is ready in generation {generation}{recovery}")))
+                let fetched = std::mem::take(&mut stats.fetched);
+                self.describe_ready(account.as_str(), recovery, fetched)
             }
             Fact::Closed { reason, .. } => {
-                stats.endings.push(reason.label().into());
-                Some(self.with_time(&format!("{account}: {reason}")))
+                stats.is_ready = false;
+                // The bots lose their connections to a stopped server one after the other.
+                let told = self.together.is_none().then(|| words::ending(account.as_str(), reason))?;
+                Some(self.line(&told))
             }
             _ => None,
         }
     }
 
-    fn with_time(&self, text: &str) -> String {
+    fn describe_ready(&mut self, bot: &str, recovery: Option<Duration>, fetched: usize) -> Option<String> {
+        let all_ready = self.bots.values().all(|stats| stats.is_ready);
+        let told = match &mut self.together {
+            None => words::recovery(bot, recovery, fetched),
+            Some(Together::Start) if all_ready => "All bots are connected.".into(),
+            Some(Together::Start) => return None,
+            Some(Together::Outage { fetched: so_far }) => {
+                *so_far += fetched;
+                let (fetched, last) = (*so_far, recovery);
+                all_ready.then(|| words::recovery("All bots", last, fetched))?
+            }
+        };
+        if all_ready {
+            self.together = None;
+        }
+        Some(self.line(&told))
+    }
+
+    /// Puts the time before a sentence.
+    pub(super) fn line(&self, text: &str) -> String {
         format!("{:>6.1} s  {text}", self.started.elapsed().as_secs_f64())
     }
 }
@@ -105,38 +126,67 @@ impl DemoStats {
 mod tests {
     use std::time::SystemTime;
 
-    use matterhost_actors::model::{AccountName, Generation, ServerName};
+    use matterhost_actors::model::{AccountName, CloseReason, Generation, ServerName};
 
     use super::*;
 
-    fn ready(bot: &str) -> Observation {
+    fn seen(bot: &str, fact: Fact) -> Observation {
         let subject = Subject::Account(AccountName::new(bot).unwrap(), Generation(2));
         let (at, server) = (SystemTime::now(), ServerName::new("main").unwrap());
-        Observation { at, server, subject, fact: Fact::Ready { after: Duration::ZERO } }
+        Observation { at, server, subject, fact }
+    }
+
+    fn ready(bot: &str) -> Observation {
+        seen(bot, Fact::Ready { after: Duration::ZERO })
+    }
+
+    fn caught_up(bot: &str, recovered: usize) -> Observation {
+        seen(bot, Fact::CaughtUp { channels: 1, recovered, took: Duration::ZERO })
+    }
+
+    fn dropped(bot: &str) -> Observation {
+        let reason = CloseReason::Dropped { cause: "reset".into() };
+        seen(bot, Fact::Closed { reason, ready_for: None, charged: false })
     }
 
     fn fault(kind: FaultKind, bot: Option<&str>) -> Fault {
         Fault { kind, bot: bot.map(Into::into), at: Instant::now() }
     }
 
+    fn two_ready_bots() -> DemoStats {
+        let mut stats = DemoStats::new(["a".into(), "b".into()].into_iter());
+        assert_eq!(stats.observe(&ready("a")), None);
+        assert!(stats.observe(&ready("b")).unwrap().ends_with("All bots are connected."));
+        stats
+    }
+
     #[test]
     fn a_bot_has_recovered_when_it_is_ready_after_the_last_fault() {
-        let mut stats = DemoStats::new(["a".into(), "b".into()].into_iter());
+        let mut stats = two_ready_bots();
         stats.record_fault(&fault(FaultKind::Disabled, Some("a")));
         stats.observe(&ready("b"));
         stats.record_fault(&fault(FaultKind::Enabled, Some("a")));
-        stats.observe(&ready("a"));
+        stats.observe(&caught_up("a", 3));
+        let told = stats.observe(&ready("a")).unwrap();
+        assert!(told.contains("a hears again after") && told.contains("fetched 3 posts"), "{told}");
         stats.observe(&ready("a"));
         assert_eq!(stats.of("a").unwrap().recovery_times.len(), 1, "one recovery for one fault");
         assert!(stats.of("b").unwrap().recovery_times.is_empty(), "the fault was not on this bot");
     }
 
     #[test]
-    fn a_restart_of_the_server_affects_all_bots() {
-        let mut stats = DemoStats::new(["a".into(), "b".into()].into_iter());
+    fn a_restart_of_the_server_is_told_once_for_all_bots() {
+        let mut stats = two_ready_bots();
+        stats.record_fault(&fault(FaultKind::ServerStopped, None));
+        assert_eq!((stats.observe(&dropped("a")), stats.observe(&dropped("b"))), (None, None));
         stats.record_fault(&fault(FaultKind::ServerStarted, None));
-        stats.observe(&ready("a"));
-        stats.observe(&ready("b"));
+        for bot in ["a", "b"] {
+            stats.observe(&caught_up(bot, 2));
+        }
+        assert_eq!(stats.observe(&ready("a")), None);
+        let told = stats.observe(&ready("b")).unwrap();
+        assert!(told.contains("All bots hear again after") && told.contains("fetched 4 posts"), "{told}");
         assert!(["a", "b"].iter().all(|bot| stats.of(bot).unwrap().recovery_times.len() == 1));
+        assert!(stats.observe(&dropped("a")).unwrap().ends_with("a: the connection broke."));
     }
 }
