@@ -11,6 +11,7 @@ mod dead_letter;
 mod demo;
 mod health;
 mod logs;
+mod man;
 mod output;
 mod post;
 mod provisioning;
@@ -35,6 +36,7 @@ use self::{
     dead_letter::DeadLetterCommand,
     health::HealthArgs,
     logs::LogsCommand,
+    man::ManArgs,
     post::PostArgs,
     provisioning::BotsCommand,
     reload::ReloadArgs,
@@ -45,7 +47,11 @@ use self::{
     status::StatusArgs,
     tail::TailArgs,
 };
-use crate::{admin::dto::Action, host::Exit, telemetry::logging};
+use crate::{
+    admin::dto::Action,
+    host::Exit,
+    telemetry::{logging, version::FULL_VERSION},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +68,7 @@ A bot does not answer?
 
 /// Hosts Mattermost bot accounts: no bot goes deaf, and one broken account never affects another.
 #[derive(Debug, Parser)]
-#[command(name = "matterhost", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "matterhost", version = FULL_VERSION, after_help = EXAMPLES, max_term_width = 100)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
     #[command(subcommand)]
@@ -161,6 +167,9 @@ enum Command {
     /// Print an example configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Write man pages for all commands, for packages
+    #[command(hide = true)]
+    Man(ManArgs),
     /// Print shell completions
     #[command(after_help = "Example:\n  matterhost completions bash > /etc/bash_completion.d/matterhost")]
     Completions(CompletionsArgs),
@@ -198,6 +207,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Demo(args) => demo::run(&args),
         Command::State(command) => state::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Man(args) => man::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

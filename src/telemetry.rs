@@ -7,3 +7,4 @@ pub mod metrics;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 pub mod time;
+pub mod version;

@@ -40,8 +40,9 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
 failure. Installs missing tools, or names them.
 
-  --quick   leaves out dependencies, optional features, doc tests, documentation, book, deployment, API, demo and fuzzers
-  --help    prints this help
+  --packages  builds the packages and installs one, instead of all other checks; needs root and many minutes
+  --quick     leaves out dependencies, optional features, doc tests, documentation, book, deployment, API, README and fuzzers
+  --help      prints this help
 END
 }
 
@@ -99,6 +100,7 @@ need() {
     fail 'python3 is missing, which the handlers of the tests need. On Debian: apt-get install python3.'
   need_tool systemd-analyze systemd 'which checks the unit in docs/deploy'
   need_tool promtool prometheus 'which checks metrics and alerts'
+  need_tool node nodejs 'which runs the handlers of the documentation'
   need_tool chromium chromium 'the browser for the tests of the web page'
   need_tool chromedriver chromium-driver 'which drives that browser'
   need_axe
@@ -214,7 +216,6 @@ nats_server() {
 
 # The optional features otlp and cluster.
 optional_features() {
-  cargo clippy --locked --all-targets --features otlp,cluster -- -D warnings
   tests --features otlp,cluster --test service otlp::
   MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server tests --features otlp,cluster --test cluster
 }
@@ -251,6 +252,25 @@ book() {
   [[ $said != *WARN* && $said != *ERROR* ]]
 }
 
+# Builds the packages and installs the one for this system.
+packages() {
+  export PATH="$TOOLS/bin:$PATH"
+  local tool
+  for tool in cargo-deb cargo-generate-rpm; do
+    command -v "$tool" >/dev/null || cargo install "$tool" --locked --root "$TOOLS"
+  done
+  rm -rf target/packages
+  docs/deploy/packages/build.sh
+  if command -v dpkg >/dev/null && [[ $(id -u) == 0 ]]; then
+    tests/deploy/package.sh target/packages/*.deb
+  else
+    leave_out 'installing the package' 'it needs dpkg and root'
+  fi
+  need_tool rpm rpm 'which reads the other package'
+  rpm --query --package --list target/packages/*.rpm
+  cargo package --locked --workspace --allow-dirty
+}
+
 # Installs schemathesis.
 api_tool() {
   local tool=$TOOLS/schemathesis
@@ -276,8 +296,18 @@ api() {
   grep -q '^test result: ok. 1 passed' "$BUILT/api.log"
 }
 
-demo() {
-  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS" 2>&1 | tee -a "$LOG"
+# Runs the two commands of the README as they are printed there. The second is this script.
+readme() {
+  local commands
+  mapfile -t commands < <(awk '/^```sh$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md | head -n 2)
+  if [[ ${commands[1]} != tests/run.sh ]]; then
+    say "The second command of the README is not tests/run.sh but: ${commands[1]}"
+    return 1
+  fi
+  say "${commands[0]}"
+  # Ctrl-C after some seconds, as the demo asks for. Hung, it is killed.
+  timeout --preserve-status --signal=INT --kill-after="$DEMO_HUNG_SECONDS" "$DEMO_SECONDS" \
+    bash -c "exec ${commands[0]}" 2>&1 | tee -a "$LOG"
 }
 
 # Runs the fuzzers if there is a nightly toolchain, which they need.
@@ -297,10 +327,11 @@ fuzzers() {
 }
 
 main() {
-  local quick=false
+  local quick=false packages=false
   while (($# > 0)); do
     case $1 in
       --quick) quick=true ;;
+      --packages) packages=true ;;
       --help | -h) usage && exit 0 ;;
       *) usage >&2 && exit 2 ;;
     esac
@@ -311,17 +342,22 @@ main() {
   [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
   mkdir -p "$BUILT"
   : >"$LOG"
+  if $packages; then
+    step packages packages
+    summary
+    return
+  fi
   need
 
   step format cargo fmt --all --check
   step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
-  step lints cargo clippy --locked --workspace --all-targets -- -D warnings
+  step lints cargo clippy --locked --workspace --all-targets --features matterhost/otlp,matterhost/cluster -- -D warnings
   step 'lints without the demo' cargo clippy --locked --package matterhost --no-default-features -- -D warnings
   $quick || dependencies
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, optional features, doc tests, documentation, book, deployment, API, demo, fuzzers' '--quick'
+    leave_out 'dependencies, optional features, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
   else
     step 'install nats-server' nats_server
     step 'optional features: OpenTelemetry, cluster' optional_features
@@ -331,7 +367,7 @@ main() {
     step deployment deployment
     step 'install schemathesis' api_tool
     step 'API against its own description' api
-    step demo demo
+    step "the README's commands" readme
     fuzzers
   fi
   step secrets secrets

@@ -1,4 +1,4 @@
-#![doc = include_str!("../../docs/bots.md")]
+#![doc = include_str!("bots/guide.md")]
 
 mod context;
 mod event;

@@ -6,7 +6,7 @@ use super::{config::sources, output::print_config_error};
 use crate::{
     config::{self, Config, FileArg, LogFormat},
     host::{self, Exit},
-    telemetry::logging,
+    telemetry::{logging, version},
 };
 
 #[derive(Debug, Args)]
@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Err(error) => return print_config_error(&error),
     };
     let level = logging::init(&config.log);
+    tracing::info!(version = version::VERSION, commit = version::COMMIT, "this is matterhost");
     host::protect_memory();
     host::log_warnings(&config);
     host::run(config, sources, level).unwrap_or_else(|error| {

@@ -43,6 +43,7 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
     root: "src",
     package: "matterhost",
     rows: &[
+        ("build", &[]),
         ("main", &["cli"]),
         ("host", &["actions", "admin", "cluster", "config", "sinks", "store", "telemetry"]),
         ("admin", &["actions", "config", "telemetry"]),

@@ -4,8 +4,10 @@
 
 mod admin;
 mod attacks;
+mod book;
 mod bots;
 mod check;
+mod code_blocks;
 mod command_line;
 mod configuration;
 mod demo;
@@ -19,6 +21,7 @@ mod metrics;
 mod monitoring;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod packages;
 mod program;
 mod promtool;
 mod reload;
@@ -32,4 +35,5 @@ mod sinks_view;
 mod state;
 mod storms;
 mod transport;
+mod tutorial;
 mod unread_output;

@@ -27,7 +27,7 @@ use crate::{
         ui::page_link,
     },
     config::{AdminConfig, ConfigDiff, RandomError, ReadyPolicy, TokenScope},
-    telemetry::{metrics::Format, time::rfc3339},
+    telemetry::{metrics::Format, time::rfc3339, version},
 };
 
 /// The time limit for the Supervisor's answer. It never waits for anything itself.
@@ -197,7 +197,7 @@ impl Backend {
     /// Describes the process for this caller.
     pub(super) fn instance_for(&self, caller: super::authenticator::Caller) -> dto::Instance {
         dto::Instance {
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: version::VERSION.into(),
             instance: self.instance.to_string(),
             started: rfc3339(self.started),
             now: rfc3339(SystemTime::now()),
