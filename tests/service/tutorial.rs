@@ -6,7 +6,7 @@ use matterhost_simulator::{Account, Simulator};
 
 use crate::{
     code_blocks::blocks,
-    program::{ConfigDir, DEADLINE, RunningProgram, text},
+    program::{ConfigDir, DEADLINE, Program, RunningProgram, text},
 };
 
 /// The address that the pages use for the reader's server.
@@ -43,6 +43,13 @@ impl Reader {
         Self { simulator, dir, channel, person }
     }
 
+    /// Returns the program as a shell runs it, which finds the handlers' interpreters.
+    fn matterhost(&self, args: &[&str]) -> Program {
+        let mut command = self.dir.matterhost(args);
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    }
+
     /// Runs a command of a page in the directory.
     fn run(&self, line: &str) {
         let words: Vec<_> = line.split(' ').collect();
@@ -54,12 +61,12 @@ impl Reader {
             // Instead of a terminal that asks for it.
             args.extend(["--admin-token-file", "admin.token"]);
         }
-        let output = self.dir.matterhost(&args).output().unwrap();
+        let output = self.matterhost(&args).output().unwrap();
         assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
     }
 
     fn start(&self) -> RunningProgram {
-        let mut running = RunningProgram::start(self.dir.matterhost(&["run"]));
+        let mut running = RunningProgram::start(self.matterhost(&["run"]));
         running.log.wait_for_fact("ready");
         running
     }
@@ -141,7 +148,7 @@ fn the_web_server_of_the_migration_page_answers_signed_requests() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let hook = hook.replace("8000", &port.to_string());
     let (head, _) = config.split_once("[sinks.handler]").unwrap();
-    let secret = "whsec_bXVzdG5vdHNob3ctbXVzdG5vdHNob3c=";
+    let secret = "whsec_bXVzdG5vdHNob3ctbXVzdG5vdHNob3cteA==";
     let scripts = tempfile::tempdir().unwrap();
     let script = scripts.path().join("server.mjs");
     fs::write(&script, server).unwrap();
