@@ -1,16 +1,20 @@
 //! The bots of the documentation, as a reader copies them from the pages, against the simulator.
 
-use std::{fs, net::TcpListener, path::Path, thread, time::Instant};
+use std::{fs, net::TcpListener, path::Path, process::Command, thread, time::Instant};
 
 use matterhost_simulator::{Account, Simulator};
 
 use crate::{
+    admin::host::free_address,
     code_blocks::blocks,
     program::{ConfigDir, DEADLINE, Program, RunningProgram, text},
 };
 
 /// The address that the pages use for the reader's server.
 const ADDRESS: &str = "https://chat.example.com";
+
+/// The channel that stands for the one of the pages.
+const CHANNEL: &str = "lobby";
 
 /// A server with the team and the channel of the pages, and a directory with what a reader has copied.
 struct Reader {
@@ -30,14 +34,15 @@ impl Reader {
     fn with(config: &str) -> Self {
         let simulator = Simulator::start().unwrap();
         let team = simulator.create_team("crew");
-        let channel = simulator.create_channel(&team, "town-square");
+        // The team has a channel with the page's name already, whose id is not known here.
+        let channel = simulator.create_channel(&team, CHANNEL);
         let person = simulator.create_user("ann");
         simulator.add_to_team(&team, &person.user_id);
         simulator.add_to_channel(&channel, &person.user_id);
         assert!(config.contains(ADDRESS), "{config}");
         let mut config = config.replace(ADDRESS, simulator.url());
         // The tests read the log as JSON, and several hosts run on one machine.
-        config.push_str("\n[log]\nformat = \"json\"\n[admin]\nunix = \"admin.sock\"\n");
+        config.push_str(&format!("\n[log]\nformat = \"json\"\n[admin]\nbind = \"{}\"\n", free_address()));
         let dir = ConfigDir::with(&config);
         dir.write("admin.token", &simulator.admin().token);
         Self { simulator, dir, channel, person }
@@ -52,6 +57,7 @@ impl Reader {
 
     /// Runs a command of a page in the directory.
     fn run(&self, line: &str) {
+        let line = line.replace("town-square", CHANNEL);
         let words: Vec<_> = line.split(' ').collect();
         if let ["mkdir", name] = words[..] {
             return fs::create_dir(self.dir.path().join(name)).unwrap();
@@ -152,13 +158,8 @@ fn the_web_server_of_the_migration_page_answers_signed_requests() {
     let scripts = tempfile::tempdir().unwrap();
     let script = scripts.path().join("server.mjs");
     fs::write(&script, server).unwrap();
-    let mut node = std::process::Command::new("node")
-        .arg(&script)
-        .arg(port.to_string())
-        .env("HOOK_SECRET", secret)
-        .spawn()
-        .unwrap();
+    let mut node = Command::new("node");
+    node.arg(&script).arg(port.to_string()).env("HOOK_SECRET", secret);
+    let _node = RunningProgram::start(node);
     migrated(&format!("{head}{hook}"), &[("hook.secret", secret)], "hello", "You said: hello");
-    node.kill().unwrap();
-    node.wait().unwrap();
 }
