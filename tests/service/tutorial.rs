@@ -42,7 +42,8 @@ impl Reader {
         assert!(config.contains(ADDRESS), "{config}");
         let mut config = config.replace(ADDRESS, simulator.url());
         // The tests read the log as JSON, and several hosts run on one machine.
-        config.push_str(&format!("\n[log]\nformat = \"json\"\n[admin]\nbind = \"{}\"\n", free_address()));
+        let address = free_address();
+        config += &format!("\n[log]\nformat = \"json\"\n[admin]\nbind = \"{address}\"\n");
         let dir = ConfigDir::with(&config);
         dir.write("admin.token", &simulator.admin().token);
         Self { simulator, dir, channel, person }
