@@ -40,10 +40,9 @@ impl Reader {
         simulator.add_to_team(&team, &person.user_id);
         simulator.add_to_channel(&channel, &person.user_id);
         assert!(config.contains(ADDRESS), "{config}");
-        let mut config = config.replace(ADDRESS, simulator.url());
         // The tests read the log as JSON, and several hosts run on one machine.
-        let address = free_address();
-        config += &format!("\n[log]\nformat = \"json\"\n[admin]\nbind = \"{address}\"\n");
+        let (config, address) = (config.replace(ADDRESS, simulator.url()), free_address());
+        let config = format!("{config}\n[log]\nformat = \"json\"\n[admin]\nbind = \"{address}\"\n");
         let dir = ConfigDir::with(&config);
         dir.write("admin.token", &simulator.admin().token);
         Self { simulator, dir, channel, person }
