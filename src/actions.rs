@@ -11,7 +11,7 @@ pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
 pub use checked_action::{ActionError, ActionPlace, CheckedAction, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
-pub use schema::{post_id_schema, target_schema};
+pub use schema::target_schema;
 pub use take::{look_up_names, start, take};
 
 #[cfg(test)]

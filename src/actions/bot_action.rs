@@ -7,7 +7,10 @@ use utoipa::{
     openapi::{ArrayBuilder, OneOfBuilder, Ref, RefOr, Schema},
 };
 
-use super::schema::{emoji_schema, key_schema, post_id_schema, target_schema, thread_schema, user_schema};
+use super::schema::{
+    emoji_schema, key_schema, optional_post_id_schema, optional_target_schema, post_id_schema, thread_schema,
+    user_schema,
+};
 
 /// The most actions of one request. They are taken one after another, each within `replies.deadline`.
 const MAX_ACTIONS: usize = 16;
@@ -43,7 +46,7 @@ pub enum BotAction {
     /// Create a post.
     Post {
         /// The channel.
-        #[schema(schema_with = target_schema)]
+        #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
         /// The text, in Markdown; a long text is split into several posts.
@@ -65,7 +68,7 @@ pub enum BotAction {
     /// Show a text to one user, without storing it.
     Whisper {
         /// The channel.
-        #[schema(schema_with = target_schema)]
+        #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
         /// The user.
@@ -82,7 +85,7 @@ pub enum BotAction {
     /// Replace the text of one of the account's posts.
     Update {
         /// The post.
-        #[schema(schema_with = thread_schema)]
+        #[schema(schema_with = post_id_schema)]
         post: String,
         /// The new text.
         text: String,
@@ -90,13 +93,13 @@ pub enum BotAction {
     /// Delete a post; one that is gone already counts as deleted.
     Delete {
         /// The post.
-        #[schema(schema_with = thread_schema)]
+        #[schema(schema_with = post_id_schema)]
         post: String,
     },
     /// Add a reaction to a post.
     React {
         /// The post.
-        #[schema(schema_with = post_id_schema)]
+        #[schema(schema_with = optional_post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
         /// The emoji's name, without colons.
@@ -106,7 +109,7 @@ pub enum BotAction {
     /// Remove the account's reaction from a post.
     Unreact {
         /// The post.
-        #[schema(schema_with = post_id_schema)]
+        #[schema(schema_with = optional_post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
         /// The emoji's name, without colons.
@@ -116,7 +119,7 @@ pub enum BotAction {
     /// Show the account as typing, for some seconds.
     Typing {
         /// The channel.
-        #[schema(schema_with = target_schema)]
+        #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
         /// The root post of the thread.
@@ -127,7 +130,7 @@ pub enum BotAction {
     /// Look up a channel; the direct channel with a user is created if there is none.
     FindChannel {
         /// The channel.
-        #[schema(schema_with = target_schema)]
+        #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
     },
@@ -141,14 +144,14 @@ pub enum BotAction {
     /// Look up the posts of a thread, by one of them.
     GetThread {
         /// The post.
-        #[schema(schema_with = post_id_schema)]
+        #[schema(schema_with = optional_post_id_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
     },
     /// Look up the newest posts of a channel.
     GetPosts {
         /// The channel.
-        #[schema(schema_with = target_schema)]
+        #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
         /// The number of posts; 60 if it is left out.

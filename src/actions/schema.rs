@@ -1,33 +1,51 @@
-//! The forms of ids and names in the OpenAPI document.
+//! The forms of ids and names in the OpenAPI document. The optional ones may be null.
 
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+use utoipa::openapi::{
+    ObjectBuilder, RefOr, Schema,
+    schema::{SchemaType, Type},
+};
+
+const POST: &str = "^[A-Za-z0-9]{26}$";
+const CHANNEL: &str =
+    "A channel: its id, `team/channel`, or `@username` for the direct channel with that user.";
 
 /// Returns the schema of a channel.
 pub fn target_schema() -> RefOr<Schema> {
-    let name = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
-    text(
-        &format!("^([A-Za-z0-9]{{26}}|@{name}|{name}/{name})$"),
-        "A channel: its id, `team/channel`, or `@username` for the direct channel with that user. Without it, the channel \
-         of the event that is answered.",
-    )
+    text(&channel_pattern(), CHANNEL)
 }
 
-/// Returns the schema of a user.
+/// Returns the schema of an optional channel.
+pub(super) fn optional_target_schema() -> RefOr<Schema> {
+    let description = format!("{CHANNEL} Without it, the channel of the event that is answered.");
+    optional_text(&channel_pattern(), &description)
+}
+
+fn channel_pattern() -> String {
+    let name = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
+    format!("^([A-Za-z0-9]{{26}}|@{name}|{name}/{name})$")
+}
+
+/// Returns the schema of an optional user.
 pub(super) fn user_schema() -> RefOr<Schema> {
-    text(
+    optional_text(
         "^([A-Za-z0-9]{26}|@[A-Za-z0-9][A-Za-z0-9._-]{0,63})$",
         "A user: an id or `@username`. Without it, the author of the event that is answered.",
     )
 }
 
 /// Returns the schema of a post.
-pub fn post_id_schema() -> RefOr<Schema> {
-    text("^[A-Za-z0-9]{26}$", "The id of a post. Without it, the post of the event that is answered.")
+pub(super) fn post_id_schema() -> RefOr<Schema> {
+    text(POST, "The id of a post.")
 }
 
-/// Returns the schema of the root post of a thread.
+/// Returns the schema of an optional post.
+pub(super) fn optional_post_id_schema() -> RefOr<Schema> {
+    optional_text(POST, "The id of a post. Without it, the post of the event that is answered.")
+}
+
+/// Returns the schema of the optional root post of a thread.
 pub(super) fn thread_schema() -> RefOr<Schema> {
-    text("^[A-Za-z0-9]{26}$", "The root post of a thread.")
+    optional_text(POST, "The root post of a thread.")
 }
 
 /// Returns the schema of an emoji's name.
@@ -35,12 +53,19 @@ pub(super) fn emoji_schema() -> RefOr<Schema> {
     text("^[A-Za-z0-9_+-]{1,64}$", "The emoji's name, without colons.")
 }
 
-/// Returns the schema of an idempotency key.
+/// Returns the schema of an optional idempotency key.
 pub(super) fn key_schema() -> RefOr<Schema> {
-    text("^[!-~]{1,256}$", "An idempotency key: actions with the same key create the post once.")
+    optional_text("^[!-~]{1,256}$", "An idempotency key: actions with the same key create the post once.")
 }
 
 fn text(pattern: &str, description: &str) -> RefOr<Schema> {
-    let schema = ObjectBuilder::new().schema_type(Type::String);
-    schema.pattern(Some(pattern)).description(Some(description)).into()
+    schema(Type::String.into(), pattern, description)
+}
+
+fn optional_text(pattern: &str, description: &str) -> RefOr<Schema> {
+    schema([Type::String, Type::Null].into_iter().collect(), pattern, description)
+}
+
+fn schema(types: SchemaType, pattern: &str, description: &str) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(types).pattern(Some(pattern)).description(Some(description)).into()
 }
