@@ -158,8 +158,7 @@ impl Handler<BeginListing> for Delivery {
         (self.round.again, self.round.has_overflowed) = (false, false);
         self.context.replay.with(|replay| {
             replay.read_clock(begin.date, now());
-            replay.begin_listing(begin.server_time);
-            replay.set_listing_complete(begin.is_complete);
+            replay.begin_listing(begin.server_time, begin.is_complete);
         });
     }
 }

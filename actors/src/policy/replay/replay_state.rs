@@ -151,17 +151,15 @@ impl ReplayState {
 
     fn admit_change(&mut self, channel: &ChannelId, change: &Change, is_fetched: bool) -> bool {
         let bounds = self.bounds();
-        if !self.channels.contains_key(channel) {
-            self.make_room();
-            self.absent.count += 1;
-        }
-        let Self { channels, account, recent, dirty, listing_is_complete, .. } = self;
+        self.make_room();
+        let Self { channels, account, recent, dirty, listing_is_complete, absent, .. } = self;
         // Look up first: the key is cloned only for a new channel.
         let state = match channels.get_mut(channel) {
             Some(state) => state,
-            None => channels
-                .entry(channel.clone())
-                .or_insert_with(|| new_unlisted_channel(account, change, bounds, *listing_is_complete)),
+            None => channels.entry(channel.clone()).or_insert_with(|| {
+                absent.count += 1;
+                new_unlisted_channel(account, change, bounds, *listing_is_complete)
+            }),
         };
         if state.knows(change) {
             if !is_fetched && matches!(change, Change::Posted(_)) && state.returned() {

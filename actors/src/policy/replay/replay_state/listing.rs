@@ -12,12 +12,12 @@ use crate::{
 };
 
 impl ReplayState {
-    /// Begins a listing made at the given server time or later.
-    pub(crate) fn begin_listing(&mut self, server_time: i64) {
+    /// Begins a listing made at the given server time or later. An incomplete one may lack channels of the account.
+    pub(crate) fn begin_listing(&mut self, server_time: i64, is_complete: bool) {
         self.make_room();
         let lost_at = self.account.server_time;
         self.account.server_time = lost_at.max(server_time).min(self.earliest);
-        (self.listing_at, self.listing_is_complete) = (self.account.server_time, true);
+        (self.listing_at, self.listing_is_complete) = (self.account.server_time, is_complete);
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
@@ -25,11 +25,6 @@ impl ReplayState {
             state.listed(None);
             state.due |= state.newest_activity > 0 && state.newest_activity >= active;
         }
-    }
-
-    /// Sets whether the last listing has every channel; by default it has.
-    pub(crate) fn set_listing_complete(&mut self, is_complete: bool) {
-        self.listing_is_complete = is_complete;
     }
 
     /// Applies a part of a listing. Starts new channels, and returns those that must be read.

@@ -47,9 +47,19 @@ fn started(channels: &[(&str, i64)]) -> ReplayState {
 }
 
 impl ReplayState {
-    /// Applies a listing in parts of two channels.
+    /// Applies a complete listing.
     fn apply_listing(&mut self, listing: &[ListedChannel], server_time: i64) -> Vec<ChannelBacklog> {
-        self.begin_listing(server_time);
+        self.apply(listing, server_time, true)
+    }
+
+    /// Applies a listing in parts of two channels.
+    fn apply(
+        &mut self,
+        listing: &[ListedChannel],
+        server_time: i64,
+        is_complete: bool,
+    ) -> Vec<ChannelBacklog> {
+        self.begin_listing(server_time, is_complete);
         let mut found: Vec<_> = listing.chunks(2).flat_map(|part| self.list(part)).collect();
         found.extend(self.end_listing());
         found
@@ -240,8 +250,7 @@ fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its
 #[test]
 fn a_channel_that_an_incomplete_listing_lacked_begins_at_the_last_complete_one() {
     let mut replay = started(&[("c", 1_000)]);
-    replay.apply_listing(&[listed("c", 1_000)], 5_000);
-    replay.set_listing_complete(false);
+    replay.apply(&[listed("c", 1_000)], 5_000, false);
     replay.finish_round(&[]);
     let mut kept = Records::default();
     for mut replay in [replay.killed(&mut kept), replay] {
@@ -254,8 +263,7 @@ fn a_channel_that_an_incomplete_listing_lacked_begins_at_the_last_complete_one()
 fn a_channel_that_an_incomplete_listing_lacked_and_that_is_heard_live_is_read_from_the_last_complete_one() {
     for is_heard_in_the_round in [true, false] {
         let mut replay = started(&[("c", 1_000)]);
-        replay.apply_listing(&[listed("c", 1_000)], 5_000);
-        replay.set_listing_complete(false);
+        replay.apply(&[listed("c", 1_000)], 5_000, false);
         let hear = |replay: &mut ReplayState| {
             replay.receive("hidden", &posted(6_000, "one"));
             replay.receive("hidden", &posted(6_000 + 2 * OVERLAP, "two"));
@@ -278,8 +286,7 @@ fn a_channel_that_an_incomplete_listing_lacked_and_that_is_heard_live_is_read_fr
 #[test]
 fn a_first_listing_counts_even_if_it_is_incomplete() {
     let mut replay = ReplayState::new(SETTINGS);
-    replay.apply_listing(&[listed("c", 1_000)], 5_000);
-    replay.set_listing_complete(false);
+    replay.apply(&[listed("c", 1_000)], 5_000, false);
     replay.finish_round(&[]);
     let found = replay.apply_listing(&[listed("c", 1_000), listed("hidden", 5_500)], 6_000);
     assert_eq!(found.last().unwrap().from, Anchor::Time(5_000), "a post made since is not old");

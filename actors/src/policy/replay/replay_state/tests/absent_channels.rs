@@ -63,8 +63,7 @@ fn a_listing_that_may_lack_channels_is_no_absence() {
     let mut replay = started(&[("c", 1_000), ("d", 1_000)]);
     let mut kept = Records::default();
     for (is_complete, absent_since) in [(false, None), (true, Some(2_000))] {
-        replay.apply_listing(&[listed("c", 1_000)], 2_000);
-        replay.set_listing_complete(is_complete);
+        replay.apply(&[listed("c", 1_000)], 2_000, is_complete);
         replay.finish_round(&[]);
         assert!(kept.put(replay.take_changes()));
         assert_eq!(kept.channels[&"d".into()].absent_since, absent_since);
