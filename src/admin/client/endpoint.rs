@@ -56,16 +56,15 @@ impl Endpoint {
             }
             None => (own?, true),
         };
-        let (mut unread_token, mut is_generated) = (None, false);
-        let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
-            (Some(file), _) => Some(parse_token(&read_file(file)?, &file.display().to_string())?),
-            (None, Some(text)) => Some(parse_token(text, TOKEN_VARIABLE)?),
-            (None, None) if is_own => {
-                is_generated = config.token.is_none();
-                own_token(config, &mut unread_token)
-            }
+        let mut unread_token = None;
+        let found = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
+            (Some(file), _) => Some((parse_token(&read_file(file)?, &file.display().to_string())?, false)),
+            (None, Some(text)) => Some((parse_token(text, TOKEN_VARIABLE)?, false)),
+            (None, None) if is_own => own_token(config, &mut unread_token),
             (None, None) => None,
         };
+        let (token, is_generated) =
+            found.map_or((None, false), |(token, is_generated)| (Some(token), is_generated));
         // For its own address, the configuration has already vouched that the network is trusted.
         if token.is_some() && !is_own {
             require_confidential(&transport)?;
@@ -131,14 +130,15 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// Returns the token of the configuration, or else the one that the host generated.
-fn own_token(config: AdminConfig, unread: &mut Option<String>) -> Option<AdminToken> {
-    let generated = || {
+/// Returns the token of the configuration, or else the one that the host generated, and true for the latter.
+fn own_token(config: AdminConfig, unread: &mut Option<String>) -> Option<(AdminToken, bool)> {
+    let mut generated = || {
         let file = config.generated_token_file.as_deref().filter(|_| !config.allow_anonymous)?;
         let token = generated_token::read(file);
         token.map_err(|error| *unread = Some(format!("{}: {error}", file.display()))).ok()
     };
-    config.token.or_else(generated).or(config.read_token)
+    let configured = |token: Option<AdminToken>| token.map(|token| (token, false));
+    configured(config.token).or_else(|| Some((generated()?, true))).or_else(|| configured(config.read_token))
 }
 
 /// Loads the configuration, or the defaults if there is none. If `--admin` is given, an invalid one is ignored.

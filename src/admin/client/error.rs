@@ -30,6 +30,14 @@ pub enum RemoteError {
         /// The network error.
         cause: String,
     },
+    /// The socket of the host belongs to another user.
+    #[error("{endpoint} is not used ({cause}); run this as the user of the host, or as root")]
+    Foreign {
+        /// The address of the host.
+        endpoint: String,
+        /// The owner, or the error of the system.
+        cause: String,
+    },
     /// The host did not respond in time.
     #[error(
         "{endpoint} did not respond within {within_s} s; the request may still be carried out: \
@@ -80,7 +88,9 @@ impl RemoteError {
     /// True if a retry may help because the host is away, busy or not healthy.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unhealthy(_) => true,
+            Self::Unreachable { .. } | Self::Foreign { .. } | Self::Timeout { .. } | Self::Unhealthy(_) => {
+                true
+            }
             Self::Refused { problem } => TRANSIENT_STATUSES.contains(&problem.status),
             Self::Config(_)
             | Self::Argument { .. }

@@ -1,13 +1,13 @@
 //! The HTTP client of the admin API, over TCP, TLS or a Unix socket.
 
-use std::{fmt, path::Path, rc::Rc, time::Duration};
+use std::{fmt, io, path::Path, rc::Rc, time::Duration};
 
 use actix_rt::net::UnixStream;
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::{
     ClientRequest, ClientResponse, Connector,
-    error::PayloadError,
+    error::{ConnectError as ConnectionError, PayloadError, SendRequestError},
     http::{Method, StatusCode, Uri, header},
 };
 use bytes::Bytes;
@@ -150,7 +150,7 @@ impl Client {
         let response = timeout(RESPONSE_TIMEOUT, request.send()).await;
         let mut response = response
             .map_err(|_| self.timeout_error(RESPONSE_TIMEOUT))?
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.send_error(&error))?;
         if !response.status().is_success() {
             let body = self.read_body(&mut response).await?;
             return Err(self.error_response(
@@ -182,7 +182,7 @@ impl Client {
                 }
                 None => request.send(),
             };
-            let mut response = sent.await.map_err(|error| self.unreachable(&error))?;
+            let mut response = sent.await.map_err(|error| self.send_error(&error))?;
             let body = self.read_body(&mut response).await?;
             if response.status().is_success() {
                 return Ok(body);
@@ -198,7 +198,7 @@ impl Client {
     fn check_owner(&self) -> Result<(), RemoteError> {
         match &self.endpoint.transport {
             Transport::Tcp { url, tls: None, .. } if self.endpoint.is_generated => {
-                owner::check_listener(url.port()).map_err(|error| self.unreachable(&error))
+                owner::check_listener(url.port()).map_err(|error| self.foreign(&error))
             }
             Transport::Tcp { .. } | Transport::Unix(_) => Ok(()),
         }
@@ -258,6 +258,22 @@ impl Client {
         RemoteError::Timeout { endpoint: self.endpoint.to_string(), within_s: within.as_secs() }
     }
 
+    /// A socket that this user may not use has a host behind it, unlike one that cannot be reached.
+    fn send_error(&self, error: &SendRequestError) -> RemoteError {
+        match error {
+            SendRequestError::Connect(ConnectionError::Io(cause))
+                if cause.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                self.foreign(cause)
+            }
+            error => self.unreachable(error),
+        }
+    }
+
+    fn foreign(&self, cause: &io::Error) -> RemoteError {
+        RemoteError::Foreign { endpoint: self.endpoint.to_string(), cause: cause.to_string() }
+    }
+
     fn unreachable(&self, cause: &impl ToString) -> RemoteError {
         RemoteError::Unreachable { endpoint: self.endpoint.to_string(), cause: cause.to_string() }
     }
@@ -301,6 +317,20 @@ impl Service<ConnectInfo<Uri>> for UnixConnector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[actix::test]
+    async fn a_socket_that_may_not_be_used_is_no_host_that_is_away() {
+        let transport = Transport::Unix("/run/matterhost/admin.sock".into());
+        let client =
+            Client::new(Endpoint { transport, token: None, is_generated: false, unread_token: None });
+        let error = |kind: io::ErrorKind| {
+            client.send_error(&SendRequestError::Connect(ConnectionError::Io(kind.into())))
+        };
+        let foreign = error(io::ErrorKind::PermissionDenied);
+        assert!(matches!(foreign, RemoteError::Foreign { .. }), "{foreign}");
+        let away = error(io::ErrorKind::ConnectionRefused);
+        assert!(matches!(away, RemoteError::Unreachable { .. }), "{away}");
+    }
 
     #[actix::test]
     async fn an_answer_that_is_late_is_no_host_that_is_away() {

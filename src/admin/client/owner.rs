@@ -20,8 +20,13 @@ pub(super) fn check_socket(stream: &UnixStream) -> io::Result<()> {
 
 /// Refuses a port of this machine at which another user listens.
 pub(super) fn check_listener(port: u16) -> io::Result<()> {
+    owners(port).into_iter().try_for_each(check)
+}
+
+/// Returns the owners of the listeners at a port of this machine.
+fn owners(port: u16) -> Vec<Uid> {
     let tables = TABLES.iter().filter_map(|table| fs::read_to_string(table).ok());
-    tables.flat_map(|table| listeners(&table, port).collect::<Vec<_>>()).try_for_each(check)
+    tables.flat_map(|table| listeners(&table, port).collect::<Vec<_>>()).collect()
 }
 
 fn check(owner: Uid) -> io::Result<()> {
@@ -76,9 +81,7 @@ mod tests {
     fn the_own_listener_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let tables = TABLES.iter().filter_map(|table| fs::read_to_string(table).ok());
-        let found: Vec<_> = tables.flat_map(|table| listeners(&table, port).collect::<Vec<_>>()).collect();
-        assert_eq!(found, [geteuid()]);
+        assert_eq!(owners(port), [geteuid()]);
         check_listener(port).unwrap();
     }
 }
