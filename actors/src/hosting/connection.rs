@@ -201,8 +201,9 @@ impl Actor for Connection {
         self.started = now();
         self.observe(Fact::Connecting);
         self.attach_to_delivery(ctx);
-        let (context, api, permits) = (self.context.clone(), self.api(), self.permits.clone());
-        let connecting = connect::connect(context, api, permits, self.generation, self.resume.take());
+        let (context, api) = (self.context.clone(), self.api());
+        let queue = (self.delivery.clone(), self.permits.clone());
+        let connecting = connect::connect(context, api, queue, self.generation, self.resume.take());
         ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.on_connected(result, ctx)));
     }
 

@@ -205,9 +205,13 @@ impl Delivery {
                     self.in_flight.push(queued.event.clone());
                     let in_flight_guard = self.in_flight_guard.clone();
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
-                        drop(in_flight_guard);
                         act.in_flight.retain(|event| !Arc::ptr_eq(event, &queued.event));
-                        act.settle(channel, queued, outcome, true, ctx);
+                        if act.is_held_by_current_sink(&in_flight_guard) {
+                            act.settle(channel, queued, outcome, true, ctx);
+                        } else {
+                            act.settle_replaced(channel, queued, outcome, ctx);
+                        }
+                        drop(in_flight_guard);
                         act.pump(ctx);
                     }));
                 }
@@ -247,12 +251,12 @@ impl Delivery {
         ctx: &mut Context<Self>,
     ) {
         match outcome {
-            Outcome::Acknowledged => self.acknowledge(&channel, &queued, is_answer),
+            Outcome::Acknowledged => self.acknowledge(&channel, &queued, is_answer, ctx),
             Outcome::Rejected { cause } => {
                 let event = Excerpt::of(&queued.event.id());
                 let fact = Fact::Rejected { event, channel: channel.clone(), cause: cause.into() };
                 self.context.observe(queued.event.generation, fact);
-                self.acknowledge(&channel, &queued, is_answer);
+                self.acknowledge(&channel, &queued, is_answer, ctx);
             }
             Outcome::Retry { after, cause } => {
                 self.retry(channel, queued, (after, cause, RefusalScope::Sink), is_answer, ctx);
@@ -267,10 +271,10 @@ impl Delivery {
         }
     }
 
-    fn acknowledge(&mut self, channel: &ChannelId, queued: &Queued, is_answer: bool) {
+    fn acknowledge(&mut self, channel: &ChannelId, queued: &Queued, is_answer: bool, ctx: &Context<Self>) {
         self.queue.complete(channel);
         // With several sinks, another one than that which accepts nothing may have answered.
-        self.finish_refused(channel, is_answer && self.sink.names().len() <= 1);
+        self.finish_refused(channel, is_answer && self.sink.names().len() <= 1, ctx);
         if let Some(change) = &queued.event.body.change {
             self.context.replay.with(|replay| match queued.origin {
                 Origin::Live | Origin::Fetched => replay.acknowledge(channel, change.clone()),

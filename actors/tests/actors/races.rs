@@ -257,6 +257,47 @@ fn the_late_end_of_an_abandoned_connection_is_not_taken_for_its_successors() {
     });
 }
 
+/// A sink that blocks its thread at the first post until it is released, and then refuses that post.
+struct HangingThenRefusing {
+    hanging: Hanging,
+    has_hung: AtomicBool,
+}
+
+impl EventSink for HangingThenRefusing {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        if &*event.body.event != "posted" || self.has_hung.swap(true, Ordering::SeqCst) {
+            return Delivered::Now(Outcome::Acknowledged);
+        }
+        self.hanging.deliver(event);
+        Delivered::Now(Outcome::Retry { after: Duration::from_secs(3_600), cause: "late".into() })
+    }
+}
+
+#[test]
+fn an_abandoned_delivery_stalls_its_successor_no_more() {
+    actix::System::new().block_on(async {
+        let mut settings = settings();
+        (settings.arbiters, settings.stop_deadline) = (2, Duration::from_millis(50));
+        let mut harness = Harness::real_time(settings);
+        let (reached, hangs) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let hanging = Hanging { reached, release: released.into() };
+        let sink = Arc::new(HangingThenRefusing { hanging, has_hung: false.into() });
+        harness.host_with("bot", sink).await.unwrap();
+        harness.wait_until_ready("bot").await;
+        harness.fake.server_socket("bot").post("c1", "p1");
+        actix_rt::task::spawn_blocking(move || hangs.recv()).await.unwrap().unwrap();
+        harness.send(RestartAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
+        harness.wait_until_ready("bot").await;
+        release.send(()).unwrap();
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
+        // The late report follows its fact at once; the start of another account takes longer.
+        harness.ready("other").await;
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
 /// A sink that stops the Arbiter it runs on at the first post.
 struct Deadly(AtomicBool);
 

@@ -125,6 +125,24 @@ fn an_account_with_a_broken_sink_restarts_at_once_with_the_new_one() {
 }
 
 #[test]
+fn trouble_of_a_replaced_sink_is_not_that_of_the_new_one() {
+    for behavior in [SinkBehavior::BrokenAfter(10 * SECOND), SinkBehavior::RefusedAfter(10 * SECOND)] {
+        run_paused(settings(), unlimited_rate(), async |harness| {
+            harness.ready("bot").await;
+            harness.sink.set_behavior(behavior);
+            harness.fake.server_socket("bot").post("c1", "p1");
+            harness.advance(SECOND).await;
+            let (new, since) = (Arc::new(CollectingSink::default()), tokio::time::Instant::now());
+            change_sink(harness, "bot", new.clone()).await;
+            assert_eq!(new.wait_for_posts(1).await, ["p1"], "{behavior:?}");
+            assert!(since.elapsed() < 10 * SECOND, "waited for {:?}: {behavior:?}", since.elapsed());
+            let ended = (harness.count("bot", "closed"), harness.count("bot", "stalled"));
+            assert_eq!(ended, (0, 0), "{behavior:?}");
+        });
+    }
+}
+
+#[test]
 fn an_account_that_an_operator_stopped_stays_stopped() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;

@@ -2,12 +2,13 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use actix::Addr;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     hosting::{
         account_context::{AccountContext, now},
-        delivery::Permits,
+        delivery::{Delivery, Permits},
         server_gate::GateError,
         supervisor::StallChanged,
     },
@@ -65,11 +66,11 @@ impl Baseline {
 pub(super) async fn connect(
     context: Arc<AccountContext>,
     api: Rc<dyn Api>,
-    permits: Permits,
+    (delivery, permits): (Addr<Delivery>, Permits),
     generation: Generation,
     resume: Option<ResumePoint>,
 ) -> Result<Connected, CloseReason> {
-    load_state(&context, generation).await;
+    load_state(&context, &delivery, generation).await;
     // Without a permit the hello cannot be read. A stalled account waits here, without a dial slot.
     let permit = permits.acquire(0).await.ok_or(CloseReason::DeliveryDied)?;
     let baseline = fetch_baseline(&context, &*api).await?;
@@ -92,10 +93,10 @@ pub(super) async fn connect(
 }
 
 /// Loads the account's stored state, retrying until it succeeds: continuing without it would lose events.
-async fn load_state(context: &AccountContext, generation: Generation) {
+async fn load_state(context: &AccountContext, delivery: &Addr<Delivery>, generation: Generation) {
     let report_stalled = |is_stalled| {
-        let account = context.account.clone();
-        context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled });
+        let (account, delivery, cause) = (context.account.clone(), delivery.clone(), StallCause::Store);
+        context.supervisor.do_send(StallChanged { account, delivery, cause, is_stalled });
     };
     let mut reported = false;
     while let Err(error) = context.replay.load(&context.account).await {

@@ -9,7 +9,6 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::Delivery;
 use crate::{
-    hosting::supervisor::StallChanged,
     model::{ChannelId, Fact, ResumePoint, StallCause},
     policy::ReplayState,
     ports::StoreError,
@@ -118,7 +117,7 @@ impl Delivery {
         match result {
             Ok(()) => {
                 if std::mem::take(&mut self.persistence.failed) {
-                    self.report_store(None);
+                    self.report_store(None, ctx);
                     self.pump(ctx);
                 }
                 self.save(ctx);
@@ -126,7 +125,7 @@ impl Delivery {
             Err(error) => {
                 self.context.replay.with(|replay| replay.mark_unsaved(channels));
                 if !std::mem::replace(&mut self.persistence.failed, true) {
-                    self.report_store(Some(error));
+                    self.report_store(Some(error), ctx);
                 }
                 self.save_later(RETRY_COMMIT_AFTER, ctx);
             }
@@ -141,12 +140,11 @@ impl Delivery {
         }
     }
 
-    fn report_store(&self, error: Option<StoreError>) {
+    fn report_store(&self, error: Option<StoreError>, ctx: &Context<Self>) {
         let is_stalled = error.is_some();
         let fact = error.map_or(Fact::StoreRecovered, |error| Fact::StoreFailed { cause: error.message });
         self.context.observe(self.generation(), fact);
-        let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled });
+        self.report_stall(StallCause::Store, is_stalled, ctx);
     }
 
     /// Returns the lowest sequence number of a connection's unacknowledged events.

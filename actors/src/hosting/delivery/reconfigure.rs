@@ -2,11 +2,15 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
-use actix::{Handler, Message};
+use actix::{Context, Handler, Message};
 use tokio::sync::oneshot;
 
-use super::{Delivery, Permits};
-use crate::{hosting::account_context::UpdateContext, ports::EventSink};
+use super::{Delivery, Permits, Queued};
+use crate::{
+    hosting::account_context::UpdateContext,
+    model::ChannelId,
+    ports::{EventSink, Outcome},
+};
 
 /// Replaces the account's sink. The old sink still answers the events that it has; a channel's next event goes to the
 /// new sink once the old one has answered the last, so the order is kept.
@@ -25,6 +29,32 @@ pub(in crate::hosting) struct ChangePermits(pub(in crate::hosting) Permits);
 
 /// A guard held for each event that a sink has; dropping the last one drops the sender and so notifies its receiver.
 pub(super) type InFlightGuard = Rc<Cell<Option<oneshot::Sender<()>>>>;
+
+impl Delivery {
+    /// Returns true if the sink that holds this guard for an event was not replaced since.
+    pub(super) fn is_held_by_current_sink(&self, guard: &InFlightGuard) -> bool {
+        Rc::ptr_eq(guard, &self.in_flight_guard)
+    }
+
+    /// Carries out the outcome that a replaced sink had for an event. Its trouble says nothing of the new sink, which
+    /// gets the event at once.
+    pub(super) fn settle_replaced(
+        &mut self,
+        channel: ChannelId,
+        queued: Queued,
+        outcome: Outcome,
+        ctx: &mut Context<Self>,
+    ) {
+        match outcome {
+            Outcome::Acknowledged | Outcome::Rejected { .. } => {
+                self.settle(channel, queued, outcome, false, ctx);
+            }
+            Outcome::Retry { .. } | Outcome::Hold { .. } | Outcome::Broken { .. } => {
+                self.queue.requeue(&channel, queued);
+            }
+        }
+    }
+}
 
 impl Handler<ChangeSink> for Delivery {
     type Result = ();

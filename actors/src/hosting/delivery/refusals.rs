@@ -44,7 +44,7 @@ impl Delivery {
         let (event, now) = (Excerpt::of(&queued.event.id()), SystemTime::now());
         let refusal = Refusal { event, scope, cause: cause.into(), next: now + after, is_answer };
         self.refused.refuse(&channel, refusal, now);
-        self.report_waiting();
+        self.report_waiting(ctx);
         self.queue.pause(&channel, queued);
         let key = channel.clone();
         let handle = ctx.run_later(after, move |act, ctx| {
@@ -77,16 +77,16 @@ impl Delivery {
     }
 
     /// Records that a channel's first event is done. `by_sink` is true if the sink has answered it, and not a filter.
-    pub(super) fn finish_refused(&mut self, channel: &ChannelId, by_sink: bool) {
+    pub(super) fn finish_refused(&mut self, channel: &ChannelId, by_sink: bool, ctx: &Context<Self>) {
         let had_waiting = !self.refused.is_empty();
         self.refused.finish(channel, by_sink);
         if had_waiting {
-            self.report_waiting();
+            self.report_waiting(ctx);
         }
     }
 
     /// Publishes the waiting channels, and reports the beginning and the end of a stall.
-    fn report_waiting(&mut self) {
+    fn report_waiting(&mut self, ctx: &Context<Self>) {
         self.context.stats.set_waiting_channels(self.refused.summary());
         let cause = self.refused.stall_cause().cloned();
         let is_stalled = cause.is_some();
@@ -95,8 +95,12 @@ impl Delivery {
         }
         let fact = cause.map_or(Fact::Unstalled, |cause| Fact::Stalled { cause });
         self.context.observe(self.generation(), fact);
-        let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged { account, cause: StallCause::Sink, is_stalled });
+        self.report_stall(StallCause::Sink, is_stalled, ctx);
+    }
+
+    pub(super) fn report_stall(&self, cause: StallCause, is_stalled: bool, ctx: &Context<Self>) {
+        let (account, delivery) = (self.context.account.clone(), ctx.address());
+        self.context.supervisor.do_send(StallChanged { account, delivery, cause, is_stalled });
     }
 }
 

@@ -71,6 +71,8 @@ pub(in crate::hosting) struct DeliveryStopped {
 #[rtype(result = "()")]
 pub(in crate::hosting) struct StallChanged {
     pub(in crate::hosting) account: AccountName,
+    /// The Delivery that reports this, or that of the reporting Connection. The report of an abandoned one may be late.
+    pub(in crate::hosting) delivery: Addr<Delivery>,
     pub(in crate::hosting) cause: StallCause,
     pub(in crate::hosting) is_stalled: bool,
 }
@@ -187,6 +189,9 @@ impl Handler<StallChanged> for Supervisor {
 
     fn handle(&mut self, event: StallChanged, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&event.account) else { return };
+        if account.placement.as_ref().is_none_or(|placement| placement.delivery != event.delivery) {
+            return;
+        }
         account.stalls.set(event.cause, event.is_stalled);
         match (account.stalls.any(), account.state) {
             (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {

@@ -32,6 +32,10 @@ pub(crate) enum SinkBehavior {
     DelayedIn(&'static str, Duration),
     Reject,
     Broken,
+    /// Accepts the event and is found broken after this time.
+    BrokenAfter(Duration),
+    /// Accepts the event and asks for it again, an hour later, after this time.
+    RefusedAfter(Duration),
     Panic,
 }
 
@@ -162,6 +166,10 @@ fn label(event: &Event) -> String {
     post.map_or_else(|| event.body.event.to_string(), |post| post["id"].as_str().unwrap().to_owned())
 }
 
+fn later(time: Duration, outcome: Outcome) -> Delivered {
+    Delivered::Later(tokio::time::sleep(time).map(|()| outcome).boxed())
+}
+
 impl EventSink for CollectingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let behavior = match *self.behavior.lock() {
@@ -199,6 +207,11 @@ impl EventSink for CollectingSink {
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
+            }
+            SinkBehavior::BrokenAfter(time) => later(time, Outcome::Broken { cause: "scripted".into() }),
+            SinkBehavior::RefusedAfter(time) => {
+                let after = Duration::from_secs(3_600);
+                later(time, Outcome::Retry { after, cause: "down".into() })
             }
             SinkBehavior::Never => {
                 self.offered.send_modify(|offered| *offered += 1);
