@@ -5,6 +5,7 @@ use matterhost_simulator::{Fault, FaultKind};
 use crate::{
     program::{output, text},
     sinks_view::Host,
+    unread_output::UnreadPipe,
 };
 
 /// A command, and the words that it must show.
@@ -19,6 +20,11 @@ fn finds(host: &Host, steps: &[Step<'_>]) {
             words.iter().all(|word| flat.contains(word))
         });
     }
+}
+
+/// Returns the configuration of a second sink without its type.
+fn second_sink(name: &str) -> String {
+    format!("[account_defaults]\nsinks = [\"child\", \"{name}\"]\n[sinks.{name}]\n")
 }
 
 #[test]
@@ -58,6 +64,44 @@ fn an_event_that_takes_long_is_found_with_its_slot() {
             (&["sinks", "child"], &["not answered for", &waits, "in use: 1 helpdesk"]),
         ],
     );
+}
+
+#[test]
+fn an_account_that_takes_all_slots_is_found_at_the_sink() {
+    let host = Host::new("in_flight = 2\n", &[]);
+    let channels = host.fixture.add_channels(3);
+    for channel in &channels {
+        host.fixture.simulator.post(&host.fixture.person.user_id, channel, "keep");
+    }
+    finds(
+        &host,
+        &[
+            (&["sinks", "child"], &["slots 2, in use: 2 helpdesk", "not answered for"]),
+            (&["status", "helpdesk"], &["ready", "3 unacknowledged"]),
+        ],
+    );
+    host.dir.write("works", "");
+    host.run_until(&["sinks", "child"], |sink| sink.contains("in use: none"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_found_at_the_sink() {
+    let host = Host::new(&(second_sink("archive") + "type = \"file\"\npath = \"/dev/full\"\n"), &[]);
+    host.fixture.post("hello");
+    finds(&host, &[(&["sinks", "archive"], &["retrying", "No space left"])]);
+    host.fixture.await_post("heard hello");
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_is_found_at_the_sink() {
+    let pipe = UnreadPipe::new();
+    pipe.fill();
+    let output = pipe.writer.try_clone().unwrap();
+    let host = Host::with_output(&(second_sink("output") + "type = \"stdout\"\n"), output);
+    let id = host.fixture.post("hello");
+    finds(&host, &[(&["sinks", "output"], &["not answered for", &id])]);
+    host.fixture.await_post("heard hello");
 }
 
 #[test]

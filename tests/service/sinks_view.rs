@@ -1,7 +1,7 @@
 //! The view of an operator on the sinks, and the commands that get them going.
 
 use std::{
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -45,6 +45,22 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(more: &str, files: &[&str]) -> Self {
+        let (fixture, dir) = Self::prepare(more, files);
+        let running = RunningProgram::ready(&fixture, &dir);
+        Self { fixture, dir, running }
+    }
+
+    /// Starts a host whose standard output goes elsewhere.
+    pub(crate) fn with_output(more: &str, output: impl Into<Stdio>) -> Self {
+        let (fixture, dir) = Self::prepare(more, &[]);
+        let mut command = dir.matterhost(&["run"]);
+        command.stdout(output);
+        let mut running = RunningProgram::start_with_log_only(command);
+        running.log.wait_for_fact("ready");
+        Self { fixture, dir, running }
+    }
+
+    fn prepare(more: &str, files: &[&str]) -> (Fixture, ConfigDir) {
         let fixture = Fixture::new();
         let sink = "[admin]\nunix = \"admin.sock\"\n[sinks.child]\ntype = \"exec\"\n\
                     command = [\"python3\", \"handler.py\"]\nevents = [\"posted\"]\n";
@@ -53,8 +69,7 @@ impl Host {
         for name in files {
             dir.write(name, "");
         }
-        let running = RunningProgram::ready(&fixture, &dir);
-        Self { fixture, dir, running }
+        (fixture, dir)
     }
 
     fn ask(&self, args: &[&str]) -> (i32, String) {

@@ -24,19 +24,19 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
 const MARGIN: Duration = Duration::from_millis(900);
 
 /// A pipe that is never read.
-struct UnreadPipe {
+pub(crate) struct UnreadPipe {
     _reader: PipeReader,
-    writer: PipeWriter,
+    pub(crate) writer: PipeWriter,
 }
 
 impl UnreadPipe {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (reader, writer) = pipe().unwrap();
         Self { _reader: reader, writer }
     }
 
     /// Fills it to the last byte, without blocking.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mode = OFlags::NONBLOCK.bits().try_into().unwrap();
         let path = format!("/proc/self/fd/{}", self.writer.as_raw_fd());
         let mut stream = File::options().write(true).custom_flags(mode).open(path).unwrap();
