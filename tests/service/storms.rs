@@ -29,6 +29,11 @@ const POSTS: usize = 12;
 const TROUBLE_AT: usize = 3;
 /// The longest usual wait of the healthy channel.
 const HEALTHY: Duration = Duration::from_secs(1);
+/// The part of the healthy channel's waits that may be longer, as a divisor.
+const SELDOM: usize = 10;
+/// The longer waits that are allowed in a short storm: a child that dies takes the healthy events with it, and the troublesome
+/// ones of three channels are tried alone after that.
+const LONG_WAITS: usize = 4;
 /// The longest wait of the healthy channel at all. While it is found out on which event a child dies, other events wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The time of a short sleep on a machine that is too busy.
@@ -87,17 +92,6 @@ server.serve_forever()
 enum Kind {
     Child,
     Webhook,
-}
-
-impl Kind {
-    /// Returns the part of the healthy channel's waits that may be long, as a divisor: a child that dies takes all its events
-    /// with it.
-    fn seldom(self) -> usize {
-        match self {
-            Self::Child => 2,
-            Self::Webhook => 10,
-        }
-    }
 }
 
 /// A running host with a handler.
@@ -269,7 +263,7 @@ fn survives(kind: Kind, keys: &str, seed: u64) -> Vec<Duration> {
     }
     storm.check_order(&posted, &letters, seed);
     let slow = waits.iter().filter(|wait| **wait > HEALTHY).count();
-    let allowed = waits.len() / kind.seldom();
+    let allowed = LONG_WAITS.max(waits.len() / SELDOM);
     assert!(slow <= allowed, "seed {seed}: {slow} of {} healthy posts waited: {waits:?}", waits.len());
     waits
 }
@@ -280,7 +274,7 @@ fn nothing_is_lost_when_an_operator_commands_a_child_that_misbehaves() {
     println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let keys = "answer_timeout = \"1s\"\nmax_attempts = 3\nmax_age = \"8s\"\n";
     let waits = survives(Kind::Child, keys, seed);
-    println!("{} healthy posts, the slowest took {:?}", waits.len(), waits.iter().max());
+    println!("{} healthy posts took {waits:?}", waits.len());
 }
 
 #[test]
@@ -289,7 +283,7 @@ fn nothing_is_lost_when_an_operator_commands_a_webhook_that_misbehaves() {
     println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let keys = "timeout = \"1s\"\nmax_attempts = 3\nmax_age = \"8s\"\n";
     let waits = survives(Kind::Webhook, keys, seed);
-    println!("{} healthy posts, the slowest took {:?}", waits.len(), waits.iter().max());
+    println!("{} healthy posts took {waits:?}", waits.len());
 }
 
 #[test]
