@@ -4,6 +4,7 @@ mod answered_event;
 mod bot_action;
 mod checked_action;
 mod done;
+mod reply_token;
 mod schema;
 mod take;
 
@@ -11,6 +12,7 @@ pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
 pub use checked_action::{ActionError, ActionPlace, CheckedAction, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
+pub use reply_token::{ReplyTokenError, ReplyTokens};
 pub use schema::target_schema;
 pub use take::{look_up_names, start, take};
 

@@ -3,5 +3,8 @@
 pub mod client;
 pub mod dto;
 mod generated_token;
+mod reply_key;
 pub mod server;
 pub mod ui;
+
+pub use reply_key::reply_tokens;

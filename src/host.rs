@@ -84,6 +84,7 @@ async fn run_until_stopped(
     let hangups = HangupSignals::listen().context("cannot listen for signals")?;
     let manager = ServiceManager::from_env();
     let api = BoundApi::bind(&config.admin)?;
+    let reply_tokens = api.as_ref().map(BoundApi::reply_tokens);
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
@@ -100,7 +101,7 @@ async fn run_until_stopped(
     let api =
         api.map(|api| api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone()));
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
-    let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
+    let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens)?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
     let output = sinks.subscribe_output_end();
     let deps =

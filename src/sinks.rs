@@ -24,6 +24,7 @@ pub mod reply;
 mod running_sink;
 mod shared_slots;
 mod start_gate;
+mod typing;
 mod watched;
 mod webhook;
 mod worker;

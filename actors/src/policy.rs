@@ -22,9 +22,9 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep,
-    RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, UserAct, always_fits, send_permission,
-    split_text,
+    BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, NextUpdate,
+    ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, StreamKey, UpdateStreams,
+    UserAct, always_fits, send_permission, split_text,
 };
 pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{

@@ -79,7 +79,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let sources = Sources { files: vec![file], environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let poster: Arc<dyn Poster> = Arc::new(NoReplies);
-    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None)?;
     let account = &config.accounts[0];
     measure(&*sinks.sink_for(account), quick, names)
 }

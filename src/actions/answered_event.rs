@@ -39,15 +39,20 @@ pub struct ThreadPlace {
 
 impl AnsweredEvent {
     /// Returns the key of an answer that the handler has not given one: the same when the event is delivered again, also
-    /// after a kill. Without an index, no other answer has the key.
+    /// after a kill.
     ///
     /// # Errors
     /// If the event's id cannot be part of a key.
-    pub fn numbered_key(&self, index: Option<usize>) -> Result<ReplyKey, ReplyKeyError> {
-        let end = index.map_or_else(
-            || std::iter::repeat_with(fastrand::alphanumeric).take(GENERATED_LENGTH).collect(),
-            |index| index.to_string(),
-        );
+    pub fn numbered_key(&self, index: usize) -> Result<ReplyKey, ReplyKeyError> {
+        self.key(&format!("#{index}"))
+    }
+
+    /// Returns the key of an answer that is posted whenever it comes.
+    ///
+    /// # Errors
+    /// If the event's id cannot be part of a key.
+    pub fn unique_key(&self) -> Result<ReplyKey, ReplyKeyError> {
+        let end: String = std::iter::repeat_with(fastrand::alphanumeric).take(GENERATED_LENGTH).collect();
         self.key(&format!("#{end}"))
     }
 

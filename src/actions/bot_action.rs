@@ -9,7 +9,7 @@ use utoipa::{
 
 use super::schema::{
     emoji_schema, key_schema, optional_post_id_schema, optional_target_schema, post_id_schema, thread_schema,
-    user_schema,
+    update_post_schema, user_schema,
 };
 
 /// The most actions of one request. They are taken one after another, each within `replies.deadline`.
@@ -82,11 +82,20 @@ pub enum BotAction {
         #[schema(schema_with = thread_schema)]
         thread: Option<String>,
     },
-    /// Replace the text of one of the account's posts.
+    /// Replace the text of one of the account's posts. Of several updates by `key` that wait, only the newest is sent.
     Update {
-        /// The post.
-        #[schema(schema_with = post_id_schema)]
-        post: String,
+        /// The post; either it or `key` is given.
+        #[schema(schema_with = update_post_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        post: Option<String>,
+        /// The key of the post: of the reply to the event, or of a post in the target.
+        #[schema(schema_with = key_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+        /// The channel of a post that is given by its key.
+        #[schema(schema_with = optional_target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
         /// The new text.
         text: String,
     },

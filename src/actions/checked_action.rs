@@ -38,6 +38,12 @@ pub enum ActionError {
     /// A member was left out, and no event provides it.
     #[error("missing field `{0}`: no event is answered that could provide it")]
     Missing(&'static str),
+    /// One of two members is required.
+    #[error("missing field `{0}` or `{1}`")]
+    MissingEither(&'static str, &'static str),
+    /// Two members exclude each other.
+    #[error("`{0}` and `{1}` exclude each other; leave one of them out")]
+    Both(&'static str, &'static str),
     /// The event that is answered lacks something that the action needs.
     #[error("the event has no {0}; name one")]
     EventLacks(&'static str),
@@ -46,7 +52,7 @@ pub enum ActionError {
 impl ActionError {
     /// True if the action's own form is right, and only its place does not fit.
     pub fn is_misplaced(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::EventLacks(_))
+        matches!(self, Self::Missing(_) | Self::MissingEither(..) | Self::Both(..) | Self::EventLacks(_))
     }
 }
 
@@ -62,8 +68,15 @@ pub enum ActionPlace<'a> {
     Answer {
         /// The event.
         event: &'a AnsweredEvent,
-        /// The index of the action among those of the event, if it is the same when the event is delivered again.
-        index: Option<usize>,
+        /// The index of the action among the posts that answer the event, which is the same when it is delivered again.
+        index: usize,
+    },
+    /// A later answer to an event, with the key of a post without one.
+    LateAnswer {
+        /// The event.
+        event: &'a AnsweredEvent,
+        /// The key.
+        key: Option<&'a str>,
     },
 }
 
@@ -110,8 +123,14 @@ impl BotAction {
                 let whisper = OutgoingAction::Ephemeral { user: UserId::default(), draft };
                 Ok(act(whisper).to(place.target(target)?).read_by(place.user(user)?))
             }
-            Self::Update { post, text } => {
+            Self::Update { post: Some(post), key: None, target: None, text } => {
                 Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text }))
+            }
+            Self::Update { post: Some(_), key: Some(_), .. } => Err(ActionError::Both("post", "key")),
+            Self::Update { post: Some(_), .. } => Err(ActionError::Both("post", "target")),
+            Self::Update { post: None, key, target, text } => {
+                let Some(key) = key else { return Err(ActionError::MissingEither("post", "key")) };
+                place.update(&key, target, text)
             }
             Self::Delete { post } => Ok(act(OutgoingAction::Delete { post: post_id("post", &post)? })),
             Self::React { post, emoji } => {
@@ -166,7 +185,7 @@ impl Work {
             Self::Act(OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. }) => {
                 draft.channel = found.clone();
             }
-            Self::Act(OutgoingAction::Typing { channel, .. })
+            Self::Act(OutgoingAction::Typing { channel, .. } | OutgoingAction::Update { channel, .. })
             | Self::LookUp(Lookup::Posts { channel, .. }) => {
                 *channel = found.clone();
             }
@@ -193,7 +212,7 @@ impl<'a> ActionPlace<'a> {
     fn event(self, member: &'static str) -> Result<&'a AnsweredEvent, ActionError> {
         match self {
             Self::Request { .. } => Err(ActionError::Missing(member)),
-            Self::Answer { event, .. } => Ok(event),
+            Self::Answer { event, .. } | Self::LateAnswer { event, .. } => Ok(event),
         }
     }
 
@@ -230,10 +249,24 @@ impl<'a> ActionPlace<'a> {
     fn post_key(self, named: Option<&str>) -> Result<Option<ReplyKey>, ActionError> {
         match self {
             Self::Request { key } => named.or(key).map(check_key).transpose(),
-            Self::Answer { event, index } => Ok(Some(match named {
+            Self::Answer { .. } | Self::LateAnswer { .. } => Ok(Some(match named {
                 Some(named) => check_key(named)?.into_answer(),
-                None => event.numbered_key(index)?,
+                None => self.answer_key(None)?,
             })),
+        }
+    }
+
+    /// Returns the key of a post in answer to the event, which has a key of its own or not.
+    fn answer_key(self, own: Option<&str>) -> Result<ReplyKey, ActionError> {
+        let own_key = |event: &AnsweredEvent, own: &str| {
+            if own.is_ascii() { Ok(event.own_key(own)?) } else { Err(ActionError::KeyNotAscii) }
+        };
+        match (self, own) {
+            (Self::Request { .. }, _) => Err(ActionError::Missing("to")),
+            (Self::Answer { event, .. } | Self::LateAnswer { event, .. }, Some(own)) => own_key(event, own),
+            (Self::Answer { event, index }, None) => Ok(event.numbered_key(index)?),
+            (Self::LateAnswer { event, key: Some(key) }, None) => own_key(event, key),
+            (Self::LateAnswer { event, key: None }, None) => Ok(event.unique_key()?),
         }
     }
 
@@ -244,12 +277,8 @@ impl<'a> ActionPlace<'a> {
         key: Option<&str>,
         mut draft: Draft,
     ) -> Result<CheckedAction, ActionError> {
-        let Self::Answer { event, index } = self else { return Err(ActionError::Missing("to")) };
-        let key = match key {
-            Some(own) if own.is_ascii() => event.own_key(own)?,
-            Some(_) => return Err(ActionError::KeyNotAscii),
-            None => event.numbered_key(index)?,
-        };
+        let key = self.answer_key(key)?;
+        let event = self.event("to")?;
         draft.key = Some(key);
         if in_thread {
             (draft.root_id, draft.thread_of) = (event.thread.root.clone(), event.thread.post.clone());
@@ -259,6 +288,16 @@ impl<'a> ActionPlace<'a> {
             Some(ResponseType::Ephemeral) => OutgoingAction::Ephemeral { user: self.author()?, draft },
         };
         Ok(act(reply).to(self.target(None)?))
+    }
+}
+
+impl ActionPlace<'_> {
+    /// Returns the update of a post by its key: of a reply to the event, unless a channel is named.
+    fn update(self, key: &str, target: Option<String>, text: String) -> Result<CheckedAction, ActionError> {
+        let is_reply = target.is_none() && !matches!(self, Self::Request { .. });
+        let key = if is_reply { self.answer_key(Some(key))? } else { check_key(key)? };
+        let update = OutgoingAction::Update { channel: ChannelId::default(), key, text };
+        Ok(act(update).to(self.target(target)?))
     }
 }
 

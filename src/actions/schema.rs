@@ -38,6 +38,11 @@ pub(super) fn post_id_schema() -> RefOr<Schema> {
     text(POST, "The id of a post.")
 }
 
+/// Returns the schema of a post that may be given by its key instead.
+pub(super) fn update_post_schema() -> RefOr<Schema> {
+    optional_text(POST, "The id of a post. It or `key` is required, and not both.")
+}
+
 /// Returns the schema of an optional post.
 pub(super) fn optional_post_id_schema() -> RefOr<Schema> {
     optional_text(POST, "The id of a post. Without it, the post of the event that is answered.")

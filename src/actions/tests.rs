@@ -36,7 +36,7 @@ fn event() -> AnsweredEvent {
 
 /// Checks an action in answer to an event.
 fn answer(json: &Value) -> Result<Work, String> {
-    let checked = check_in(json, ActionPlace::Answer { event: &event(), index: Some(2) })?;
+    let checked = check_in(json, ActionPlace::Answer { event: &event(), index: 2 })?;
     assert!(!checked.has_names(), "{json}");
     Ok(checked.work)
 }
@@ -132,6 +132,14 @@ fn an_answer_is_completed_by_its_event() {
             json!({ "action": "typing" }),
             Work::Act(OutgoingAction::Typing { channel: CHANNEL.into(), root_id: None }),
         ),
+        (
+            json!({ "action": "update", "key": "k", "text": "t" }),
+            Work::Act(OutgoingAction::Update {
+                channel: CHANNEL.into(),
+                key: event().own_key("k").unwrap(),
+                text: "t".into(),
+            }),
+        ),
         (json!({ "action": "get_thread" }), Work::LookUp(Lookup::Thread(POST.into()))),
         (
             json!({ "action": "get_posts" }),
@@ -145,9 +153,27 @@ fn an_answer_is_completed_by_its_event() {
 }
 
 #[test]
+fn a_later_answer_has_the_key_of_its_request_or_one_of_its_own() {
+    let key = |json: Value, key| {
+        let checked = check_in(&json, ActionPlace::LateAnswer { event: &event(), key }).unwrap();
+        let Work::Act(OutgoingAction::Post(draft)) = checked.work else { panic!("{checked:?}") };
+        draft.key.unwrap()
+    };
+    for action in ["reply", "post"] {
+        let json = || json!({ "action": action, "text": "t" });
+        assert_eq!(key(json(), Some("k")).as_str(), "e1#hook/k");
+        let [one, two] = [(); 2].map(|()| key(json(), None));
+        assert_ne!(one, two, "without a key, each is posted");
+        assert!(ReplyKey::is_answer(&one));
+    }
+    let json = json!({ "action": "reply", "text": "t", "key": "mine" });
+    assert_eq!(key(json, Some("k")).as_str(), "e1#hook/mine");
+}
+
+#[test]
 fn an_event_that_lacks_something_provides_nothing() {
     let bare = AnsweredEvent { channel: "".into(), post: None, author: None, ..event() };
-    let place = ActionPlace::Answer { event: &bare, index: None };
+    let place = ActionPlace::LateAnswer { event: &bare, key: None };
     for (json, missing) in [
         (json!({ "action": "reply", "text": "t" }), "the event has no channel"),
         (json!({ "action": "typing" }), "the event has no channel"),
@@ -156,9 +182,6 @@ fn an_event_that_lacks_something_provides_nothing() {
     ] {
         assert!(check_in(&json, place).unwrap_err().contains(missing), "{json}");
     }
-    let [one, two] = [(); 2].map(|()| bare.numbered_key(None).unwrap());
-    assert_ne!(one, two, "without an index, no two keys are the same");
-    assert!(ReplyKey::is_answer(&one));
 }
 
 #[test]
@@ -169,6 +192,9 @@ fn mistakes_are_named() {
         (json!({ "action": "post", "text": "t" }), "missing field `target`"),
         (json!({ "action": "reply", "text": "t" }), "missing field `to`"),
         (json!({ "action": "react", "emoji": "eyes" }), "missing field `post`"),
+        (json!({ "action": "update", "text": "t" }), "missing field `post` or `key`"),
+        (json!({ "action": "update", "key": "k", "text": "t" }), "missing field `target`"),
+        (json!({ "action": "update", "post": POST, "key": "k", "text": "t" }), "exclude each other"),
         (json!({ "action": "get_posts", "target": "a/b", "count": 201 }), "count must be 1 to 200"),
         (json!({ "action": "post", "target": "a/b", "txt": "t" }), "unknown field `txt`"),
         (json!({ "action": "post", "target": "town" }), "target: \"town\" is not a target"),

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{fs::OFlags, process::geteuid};
 
-use crate::config::{AdminToken, AdminTokenError};
+use crate::config::{AdminToken, AdminTokenError, RandomError};
 
 /// More than the longest token.
 const MAX_FILE_BYTES: u64 = 4096;
@@ -74,6 +74,30 @@ pub(super) fn write(path: &Path, token: &AdminToken) -> io::Result<()> {
     writeln!(file, "{}", token.expose())?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Returns the token of a file, or a new one, which replaces what cannot be used. The log calls it `what`.
+///
+/// # Errors
+/// When the operating system gives no random bytes.
+pub(super) fn load_or_generate(path: &Path, what: &str) -> Result<AdminToken, RandomError> {
+    let file = path.display();
+    match read_own(path) {
+        Ok(token) => {
+            tracing::info!(%file, "{what} is in a file");
+            return Ok(token);
+        }
+        Err(error) if error.is_missing() => {}
+        Err(error) => tracing::warn!(%file, "a new one replaces the file of {what}: {error}"),
+    }
+    let token = AdminToken::generate()?;
+    match write(path, &token) {
+        Ok(()) => tracing::info!(%file, "{what} is new, and in a file"),
+        Err(error) => {
+            tracing::warn!(%file, "{what} is kept in memory: its file cannot be written ({error})");
+        }
+    }
+    Ok(token)
 }
 
 /// Opens a regular file. Neither a symbolic link nor a pipe is followed or waited for.

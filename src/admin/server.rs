@@ -11,6 +11,7 @@ mod bot_actions;
 mod event_log;
 mod health;
 mod host;
+mod late_answers;
 mod listener;
 mod middleware;
 mod openapi;

@@ -63,6 +63,15 @@ pub enum SinkKind {
 }
 
 impl SinkKind {
+    /// Returns true if the bot is shown as typing while the handler works.
+    pub fn shows_typing(&self) -> bool {
+        match self {
+            Self::Webhook(webhook) => webhook.typing,
+            Self::Exec(exec) => exec.typing,
+            Self::Stdout | Self::File(_) => false,
+        }
+    }
+
     /// Returns true if the handler can reject events, which are then kept as dead letters.
     pub fn keeps_dead_letters(&self) -> bool {
         match self {

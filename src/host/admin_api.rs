@@ -7,7 +7,11 @@ use anyhow::Context as _;
 use matterhost_actors::hosting::{Observer, Supervisor};
 
 use crate::{
-    admin::server::{Access, AdminServer, Backend, Listener, Operations},
+    actions::ReplyTokens,
+    admin::{
+        self,
+        server::{Access, AdminServer, Backend, Listener, Operations},
+    },
     config::AdminConfig,
 };
 
@@ -15,6 +19,7 @@ use crate::{
 pub(super) struct BoundApi {
     listener: Listener,
     access: Access,
+    reply_tokens: ReplyTokens,
 }
 
 /// The admin API, which records events but does not accept requests yet.
@@ -40,7 +45,13 @@ impl BoundApi {
             }
         };
         let access = Access::prepare(config).context("cannot make a token for the admin API")?;
-        Ok(Some(Self { listener, access }))
+        let reply_tokens = admin::reply_tokens(config).context("cannot make a key for reply tokens")?;
+        Ok(Some(Self { listener, access, reply_tokens }))
+    }
+
+    /// Returns the issuer of the tokens by which handlers answer later.
+    pub(super) fn reply_tokens(&self) -> ReplyTokens {
+        self.reply_tokens.clone()
     }
 
     pub(super) fn with_backend(
@@ -51,6 +62,7 @@ impl BoundApi {
         operations: Arc<dyn Operations>,
     ) -> PreparedApi {
         let backend = Backend::new(config, self.access, supervisor, observer, operations);
+        let backend = backend.with_reply_tokens(self.reply_tokens);
         PreparedApi { listener: self.listener, backend }
     }
 }

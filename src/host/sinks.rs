@@ -76,6 +76,10 @@ impl SinkOperations for HostSinks {
         async move { join_all(sinks).await.into_iter().collect() }.boxed()
     }
 
+    fn delivers(&self, account: &AccountName, sink: &str) -> bool {
+        self.board.delivers(account, sink)
+    }
+
     fn get(&self, sink: &str) -> SinkAnswer<dto::Sink> {
         self.with(sink, |handle| self.describe(handle))
     }

@@ -53,6 +53,11 @@ impl SinkBoard {
         self.0.read().sinks.get(name).cloned()
     }
 
+    /// Returns true if an account delivers to a sink.
+    pub fn delivers(&self, account: &AccountName, sink: &str) -> bool {
+        self.0.read().accounts.get(account).is_some_and(|sinks| sinks.iter().any(|name| **name == *sink))
+    }
+
     /// Returns the accounts that deliver to a sink.
     pub fn accounts_of(&self, sink: &str) -> Vec<AccountName> {
         let board = self.0.read();

@@ -6,6 +6,7 @@
 
 mod child_run;
 mod descendants;
+mod exec_state;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod input;
@@ -32,9 +33,9 @@ use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     child_run::{ChildRun, RunEnd},
+    exec_state::ExecState,
     process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
-    unanswered::ExecState,
 };
 use super::{
     HandlerDeps,

@@ -24,7 +24,7 @@ use super::{
     monitor::SinkMonitor,
     reply::HandlerAction,
 };
-use crate::actions::ActionResult;
+use crate::actions::{ActionResult, ReplyTokens};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
@@ -44,6 +44,10 @@ pub(super) struct HandlerDeps {
     pub(super) unposted: Option<DeadLetters>,
     /// The order of the actions of each account.
     pub(super) order: ActionOrder,
+    /// The issuer of tokens for later answers, if the host takes them.
+    pub(super) reply_tokens: Option<ReplyTokens>,
+    /// True if the bot is shown as typing while the handler works.
+    pub(super) shows_typing: bool,
 }
 
 impl HandlerDeps {

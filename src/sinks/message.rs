@@ -22,6 +22,8 @@ pub(super) struct Message {
     pub(super) source: Box<str>,
     /// The post that a reply answers; all its fields are `None` if there is none.
     pub(super) post: PostHead,
+    /// True if the account itself caused the event.
+    pub(super) own: bool,
     /// The whole event as `CloudEvents` JSON on one line, without a newline.
     pub(super) json: Box<str>,
 }
@@ -40,6 +42,8 @@ struct Attributes<'a> {
     account: Cow<'a, str>,
     #[serde(borrow, default)]
     subject: Cow<'a, str>,
+    #[serde(default)]
+    own: bool,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
@@ -50,7 +54,8 @@ impl Message {
         let EncodedEvent { mut line, id, source, post } = cloud_event::encode(event);
         line.truncate(line.trim_end().len());
         let (account, channel) = (event.account.clone(), event.body.channel_id.clone());
-        Self { account, channel, id: id.into(), source: source.into(), post, json: line.into() }
+        let (id, source, own) = (id.into(), source.into(), event.own);
+        Self { account, channel, id, source, post, own, json: line.into() }
     }
 
     /// Reads an event that was encoded before; `None` if the text is not one.
@@ -62,6 +67,7 @@ impl Message {
             id: attributes.id.as_ref().into(),
             source: attributes.source.as_ref().into(),
             post: attributes.data.and_then(post_in).unwrap_or_default(),
+            own: attributes.own,
             json: json.into(),
         })
     }
@@ -86,6 +92,11 @@ impl Message {
             author: post.user_id.clone(),
             create_at: post.create_at,
         }
+    }
+
+    /// True if both are the same event of the same account.
+    pub(super) fn is_same_event(&self, other: &Self) -> bool {
+        self.id == other.id && self.source == other.source
     }
 
     pub(super) fn channel_key(&self) -> ChannelKey {

@@ -125,7 +125,13 @@ impl<T> Job<T> {
 
     /// Sends the outcome, which is ignored if the receiver is gone.
     pub(super) fn settle(self, outcome: Outcome) {
+        drop(self.settle_and_keep(outcome));
+    }
+
+    /// Sends the outcome and returns the item, whose room is free.
+    pub(super) fn settle_and_keep(self, outcome: Outcome) -> T {
         let _ = self.answer.send(outcome);
+        self.item
     }
 }
 

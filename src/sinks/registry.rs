@@ -23,6 +23,7 @@ use super::{
     worker,
 };
 use crate::{
+    actions::ReplyTokens,
     config::{AccountConfig, Config, DeadLetterConfig},
     telemetry::metrics::Metrics,
 };
@@ -38,6 +39,7 @@ pub struct SinkRegistry {
     restart_policy: watch::Sender<RestartPolicy>,
     dead_letter: DeadLetterConfig,
     poster: Arc<dyn Poster>,
+    reply_tokens: Option<ReplyTokens>,
     metrics: Metrics,
     last_instance_id: u64,
     board: SinkBoard,
@@ -66,11 +68,17 @@ pub struct SinkError {
 }
 
 impl SinkRegistry {
-    /// Starts the sinks that an account names. `poster` posts the replies of their handlers.
+    /// Starts the sinks that an account names. `poster` posts the replies of their handlers; `reply_tokens` issues tokens for
+    /// later ones, if the host takes them.
     ///
     /// # Errors
     /// If a sink cannot be started because there is no thread for it or its file cannot be opened.
-    pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
+    pub fn start(
+        config: &Config,
+        poster: &Arc<dyn Poster>,
+        metrics: &Metrics,
+        reply_tokens: Option<ReplyTokens>,
+    ) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             ending: Vec::new(),
@@ -80,6 +88,7 @@ impl SinkRegistry {
             restart_policy: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
             poster: Arc::clone(poster),
+            reply_tokens,
             metrics: metrics.clone(),
             last_instance_id: 0,
             board: SinkBoard::default(),

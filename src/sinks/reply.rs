@@ -197,7 +197,7 @@ impl RawAction {
             return Err(ReplyParseError::WrongChannel);
         }
         let Some(action) = self.action else { return Ok(None) };
-        let checked = action.check(ActionPlace::Answer { event: &event, index: Some(index) });
+        let checked = action.check(ActionPlace::Answer { event: &event, index });
         let action = checked.map_err(|error| ReplyParseError::Action(Excerpt::of(&error)))?;
         Ok(Some(HandlerAction { event, index, name: self.name, action }))
     }

@@ -28,6 +28,7 @@ use super::{
     monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
     shared_slots::SharedSlots,
+    typing::Typing,
     worker::{self, CloseSignal, Worker},
 };
 use crate::{
@@ -141,7 +142,7 @@ impl Sender {
                 &handler_deps.sink,
                 "an answer cannot be used; no action is taken",
             ),
-            handler: HandlerClient::new(&handler_deps.sink, config),
+            handler: HandlerClient::new(&handler_deps.sink, config, handler_deps.reply_tokens.clone()),
             handler_deps,
             pause,
         }
@@ -232,7 +233,10 @@ impl Sender {
             return;
         }
         let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
-        match self.handler.deliver(&events).await {
+        let typing: Vec<_> = events.iter().map(|event| Typing::show(&self.handler_deps, event)).collect();
+        let verdict = self.handler.deliver(&events).await;
+        drop(typing);
+        match verdict {
             // The status does not say which event of the batch was refused, so each is sent alone.
             Verdict::Refused { .. } if batch.len() > 1 => {
                 for job in batch {

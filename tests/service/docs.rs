@@ -58,6 +58,14 @@ fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     }
 }
 
+#[test]
+fn the_pages_of_slow_handlers_show_them_as_they_are() {
+    for (page, handler) in [("slow-handlers.md", "slow_webhook.py"), ("streaming.md", "slow_lines.py")] {
+        let shown = self::page(&format!("handlers/{handler}"));
+        assert!(self::page(page).contains(&format!("```python\n{shown}```")), "docs/{page} lacks {handler}");
+    }
+}
+
 /// Collects the full names of a command's leaves, and the flags of all its commands.
 fn walk(command: &Command, path: &str, commands: &mut BTreeSet<String>, flags: &mut BTreeSet<String>) {
     for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {

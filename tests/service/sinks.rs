@@ -18,14 +18,14 @@ const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
 
 /// A running handler.
-struct Handler {
+pub(crate) struct Handler {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     output: Lines,
 }
 
 impl Handler {
-    fn start(mut command: Command, secret: &str) -> Self {
+    pub(crate) fn start(mut command: Command, secret: &str) -> Self {
         let mut child = command.env("HOOK_SECRET", secret).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -62,7 +62,7 @@ impl Drop for Handler {
     }
 }
 
-fn sink(port: u16) -> String {
+pub(crate) fn sink(port: u16) -> String {
     format!(
         "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/events\"\nsecret = \"{SECRET}\"\n"
     )

@@ -115,6 +115,16 @@ impl Context {
         self.submit(OutgoingAction::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
     }
 
+    /// Replaces the text of the post that was made with a key in the event's channel. Call it as often as you like, for
+    /// instance for an answer that grows: only the newest text is sent, at most twice a second.
+    ///
+    /// # Errors
+    /// [`ReplyError::NotFound`] if there is no such post; otherwise as [`reply`](Self::reply).
+    pub async fn update(&self, key: &ReplyKey, text: impl Into<String>) -> Result<(), ReplyError> {
+        let Draft { channel, .. } = self.with_channel(Draft::default())?;
+        self.submit(OutgoingAction::Update { channel, key: key.clone(), text: text.into() }).await.map(|_| ())
+    }
+
     /// Adds a reaction to the event's post.
     ///
     /// # Errors

@@ -6,22 +6,28 @@ mod look_up;
 mod parts;
 mod posting;
 mod thread_root;
+mod updates;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message,
+    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, SpawnHandle,
     WrapFuture as _,
 };
 use tokio::{sync::oneshot, time::Instant};
 
 pub(super) use guard::SharedLoopGuard;
 
-use self::{client::ReplyClient, execute::execute_action, look_up::look_up};
+use self::{
+    client::ReplyClient,
+    execute::execute_action,
+    look_up::look_up,
+    updates::{UpdateJob, created_stream},
+};
 use super::account_context::{AccountContext, UpdateContext};
 use crate::{
     model::{ChannelId, Found, Generation, Lookup, OutgoingAction, PostId, PostedIds, ReplyError},
-    policy::KeyedQueue,
+    policy::{KeyedQueue, UpdateStreams},
 };
 
 /// The most actions that may wait for one account: minutes of work at a server's usual rate limit.
@@ -45,6 +51,9 @@ const MAX_TYPING: usize = 8;
 pub(super) struct Replies {
     client: Rc<ReplyClient>,
     queue: KeyedQueue<OrderingKey, Job>,
+    updates: UpdateStreams<UpdateJob>,
+    /// The timer of the next update.
+    update_timer: Option<SpawnHandle>,
     bytes: usize,
     typing: usize,
     lookups: usize,
@@ -106,6 +115,8 @@ impl Replies {
         Self {
             client: Rc::new(ReplyClient::new(context)),
             queue: KeyedQueue::new(MAX_WAITING),
+            updates: UpdateStreams::default(),
+            update_timer: None,
             bytes: 0,
             typing: 0,
             lookups: 0,
@@ -116,33 +127,54 @@ impl Replies {
     fn enqueue(&mut self, action: OutgoingAction, done: Done) {
         let (bytes, deadline) =
             (size(&action), Instant::now() + self.client.context().settings.replies.deadline);
-        let exceeded = if self.queue.len() >= MAX_WAITING {
+        if let Some(limit) = self.exceeded_limit(bytes, None) {
+            return send_result(done, Err(self.queue_full(limit)));
+        }
+        self.bytes += bytes;
+        if let Some(stream) = created_stream(&action) {
+            self.updates.creation_begun(stream);
+        }
+        self.queue.push(ordering_key(&action), Job { action, deadline, bytes, done });
+    }
+
+    /// Returns the limit that an action of so many bytes would exceed, if it replaces one of `replaced` bytes or none.
+    fn exceeded_limit(&self, bytes: usize, replaced: Option<usize>) -> Option<&'static str> {
+        let others = self.bytes - replaced.unwrap_or_default();
+        if replaced.is_none() && self.queue.len() + self.updates.len() >= MAX_WAITING {
             Some("1,000 replies")
-        } else if self.bytes > 0 && self.bytes + bytes > MAX_BYTES {
+        } else if others > 0 && others + bytes > MAX_BYTES {
             Some("16 MiB")
         } else {
             None
-        };
-        if let Some(limit) = exceeded {
-            let account = self.client.context().account.clone();
-            return send_result(done, Err(ReplyError::QueueFull { account, limit }));
         }
-        self.bytes += bytes;
-        self.queue.push(ordering_key(&action), Job { action, deadline, bytes, done });
+    }
+
+    fn queue_full(&self, limit: &'static str) -> ReplyError {
+        ReplyError::QueueFull { account: self.client.context().account.clone(), limit }
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
         while let Some((ordering_key, job)) = self.queue.take() {
             let Job { action, deadline, bytes, done } = job;
+            let stream = created_stream(&action);
             let work = execute_action(self.client.clone(), action, deadline).into_actor(self);
             ctx.spawn(work.map(move |result, act, ctx| {
                 act.queue.complete(&ordering_key);
                 act.bytes -= bytes;
                 send_result(done, result);
+                if let Some(stream) = &stream {
+                    act.updates.creation_done(stream);
+                    act.pump_updates(ctx);
+                }
                 act.pump(ctx);
             }));
         }
-        if self.queue.is_empty() {
+        self.report_drained();
+    }
+
+    /// Tells those who wait for it that nothing waits.
+    fn report_drained(&mut self) {
+        if self.queue.is_empty() && self.updates.is_empty() {
             for waiting in self.draining.drain(..) {
                 // The caller may no longer wait.
                 let _ = waiting.send(());
@@ -180,7 +212,9 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
             OrderingKey::Channel(draft.channel.clone())
         }
-        OutgoingAction::Typing { channel, .. } => OrderingKey::Channel(channel.clone()),
+        OutgoingAction::Typing { channel, .. } | OutgoingAction::Update { channel, .. } => {
+            OrderingKey::Channel(channel.clone())
+        }
         OutgoingAction::Edit { post, .. }
         | OutgoingAction::React { post, .. }
         | OutgoingAction::Unreact { post, .. }
@@ -197,7 +231,7 @@ fn size(action: &OutgoingAction) -> usize {
                 draft.props.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
             draft.text.len() + props + files
         }
-        OutgoingAction::Edit { text, .. } => text.len(),
+        OutgoingAction::Edit { text, .. } | OutgoingAction::Update { text, .. } => text.len(),
         OutgoingAction::React { emoji, .. } | OutgoingAction::Unreact { emoji, .. } => emoji.len(),
         OutgoingAction::Delete { .. } | OutgoingAction::Typing { .. } => 0,
     }
@@ -220,6 +254,9 @@ impl Handler<Submit> for Replies {
         match submit.action {
             OutgoingAction::Typing { channel, root_id } => {
                 self.send_typing(channel, root_id, submit.done, ctx);
+            }
+            OutgoingAction::Update { channel, key, text } => {
+                self.update(channel, key, text, submit.done, ctx);
             }
             action => {
                 self.enqueue(action, submit.done);

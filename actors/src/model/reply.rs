@@ -30,6 +30,15 @@ pub enum OutgoingAction {
         /// Its new text.
         text: String,
     },
+    /// Change the text of the post that the account made with a key. Of several updates that wait, only the newest is sent.
+    Update {
+        /// The channel.
+        channel: ChannelId,
+        /// The key of the post.
+        key: ReplyKey,
+        /// Its new text.
+        text: String,
+    },
     /// React to a post.
     React {
         /// The post.

@@ -9,6 +9,7 @@ mod loop_guard;
 mod send_permission;
 mod sent;
 mod split;
+mod update_streams;
 
 pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
@@ -19,3 +20,4 @@ pub(crate) use send_permission::{SendPermission, send_permission};
 pub(crate) use sent::{SentKeys, SentPost};
 pub use split::MOST_PARTS;
 pub(crate) use split::split_text;
+pub(crate) use update_streams::{NextUpdate, StreamKey, UpdateStreams};

@@ -98,6 +98,7 @@ impl<B: Bot> BotHarness<B> {
             OutgoingAction::Post(draft) => Some(draft.text),
             OutgoingAction::Ephemeral { .. }
             | OutgoingAction::Edit { .. }
+            | OutgoingAction::Update { .. }
             | OutgoingAction::React { .. }
             | OutgoingAction::Unreact { .. }
             | OutgoingAction::Delete { .. }

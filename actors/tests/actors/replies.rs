@@ -6,6 +6,7 @@ mod lookups;
 mod once;
 mod server_limits;
 mod threads;
+mod updates;
 
 use matterhost_actors::{
     hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},

@@ -1,7 +1,5 @@
 //! The access rules of the API: the tokens that grant it, or everyone.
 
-use std::path::Path;
-
 use crate::{
     admin::generated_token,
     config::{AdminConfig, AdminToken, RandomError, ScopedToken, TokenScope},
@@ -38,8 +36,9 @@ impl Access {
         if let Some(full) = config.token.clone() {
             return Ok(Self::Tokens { full, read, scoped, is_generated: false });
         }
-        let full =
-            config.generated_token_file.as_deref().map_or_else(generate_in_memory, load_or_generate)?;
+        let full = config.generated_token_file.as_deref().map_or_else(generate_in_memory, |file| {
+            generated_token::load_or_generate(file, "the token of the admin API")
+        })?;
         Ok(Self::Tokens { full, read, scoped, is_generated: true })
     }
 
@@ -60,25 +59,4 @@ fn generate_in_memory() -> Result<AdminToken, RandomError> {
     let reason = "there is neither state on disk nor a runtime directory";
     tracing::info!("the token of the admin API is kept in memory: {reason}");
     AdminToken::generate()
-}
-
-/// Returns the token of a file, or a new one, which replaces what cannot be used.
-fn load_or_generate(path: &Path) -> Result<AdminToken, RandomError> {
-    let file = path.display();
-    match generated_token::read_own(path) {
-        Ok(token) => {
-            tracing::info!(%file, "the token of the admin API is in a file");
-            return Ok(token);
-        }
-        Err(error) if error.is_missing() => {}
-        Err(error) => tracing::warn!(%file, "a new token of the admin API replaces this file: {error}"),
-    }
-    let token = AdminToken::generate()?;
-    match generated_token::write(path, &token) {
-        Ok(()) => tracing::info!(%file, "the admin API has a new token, which is in a file"),
-        Err(error) => {
-            tracing::warn!(%file, "the token of the admin API is kept in memory: its file cannot be written ({error})");
-        }
-    }
-    Ok(token)
 }

@@ -22,6 +22,7 @@ use super::{
     event_log::EventLog, health::StateCountsCache, sign_in::SignInLinks, sink_operations::SinkOperations,
 };
 use crate::{
+    actions::ReplyTokens,
     admin::{
         dto::{self, ConfigProblem},
         ui::page_link,
@@ -86,6 +87,8 @@ pub struct Backend {
     pub(super) access: Arc<Access>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) sign_in_links: SignInLinks,
+    /// The tokens by which handlers answer later; `None` if no sink issues any.
+    pub(super) reply_tokens: Option<ReplyTokens>,
     pub(super) ready: ReadyPolicy,
     pub(super) instance: Arc<str>,
     pub(super) event_log: EventLog,
@@ -95,6 +98,9 @@ pub struct Backend {
     /// Requests with full rights; a tool that only reads, or only acts as an account, cannot use them up.
     pub(super) full_rate: RateLimit,
     pub(super) act_rate: RateLimit,
+    pub(super) reply_rate: RateLimit,
+    /// Permits for later answers; while a server is down they wait, and must leave connections for operators.
+    pub(super) late_answers: Arc<Semaphore>,
     pub(super) read_rate: RateLimit,
     pub(super) anonymous_rate: RateLimit,
     pub(super) state_counts: StateCountsCache,
@@ -136,6 +142,7 @@ impl Backend {
             authenticator: Arc::new(Authenticator::new(config, Arc::clone(&access))),
             access,
             sign_in_links: SignInLinks::default(),
+            reply_tokens: None,
             ready: config.ready,
             event_log: EventLog::new(Arc::clone(&instance), observer.subscribe()),
             instance,
@@ -144,11 +151,19 @@ impl Backend {
             started: SystemTime::now(),
             full_rate: RateLimit::new(REQUESTS_PER_SECOND),
             act_rate: RateLimit::new(REQUESTS_PER_SECOND),
+            reply_rate: RateLimit::new(REQUESTS_PER_SECOND),
+            late_answers: Arc::new(Semaphore::new(config.max_connections / 2)),
             read_rate: RateLimit::new(REQUESTS_PER_SECOND),
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
         }
+    }
+
+    /// Accepts the reply tokens of this issuer.
+    #[must_use]
+    pub fn with_reply_tokens(self, tokens: ReplyTokens) -> Self {
+        Self { reply_tokens: Some(tokens), ..self }
     }
 
     /// True if the host generated the token, so that an operator needs a link to the page.

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     actions::{
-        ActionDone, ActionError, ActionPlace, ActionResult, BotAction, BotActions, CheckedAction, Work, take,
-        target_schema,
+        ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BotAction, BotActions,
+        CheckedAction, Work, take, target_schema,
     },
     admin::dto::Problem,
 };
@@ -44,25 +44,43 @@ pub(super) async fn act(
     actions: Json<BotActions>,
 ) -> Result<HttpResponse, ApiError> {
     let account = parse_name(&name)?;
-    let key = request.headers().get(IDEMPOTENCY_KEY).map(check_key).transpose()?;
-    match actions.into_inner() {
+    let key = idempotency_key(&request)?;
+    run(&backend, &account, actions.into_inner(), key, None).await
+}
+
+/// Takes the actions of a request, which answers an event or not. `key` is the default for the keys of its posts.
+pub(super) async fn run(
+    backend: &Backend,
+    account: &AccountName,
+    actions: BotActions,
+    key: Option<&str>,
+    event: Option<&AnsweredEvent>,
+) -> Result<HttpResponse, ApiError> {
+    match actions {
         BotActions::One(action) => {
-            let action = action.check(ActionPlace::Request { key })?;
+            let action = action.check(place(event, key))?;
             let permit = is_look_up(&action).then(|| backend.large_answer_permit()).transpose()?;
-            let done = take(&backend.supervisor, &account, action).await?;
+            let done = take(&backend.supervisor, account, action).await?;
             Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
         BotActions::Several(actions) => {
             let check = |(n, action): (_, BotAction)| {
                 let key = key.map(|key| format!("{key}#{n}"));
-                let checked = action.check(ActionPlace::Request { key: key.as_deref() });
+                let checked = action.check(place(event, key.as_deref()));
                 checked.map_err(|error| to_api_error(&error, &format!("[{n}]: ")))
             };
             let actions: Vec<_> = actions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
             let permit = actions.iter().any(is_look_up).then(|| backend.large_answer_permit()).transpose()?;
-            let results = take_all(&backend, &account, actions).await;
+            let results = take_all(backend, account, actions).await;
             Ok(HttpResponse::Ok().json(results).map_body(|_, body| hold_until_sent(body, permit)))
         }
+    }
+}
+
+fn place<'a>(event: Option<&'a AnsweredEvent>, key: Option<&'a str>) -> ActionPlace<'a> {
+    match event {
+        None => ActionPlace::Request { key },
+        Some(event) => ActionPlace::LateAnswer { event, key },
     }
 }
 
@@ -76,6 +94,11 @@ pub(super) enum BotActionResponse {
     One(ActionDone),
     /// The results of several actions, in their order.
     Several(Vec<ActionResult>),
+}
+
+/// Returns the default for the keys of a request's posts.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, ApiError> {
+    request.headers().get(IDEMPOTENCY_KEY).map(check_key).transpose()
 }
 
 fn check_key(key: &HeaderValue) -> Result<&str, ApiError> {

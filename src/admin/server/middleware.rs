@@ -15,7 +15,7 @@ use actix_web::{
 };
 use tokio::task::yield_now;
 
-use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body, scope};
+use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body, late_answers, scope};
 use crate::{
     admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS},
     config::TokenScope,
@@ -86,6 +86,12 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     }
     if public {
         return if probe { Ok(()) } else { backend.anonymous_rate.take() };
+    }
+    if request.method() == Method::POST && request.path() == late_answers::PATH {
+        let event = late_answers::authenticate(&backend, request.headers())?;
+        backend.reply_rate.take()?;
+        request.extensions_mut().insert(event);
+        return body::read(request, payload).await;
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
     // Checked after the token, so that strangers cannot use up the rate of authenticated callers.

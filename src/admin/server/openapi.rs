@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{accounts, bot_actions, health, host, sign_in, sinks, sse};
+use super::{accounts, bot_actions, health, host, late_answers, sign_in, sinks, sse};
 use crate::admin::dto;
 
 /// The OpenAPI document.
@@ -29,7 +29,7 @@ use crate::admin::dto;
     components(schemas(bot_actions::LookupKind, dto::Gap, dto::AccountChanges)),
     paths(
         accounts::list_accounts, accounts::get_account, accounts::act, accounts::list_servers,
-        bot_actions::act, bot_actions::get_lookup,
+        bot_actions::act, bot_actions::get_lookup, late_answers::answer,
         sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
         sinks::drop_letters,
         sse::events, sse::watch,
@@ -39,7 +39,7 @@ use crate::admin::dto;
 )]
 struct Document;
 
-/// The security schemes, both with a bearer token.
+/// The security schemes, all with a bearer token.
 struct BearerTokens;
 
 impl Modify for BearerTokens {
@@ -47,6 +47,10 @@ impl Modify for BearerTokens {
         let components = openapi.components.get_or_insert_default();
         for (name, description) in [
             ("token", "A token of `[admin]`, or the one that the host generated."),
+            (
+                "reply",
+                "The reply token of an event, from the header `matterhost-reply-token` of its request.",
+            ),
             ("code", "The code of a link for signing in to the page; it works once."),
         ] {
             let scheme =

@@ -21,7 +21,7 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host,
+    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host, late_answers,
     listener::ListenSocket, middleware, sign_in, sinks, sse,
 };
 use crate::{
@@ -132,6 +132,7 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
     .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
+    .service(allow_only("/v1/replies", "POST", [web::post().to(late_answers::answer)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
     .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
     .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))

@@ -19,6 +19,9 @@ pub trait SinkOperations: Send + Sync + 'static {
     /// Returns one sink.
     fn get(&self, sink: &str) -> SinkAnswer<Sink>;
 
+    /// True if an account delivers to the sink.
+    fn delivers(&self, account: &AccountName, sink: &str) -> bool;
+
     /// Carries out an action.
     fn act(&self, sink: &str, action: SinkAction) -> SinkAnswer<()>;
 

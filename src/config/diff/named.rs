@@ -180,7 +180,7 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
     }
 }
 
-fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 7] {
+fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 8] {
     [
         ("command", a.command == b.command, Restart),
         ("dir", a.dir == b.dir, Restart),
@@ -189,6 +189,7 @@ fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect
         ("answer_timeout", a.timeout == b.timeout, Restart),
         ("max_attempts", a.attempts.max_attempts == b.attempts.max_attempts, Restart),
         ("max_age", a.attempts.max_age == b.attempts.max_age, Restart),
+        ("typing", a.typing == b.typing, Restart),
     ]
 }
 

@@ -34,6 +34,8 @@ pub struct ExecConfig {
     pub timeout: Duration,
     /// The limits of the attempts for one event.
     pub attempts: AttemptLimits,
+    /// True if the bot is shown as typing while the handler works.
+    pub typing: bool,
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ExecConfig> {
@@ -43,13 +45,14 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SHORTEST_TIMEOUT..=LONGEST_TIMEOUT);
     let attempts = attempts::read(section);
+    let typing = section.read("typing", false);
     let dir = dir.unwrap_or_else(|| section.resolve("dir", Path::new(""), context));
     if !dir.as_os_str().is_empty() && !dir.is_dir() {
         let message = format!("{} is not a directory", dir.display());
         section.refuse("dir", message, "use an existing directory");
         return None;
     }
-    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout, attempts })
+    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout, attempts, typing })
 }
 
 fn command(section: &mut TableReader<'_>) -> Option<Vec<String>> {

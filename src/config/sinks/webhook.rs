@@ -73,6 +73,8 @@ pub struct WebhookConfig {
     pub reject_on: BTreeSet<u16>,
     /// The extent of a pause that the handler asks for.
     pub retry_after: PauseScope,
+    /// True if the bot is shown as typing while the handler works.
+    pub typing: bool,
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<WebhookConfig> {
@@ -87,6 +89,7 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let attempts = attempts::read(section);
     let Statuses(reject_on) = section.read("reject_on", Statuses(REJECT_ON.into()));
     let retry_after = section.read("retry_after", PauseScope::Channel);
+    let typing = section.read("typing", false);
     let (server, path) = address?;
     let limits = ClientLimits {
         connect_timeout,
@@ -108,6 +111,7 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         attempts,
         reject_on,
         retry_after,
+        typing,
     })
 }
 
@@ -132,6 +136,7 @@ impl WebhookConfig {
             ("max_age", self.attempts.max_age == other.attempts.max_age),
             ("reject_on", self.reject_on == other.reject_on),
             ("retry_after", self.retry_after == other.retry_after),
+            ("typing", self.typing == other.typing),
         ];
         let way = Transport::same((&self.transport, &self.client), (&other.transport, &other.client));
         same.into_iter().chain(way).filter(|(_, same)| !same).map(|(key, _)| key).collect()

@@ -30,6 +30,9 @@ pub struct UnpostedReply {
     /// The only reader of an ephemeral reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader: Option<UserId>,
+    /// True if the text replaces that of the post with the key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub update: bool,
     /// The text.
     pub text: String,
     /// The post's props.
@@ -41,36 +44,48 @@ impl UnpostedReply {
     /// Returns the kept form of an action, the `index`th that answers the event; `None` if it creates no post.
     pub(in crate::sinks) fn of(event: &AnsweredEvent, index: usize, action: &CheckedAction) -> Option<Self> {
         let (draft, reader) = match &action.work {
-            Work::Act(OutgoingAction::Post(draft)) => (draft, None),
+            Work::Act(OutgoingAction::Post(draft)) => (draft.clone(), None),
             // A reader who has to be looked up cannot be kept.
             Work::Act(OutgoingAction::Ephemeral { user, draft }) if action.user.is_none() => {
-                (draft, Some(user.clone()))
+                (draft.clone(), Some(user.clone()))
+            }
+            Work::Act(OutgoingAction::Update { channel, key, text }) => {
+                let (channel, text, key) = (channel.clone(), text.clone(), Some(key.clone()));
+                (Draft { channel, text, key, ..Draft::default() }, None)
             }
             _ => return None,
         };
-        let numbered = event.numbered_key(Some(index)).ok();
+        let update = matches!(action.work, Work::Act(OutgoingAction::Update { .. }));
+        let numbered = event.numbered_key(index).ok();
         let key =
             draft.key.as_ref().filter(|key| Some(key.as_str()) != numbered.as_ref().map(ReplyKey::as_str));
         Some(Self {
             index,
             key: key.map(|key| key.as_str().to_owned()),
-            channel: draft.channel.clone(),
+            channel: draft.channel,
             target: action.target.as_ref().map(ToString::to_string),
-            thread: draft.root_id.clone(),
-            thread_of: draft.thread_of.clone(),
+            thread: draft.root_id,
+            thread_of: draft.thread_of,
             reader,
-            text: draft.text.clone(),
-            props: draft.props.clone(),
+            update,
+            text: draft.text,
+            props: draft.props,
         })
     }
 
     /// Returns the action that posts the reply, with the key that it had before: if it was posted after all, it is not
     /// posted again.
     pub(super) fn into_action(self, event: &AnsweredEvent) -> Result<CheckedAction, ReplyKeyError> {
+        // It was a target when it was written.
+        let target = self.target.and_then(|target| target.parse::<Target>().ok());
         let key = match self.key {
             Some(key) => event.answer(ReplyKey::new(&key)?),
-            None => event.numbered_key(Some(self.index))?,
+            None => event.numbered_key(self.index)?,
         };
+        if self.update {
+            let update = OutgoingAction::Update { channel: self.channel, key, text: self.text };
+            return Ok(CheckedAction { target, user: None, work: Work::Act(update) });
+        }
         let draft = Draft {
             channel: self.channel,
             text: self.text,
@@ -84,8 +99,6 @@ impl UnpostedReply {
             None => OutgoingAction::Post(draft),
             Some(user) => OutgoingAction::Ephemeral { user, draft },
         };
-        // It was a target when it was written.
-        let target = self.target.and_then(|target| target.parse::<Target>().ok());
         Ok(CheckedAction { target, user: None, work: Work::Act(action) })
     }
 }

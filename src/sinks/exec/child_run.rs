@@ -13,12 +13,13 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
+    exec_state::ExecState,
     input::ChildInput,
     process_group::{
         EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
     },
     result_line::ActionResultLine,
-    unanswered::{ExecState, MAX_AT_WORK, Overdue, UnansweredEvents},
+    unanswered::{MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
     config::ExecConfig,
@@ -85,7 +86,6 @@ pub(super) struct ChildRun<'a> {
     /// Events that wait because the child died with them before.
     suspects: VecDeque<Job<Message>>,
     state: &'a Rc<ExecState>,
-    config: &'a ExecConfig,
     bad_lines: &'a ThrottledWarning,
     flood: Flood,
 }
@@ -98,7 +98,7 @@ struct Flood {
 
 impl<'a> ChildRun<'a> {
     pub(super) fn start(
-        config: &'a ExecConfig,
+        config: &ExecConfig,
         state: &'a Rc<ExecState>,
         group: &ProcessGroup,
         bad_lines: &'a ThrottledWarning,
@@ -113,11 +113,10 @@ impl<'a> ChildRun<'a> {
             output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
             log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
-            unanswered: UnansweredEvents::new(Rc::clone(state), tell),
+            unanswered: UnansweredEvents::new(Rc::clone(state), config.timeout, tell),
             results,
             suspects: VecDeque::new(),
             state,
-            config,
             bad_lines,
             flood: Flood { since: Instant::now(), lines: 0 },
         })
@@ -165,8 +164,7 @@ impl<'a> ChildRun<'a> {
             self.send_waiting();
             let (reads, flooded_until) = (self.unanswered.has_room_for_actions(), self.flood.ends());
             // A child whose answers are not read is not late.
-            let oldest = self.unanswered.oldest().filter(|_| reads);
-            let deadline = oldest.map(|since| since + self.config.timeout);
+            let deadline = self.unanswered.due().filter(|_| reads);
             tokio::select! {
                 () = worker::wait_for_close(closing) => return None,
                 line = self.output.next(), if reads && flooded_until.is_none() => match line {
@@ -182,7 +180,7 @@ impl<'a> ChildRun<'a> {
                 }
                 () = sleep_until_some(deadline) => {
                     self.read_written_answers().await;
-                    match self.unanswered.expire_oldest(self.config.timeout) {
+                    match self.unanswered.expire_due() {
                         Some(Overdue::Child(fault)) => return Some(fault),
                         Some(Overdue::Event(event, problem)) => self.report_overdue(&event, &problem),
                         None => {}
@@ -260,6 +258,7 @@ impl<'a> ChildRun<'a> {
             self.state.release(&job);
             return job.settle(super::queue_full());
         }
+        let Some(job) = self.unanswered.join_work(job) else { return };
         let end = self.input.send(format!("{}\n", job.item.json));
         self.unanswered.add(job, end);
     }

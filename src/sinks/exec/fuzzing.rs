@@ -21,7 +21,11 @@ pub fn exec_lines(output: &[u8]) {
     let sink = Arc::from("fuzzed");
     for line in String::from_utf8_lossy(output).lines() {
         match ChildMessage::parse(line) {
-            Ok(ChildMessage::Ack(event_ref) | ChildMessage::Retry(event_ref, _)) => {
+            Ok(
+                ChildMessage::Ack(event_ref)
+                | ChildMessage::Retry(event_ref, _)
+                | ChildMessage::Working(event_ref, _),
+            ) => {
                 assert!(!event_ref.matches(&event) || line.contains("p1") || line.contains("\\u"));
             }
             Ok(ChildMessage::Reject(_, cause)) => check(&cause),
@@ -57,6 +61,7 @@ pub fn exec_line_seeds() -> Vec<Vec<u8>> {
         r#"{"ack":"p1"}"#,
         r#"{"ack":"p1","source":"/matterhost/main/helpdesk"}"#,
         r#"{"retry":"p1","after":"5s"}"#,
+        r#"{"working":"p1","for":"5m"}"#,
         r#"{"reject":"p1","cause":"no"}"#,
         r#"{"reply":{"to":"p1","text":"hi","in_thread":true,"props":{"a":[1,null,"b"]}}}"#,
         r#"{"reply":{"to":"p1","channel":"c1","response_type":"ephemeral","text":"psst"}}"#,

@@ -11,6 +11,9 @@ use crate::sinks::{message::Message, reply::RawAction};
 /// The retry delay if a child gives none.
 const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
+/// The longest time for which a child may say that it is at work: it can say so again, and a child that hangs cannot.
+const MAX_WORK_TIME: Duration = Duration::from_secs(3600);
+
 /// A message of a child about an event.
 #[derive(Debug)]
 pub(super) enum ChildMessage {
@@ -18,6 +21,8 @@ pub(super) enum ChildMessage {
     Ack(EventRef),
     /// The child asks for the event again after that time.
     Retry(EventRef, Duration),
+    /// The child is at work on the event, for that time or the usual one.
+    Working(EventRef, Option<Duration>),
     /// The child refuses the event permanently, for this cause.
     Reject(EventRef, Excerpt),
     /// An action to take, such as a reply.
@@ -32,16 +37,18 @@ pub(super) struct EventRef {
     source: Option<String>,
 }
 
-/// A line as JSON: exactly one of the first four members, and the members that belong to it.
+/// A line as JSON: exactly one of the first five members, and the members that belong to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawLine {
     ack: Option<String>,
     retry: Option<String>,
     reject: Option<String>,
+    working: Option<String>,
     reply: Option<Box<RawAction>>,
     source: Option<String>,
     after: Option<String>,
+    r#for: Option<String>,
     cause: Option<String>,
 }
 
@@ -64,27 +71,41 @@ impl ChildMessage {
         let raw: RawLine = serde_json::from_str(line).map_err(malformed)?;
         let source = raw.source;
         let event_ref = |id| EventRef { id, source };
-        match (raw.ack, raw.retry, raw.reject, raw.reply) {
-            (Some(id), None, None, None) => Ok(Self::Ack(event_ref(id))),
-            (None, Some(id), None, None) => Ok(Self::Retry(event_ref(id), retry_delay(raw.after)?)),
-            (None, None, Some(id), None) => {
+        match (raw.ack, raw.retry, raw.reject, raw.working, raw.reply) {
+            (Some(id), None, None, None, None) => Ok(Self::Ack(event_ref(id))),
+            (None, Some(id), None, None, None) => Ok(Self::Retry(event_ref(id), retry_delay(raw.after)?)),
+            (None, None, Some(id), None, None) => {
                 let cause = raw.cause.map_or_else(|| "the handler gave no cause".into(), Excerpt::from);
                 Ok(Self::Reject(event_ref(id), cause))
             }
-            (None, None, None, Some(reply)) => Ok(Self::Act(reply)),
+            (None, None, None, Some(id), None) => Ok(Self::Working(event_ref(id), work_time(raw.r#for)?)),
+            (None, None, None, None, Some(reply)) => Ok(Self::Act(reply)),
             _ => Err(format!(
-                "the line must have exactly one of \"ack\", \"retry\", \"reject\" and \"reply\"; {FORMAT_HINT}"
+                "the line must have exactly one of \"ack\", \"retry\", \"reject\", \"working\" and \"reply\"; {FORMAT_HINT}"
             )),
         }
     }
 }
 
-const FORMAT_HINT: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}, {"action": NAME, "to": ID, …}"#;
+const FORMAT_HINT: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"working": ID, "for": "5m"}, {"reply": {"to": ID, …}}, {"action": NAME, "to": ID, …}"#;
 
 fn retry_delay(text: Option<String>) -> Result<Duration, String> {
     let Some(text) = text else { return Ok(DEFAULT_RETRY) };
     humantime::parse_duration(&text)
         .map_err(|_| "\"after\" is not a duration; write one such as \"5s\"".into())
+}
+
+/// Returns the time for which a child is at work.
+fn work_time(text: Option<String>) -> Result<Option<Duration>, String> {
+    let Some(text) = text else { return Ok(None) };
+    match humantime::parse_duration(&text) {
+        Ok(time) if time <= MAX_WORK_TIME => Ok(Some(time)),
+        Ok(_) => {
+            let limit = humantime::format_duration(MAX_WORK_TIME);
+            Err(format!("\"for\" is more than {limit}; write the line again before the time is over"))
+        }
+        Err(_) => Err("\"for\" is not a duration; write one such as \"5m\"".into()),
+    }
 }
 
 impl EventRef {
@@ -118,6 +139,11 @@ mod tests {
             ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),
             Ok(ChildMessage::Act(_))
         ));
+        let working = ChildMessage::parse(r#"{"working":"1","for":"5m"}"#);
+        assert!(
+            matches!(working, Ok(ChildMessage::Working(_, Some(time))) if time == Duration::from_secs(300))
+        );
+        assert!(matches!(ChildMessage::parse(r#"{"working":"1"}"#), Ok(ChildMessage::Working(_, None))));
         let typing = r#"{"action":"typing","to":"1"}"#;
         assert!(matches!(ChildMessage::parse(typing), Ok(ChildMessage::Act(_))));
         let quoted = r#"{"reject":"1","cause":"no \"action\""}"#;
@@ -143,6 +169,8 @@ mod tests {
         }
         let error = ChildMessage::parse(r#"{"action":"post","txt":"hi"}"#).unwrap_err();
         assert!(error.contains("unknown field `txt`"), "{error}");
+        let endless = ChildMessage::parse(r#"{"working":"1","for":"2h"}"#).unwrap_err();
+        assert!(endless.contains("more than 1h"), "{endless}");
         assert!(
             ChildMessage::parse(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as")
         );

@@ -1,6 +1,7 @@
 mod actions;
 mod commands;
 mod failures;
+mod slow;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{

@@ -1,97 +1,75 @@
 //! Events sent to a child and not answered yet.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    rc::Rc,
-    time::Duration,
-};
+mod acknowledged;
+mod child_actions;
+mod overdue;
+
+use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 use futures_util::future::join_all;
 use matterhost_actors::ports::Outcome;
-use serde::{Deserialize, de::IgnoredAny};
-use tokio::{
-    sync::{Notify, mpsc},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
+pub(super) use self::child_actions::MAX_AT_WORK;
+use self::{
+    acknowledged::AcknowledgedEvents,
+    child_actions::ActionsAtWork,
+    overdue::{OverdueEvent, OverdueEvents, Progress},
+};
 use super::{
+    exec_state::ExecState,
     protocol::{ChildMessage, EventRef},
     result_line::ActionResultLine,
 };
-use crate::{
-    actions::{ActionResult, BAD_REQUEST},
-    sinks::{
-        HandlerDeps,
-        failing_events::{FailingEvents, Failure, MAX_DEATHS, NextAttempt},
-        message::Message,
-        queue::Job,
-        reply::{MAX_REPLIES_PER_EVENT, RawAction, ReplyParseError},
-        shared_slots::SharedSlots,
-    },
+use crate::sinks::{
+    HandlerDeps,
+    failing_events::{Failure, MAX_DEATHS},
+    message::Message,
+    queue::Job,
+    typing::Typing,
 };
 
-/// The most bytes of actions that are not done. While there are more, the child's output is not read.
-const MAX_ACTION_BYTES: usize = 4 * 1024 * 1024;
-/// The most actions that are not done: several for each of the events that a child may have.
-pub(super) const MAX_AT_WORK: usize = 256;
-/// The events at most whose time has passed and that the child may still answer; older ones are forgotten.
-const MAX_OVERDUE: usize = 1_024;
+/// The problem of a line that refers to no event of the child.
+const UNKNOWN_EVENT: &str = "the answer names no unanswered event";
+/// The time for which events wait behind one that the child is at work on, whatever it says.
+const MAX_WAIT_FOR_WORK: Duration = Duration::from_secs(3600);
 
 /// The events in a row, without an accepted one between them, that are taken away before the failures of the child are
 /// charged: a child that dies on every event is broken itself. Several accounts may receive the same post.
 const MAX_BARREN_QUARANTINES: u32 = 8;
 
-/// The state of an exec sink that outlives the runs of its child.
-pub(super) struct ExecState {
-    pub(super) handler_deps: HandlerDeps,
-    pub(super) failing: RefCell<FailingEvents>,
-    /// The events that wait for the child, and its slots.
-    pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
-    /// The events taken away since the last accepted one.
-    pub(super) barren_quarantines: Cell<u32>,
-}
-
 /// The events sent to a child and not answered yet, oldest first.
 pub(super) struct UnansweredEvents {
     events: VecDeque<UnansweredEvent>,
     /// The events whose time has passed, which the child may still have.
-    overdue: VecDeque<Message>,
+    overdue: OverdueEvents,
+    /// The events that were acknowledged, for actions that come later.
+    acknowledged: AcknowledgedEvents,
     state: Rc<ExecState>,
     at_work: Rc<ActionsAtWork>,
+    /// The time to answer an event.
+    timeout: Duration,
+    /// The number of events that the child says it is at work on.
+    working: usize,
     /// The time of the child's last usable answer, or of its start.
     last_answer: Instant,
 }
 
 struct UnansweredEvent {
     job: Job<Message>,
+    sent: Instant,
+    /// The time since when the child could have answered.
     since: Instant,
+    /// The end of the time for which the child said that it is at work on the event.
+    working_until: Option<Instant>,
     /// The place of its line's end in the child's input.
     end: u64,
+    /// The sign that the bot is typing.
+    _typing: Option<Typing>,
     /// The number of posts among the actions.
     posts: usize,
     /// The actions that are not done; the event is acknowledged after them.
     actions: Vec<JoinHandle<()>>,
-}
-
-/// The actions that are not done.
-struct ActionsAtWork {
-    count: Cell<usize>,
-    bytes: Cell<usize>,
-    /// Notified when one is done.
-    done: Notify,
-    /// The results that the child wants to be told.
-    results: mpsc::Sender<ActionResultLine>,
-}
-
-/// The parts of an action that its result refers to, for one that cannot be read as a whole.
-#[derive(Deserialize)]
-struct NamedAction {
-    #[serde(rename = "action")]
-    _action: IgnoredAny,
-    id: Box<str>,
-    to: Option<Box<str>>,
 }
 
 /// The consequence of an event's passed deadline.
@@ -103,12 +81,23 @@ pub(super) enum Overdue {
 }
 
 impl UnansweredEvents {
-    /// Returns no events. Results of actions go to `results`, which has room for [`MAX_AT_WORK`].
-    pub(super) fn new(state: Rc<ExecState>, results: mpsc::Sender<ActionResultLine>) -> Self {
-        let at_work =
-            ActionsAtWork { count: Cell::default(), bytes: Cell::default(), done: Notify::new(), results };
-        let (events, overdue, at_work) = (VecDeque::new(), VecDeque::new(), Rc::new(at_work));
-        Self { events, overdue, state, at_work, last_answer: Instant::now() }
+    /// Returns no events. Each is to be answered within the timeout. Results of actions go to `results`, which has room for
+    /// [`MAX_AT_WORK`].
+    pub(super) fn new(
+        state: Rc<ExecState>,
+        timeout: Duration,
+        results: mpsc::Sender<ActionResultLine>,
+    ) -> Self {
+        Self {
+            events: VecDeque::new(),
+            overdue: OverdueEvents::default(),
+            acknowledged: AcknowledgedEvents::default(),
+            state,
+            at_work: Rc::new(ActionsAtWork::new(results)),
+            timeout,
+            working: 0,
+            last_answer: Instant::now(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -123,30 +112,90 @@ impl UnansweredEvents {
 
     /// Adds an event whose line ends at that place of the child's input.
     pub(super) fn add(&mut self, job: Job<Message>, end: u64) {
-        let since = Instant::now();
-        self.events.push_back(UnansweredEvent { job, since, end, posts: 0, actions: Vec::new() });
+        let event = UnansweredEvent::new(job, end, &self.state.handler_deps);
+        self.events.push_back(event);
     }
 
-    /// Returns the time since when the oldest event has been waiting.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.events.front().map(|event| event.since)
+    /// Gives an event that is delivered again to the run of it that the child is known to be at work on. Returns the event
+    /// if there is none, so that it has to be sent.
+    pub(super) fn join_work(&mut self, job: Job<Message>) -> Option<Job<Message>> {
+        let now = Instant::now();
+        if let Some(late) = self.overdue.take_known(&job.item, now) {
+            self.rejoin(late, job);
+            return None;
+        }
+        let is_at_work = |event: &&mut UnansweredEvent| {
+            event.is_at_work(now) && event.job.is_disowned() && event.job.item.is_same_event(&job.item)
+        };
+        match self.events.iter_mut().find(is_at_work) {
+            Some(event) => {
+                let before = std::mem::replace(&mut event.job, job);
+                self.state.release(&before);
+                None
+            }
+            None => Some(job),
+        }
     }
 
-    /// Returns true if the child may write more actions.
-    pub(super) fn has_room_for_actions(&self) -> bool {
-        self.at_work.bytes.get() < MAX_ACTION_BYTES && self.at_work.count.get() < MAX_AT_WORK
+    /// Goes on with an event whose time had passed before the child said that it is at work on it, or acknowledged it.
+    fn rejoin(&mut self, late: OverdueEvent, job: Job<Message>) {
+        // The child has read the event.
+        let mut event = UnansweredEvent::new(job, 0, &self.state.handler_deps);
+        (event.posts, event.actions) = (late.posts, late.actions);
+        if late.progress == Progress::Acknowledged {
+            self.state.release(&event.job);
+            return self.acknowledge(event);
+        }
+        if let Progress::Working(until) = late.progress {
+            event.working_until = Some(until);
+            self.working += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    fn acknowledge(&self, event: UnansweredEvent) {
+        self.state.failing.borrow_mut().record_answer(&event.job.item);
+        self.state.barren_quarantines.set(0);
+        event.acknowledge(&self.acknowledged);
+    }
+
+    /// Returns the time at which the next answer is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.working == 0 {
+            return self.events.front().map(|event| event.since + self.timeout);
+        }
+        self.next_due().map(|(_, due)| due)
+    }
+
+    /// Returns the index of the event whose answer is due next, and the time. A child that works on one event may read the
+    /// others only after it.
+    fn next_due(&self) -> Option<(usize, Instant)> {
+        let busy_until = self.events.iter().filter_map(|event| event.working_until).max();
+        let due = |event: &UnansweredEvent| {
+            event.working_until.unwrap_or_else(|| {
+                let due = event.since + self.timeout;
+                let longest = event.sent + MAX_WAIT_FOR_WORK + self.timeout;
+                busy_until.map_or(due, |busy| due.max(busy.min(longest)))
+            })
+        };
+        let due = self.events.iter().enumerate().map(|(index, event)| (index, due(event)));
+        due.min_by_key(|(_, due)| *due)
     }
 
     /// Starts the times for answers over: the child's output was not read meanwhile.
     pub(super) fn restart_times(&mut self) {
-        self.last_answer = Instant::now();
-        self.events.iter_mut().for_each(|event| event.since = self.last_answer);
+        self.restart_waiting();
+        // It could not say that it needs longer.
+        let least = self.last_answer + self.timeout;
+        for until in self.events.iter_mut().filter_map(|event| event.working_until.as_mut()) {
+            *until = (*until).max(least);
+        }
     }
 
-    /// Returns a future that ends when an action is done.
-    pub(super) fn action_done(&self) -> impl Future<Output = ()> + use<> {
-        let at_work = Rc::clone(&self.at_work);
-        async move { at_work.done.notified().await }
+    /// Starts the times for answers over, except those that the child named.
+    fn restart_waiting(&mut self) {
+        self.last_answer = Instant::now();
+        self.events.iter_mut().for_each(|event| event.since = self.last_answer);
     }
 
     /// Handles a line of the child.
@@ -156,11 +205,12 @@ impl UnansweredEvents {
     pub(super) fn handle_line(&mut self, line: &str) -> Result<(), String> {
         let message = ChildMessage::parse(line).inspect_err(|problem| self.tell_unreadable(line, problem))?;
         match message {
+            ChildMessage::Ack(event_ref) if self.is_overdue(&event_ref) => {
+                self.overdue.acknowledge(&event_ref);
+            }
             ChildMessage::Ack(event_ref) => {
                 let event = self.take(&event_ref)?;
-                self.state.failing.borrow_mut().record_answer(&event.job.item);
-                self.state.barren_quarantines.set(0);
-                event.acknowledge();
+                self.acknowledge(event);
             }
             ChildMessage::Retry(event_ref, after) => {
                 let event = self.take(&event_ref)?;
@@ -172,34 +222,71 @@ impl UnansweredEvents {
                 self.state.failing.borrow_mut().record_answer(&event.job.item);
                 self.state.reject(event.job, &cause);
             }
+            ChildMessage::Working(event_ref, time) => self.extend(&event_ref, time)?,
             ChildMessage::Act(action) => self.act(*action)?,
         }
         self.last_answer = Instant::now();
         Ok(())
     }
 
-    /// Ends the turn of the oldest event if its time has passed, unless the child answers nothing at all.
-    pub(super) fn expire_oldest(&mut self, limit: Duration) -> Option<Overdue> {
-        let oldest = self.events.front().filter(|event| event.since.elapsed() >= limit)?;
-        let oldest = &oldest.job.item;
-        let (id, channel, account) = (&oldest.id, oldest.channel.as_str(), oldest.account.as_str());
-        let time = humantime::format_duration(limit);
-        let cause = format!(
-            "it left event {id} in channel {channel} of account {account} unanswered for {time} (answer_timeout)"
-        );
-        if self.last_answer.elapsed() >= limit {
+    /// Ends the turn of the event whose answer is due, unless the child answers nothing at all.
+    pub(super) fn expire_due(&mut self) -> Option<Overdue> {
+        let now = Instant::now();
+        let (index, _) = self.next_due().filter(|(_, due)| *due <= now)?;
+        let late = self.events.get(index)?;
+        let message = &late.job.item;
+        let (id, channel, account) = (&message.id, message.channel.as_str(), message.account.as_str());
+        let time = humantime::format_duration(self.timeout);
+        let problem = match late.working_until {
+            None => format!("unanswered for {time} (answer_timeout)"),
+            Some(_) => "unanswered for longer than it said that it works on it".to_owned(),
+        };
+        let cause = format!("it left event {id} in channel {channel} of account {account} {problem}");
+        let is_at_work = self.events.iter().any(|event| event.is_at_work(now));
+        if self.last_answer.elapsed() >= self.timeout && !is_at_work {
             return Some(Overdue::Child(format!("{cause}, and answered nothing else")));
         }
-        let event = self.events.pop_front()?;
+        let event = self.remove(index)?;
         self.state.release(&event.job);
-        if self.overdue.len() >= MAX_OVERDUE {
-            self.overdue.pop_front();
-        }
-        self.overdue.push_back(event.job.item.clone());
-        let said = format!("the handler left the event unanswered for {time} (answer_timeout)");
-        let item = Box::new(event.job.item.clone());
-        self.state.retry(event.job, Failure::Event, &said, |after| after);
+        let UnansweredEvent { job, posts, actions, .. } = event;
+        let progress = Progress::Unknown;
+        self.overdue.add(OverdueEvent { message: job.item.clone(), posts, actions, progress });
+        let said = format!("the handler left the event {problem}");
+        let item = Box::new(job.item.clone());
+        self.state.retry(job, Failure::Event, &said, |after| after);
         Some(Overdue::Event(item, cause))
+    }
+
+    /// Gives the child more time for an event that it is at work on.
+    fn extend(&mut self, event_ref: &EventRef, time: Option<Duration>) -> Result<(), String> {
+        let until = Instant::now() + time.unwrap_or(self.timeout);
+        if self.is_overdue(event_ref) {
+            self.overdue.extend(event_ref, until);
+            return Ok(());
+        }
+        let event = self.index_of(event_ref).and_then(|index| self.events.get_mut(index));
+        let event = event.ok_or(UNKNOWN_EVENT)?;
+        self.working += usize::from(event.working_until.replace(until).is_none());
+        Ok(())
+    }
+
+    fn index_of(&self, event_ref: &EventRef) -> Option<usize> {
+        self.events.iter().position(|event| event_ref.matches(&event.job.item))
+    }
+
+    /// True if the time of the event has passed and it has not been delivered again.
+    fn is_overdue(&self, event_ref: &EventRef) -> bool {
+        self.index_of(event_ref).is_none() && self.overdue.contains(event_ref)
+    }
+
+    /// Removes an event. The child can go on with those that waited while it was at work.
+    fn remove(&mut self, index: usize) -> Option<UnansweredEvent> {
+        let event = self.events.remove(index)?;
+        if event.working_until.is_some() {
+            self.working -= 1;
+            self.restart_waiting();
+        }
+        Some(event)
     }
 
     /// Returns all events, to be delivered again.
@@ -225,7 +312,8 @@ impl UnansweredEvents {
     /// Returns true if an event may be the cause, unless that was said too often.
     pub(super) fn record_death(&mut self, read: u64, cause: &str) -> bool {
         let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
-        let late = self.overdue.iter().filter(|late| taken.iter().all(|event| event.job.item.id != late.id));
+        let late =
+            self.overdue.unanswered().filter(|late| taken.iter().all(|event| event.job.item.id != late.id));
         let suspects: Vec<_> = taken.iter().map(|event| &event.job.item).chain(late).cloned().collect();
         let alone = suspects.len() == 1;
         for suspect in &suspects {
@@ -238,11 +326,9 @@ impl UnansweredEvents {
     }
 
     fn quarantine(&mut self, suspect: &Message, cause: &str) {
-        let is_suspect = |event: &UnansweredEvent| {
-            event.job.item.id == suspect.id && event.job.item.source == suspect.source
-        };
+        let is_suspect = |event: &UnansweredEvent| event.job.item.is_same_event(suspect);
         let index = self.events.iter().position(is_suspect);
-        if let Some(event) = index.and_then(|index| self.events.remove(index)) {
+        if let Some(event) = index.and_then(|index| self.remove(index)) {
             let cause =
                 format!("the handler failed {MAX_DEATHS} times with this event; the last time {cause}");
             self.state.barren_quarantines.set(self.state.barren_quarantines.get() + 1);
@@ -251,141 +337,35 @@ impl UnansweredEvents {
     }
 
     fn take(&mut self, event_ref: &EventRef) -> Result<UnansweredEvent, String> {
-        self.overdue.retain(|event| !event_ref.matches(event));
-        let index = self.events.iter().position(|event| event_ref.matches(&event.job.item));
-        let event = index.and_then(|index| self.events.remove(index));
-        let event = event.ok_or("the answer names no unanswered event")?;
+        self.overdue.forget(event_ref);
+        let event = self.index_of(event_ref).and_then(|index| self.remove(index)).ok_or(UNKNOWN_EVENT)?;
         self.state.release(&event.job);
         Ok(event)
-    }
-
-    fn act(&mut self, raw: RawAction) -> Result<(), String> {
-        let (name, to) = (raw.name().map(Into::into), raw.to().map(Into::into));
-        let begun = self.begin(raw);
-        if let (Err(problem), Some(name)) = (&begun, name) {
-            let result = ActionResult::failed(BAD_REQUEST, problem.clone());
-            self.at_work.tell(ActionResultLine::new(name, to, result));
-        }
-        begun
-    }
-
-    /// Tells the child that an action with a name cannot be read.
-    fn tell_unreadable(&self, line: &str, problem: &str) {
-        if let Ok(NamedAction { id, to, .. }) = serde_json::from_str(line) {
-            let result = ActionResult::failed(BAD_REQUEST, problem.into());
-            self.at_work.tell(ActionResultLine::new(id, to, result));
-        }
-    }
-
-    /// Begins an action.
-    fn begin(&mut self, raw: RawAction) -> Result<(), String> {
-        let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
-        let index = raw.event_index(&events).map_err(|error| error.to_string())?;
-        let Some(event) = self.events.get_mut(index) else { return Ok(()) };
-        let message = &event.job.item;
-        let (bytes, answered) = (raw.len(), message.answered(&self.state.handler_deps.sink));
-        let action = raw.into_action(answered, event.posts).map_err(|error| error.describe(&message.id))?;
-        let Some(action) = action else { return Ok(()) };
-        if action.is_post() {
-            if event.posts >= MAX_REPLIES_PER_EVENT {
-                return Err(ReplyParseError::TooMany.describe(&message.id));
-            }
-            event.posts += 1;
-        }
-        let (name, to) = (action.name.clone(), message.id.clone());
-        let doing = self.state.handler_deps.act(message, action);
-        let at_work = Rc::clone(&self.at_work);
-        at_work.add(bytes);
-        event.actions.retain(|action| !action.is_finished());
-        event.actions.push(tokio::task::spawn_local(async move {
-            let result = doing.await;
-            at_work.remove(bytes);
-            if let Some(name) = name {
-                at_work.tell(ActionResultLine::new(name, Some(to), result));
-            }
-        }));
-        Ok(())
-    }
-}
-
-impl ActionsAtWork {
-    fn add(&self, bytes: usize) {
-        self.count.set(self.count.get() + 1);
-        self.bytes.set(self.bytes.get() + bytes);
-    }
-
-    fn remove(&self, bytes: usize) {
-        self.count.set(self.count.get().saturating_sub(1));
-        self.bytes.set(self.bytes.get().saturating_sub(bytes));
-        self.done.notify_one();
-    }
-
-    /// Passes a result on to the child. Its run takes results at once, so there is room unless the run has ended.
-    fn tell(&self, line: ActionResultLine) {
-        let _ = self.results.try_send(line);
     }
 }
 
 impl UnansweredEvent {
-    /// Acknowledges the event once its actions are done.
-    fn acknowledge(self) {
+    fn new(job: Job<Message>, end: u64, deps: &HandlerDeps) -> Self {
+        let (now, typing) = (Instant::now(), Typing::show(deps, &job.item));
+        let (working_until, posts, actions) = (None, 0, Vec::new());
+        Self { job, sent: now, since: now, working_until, end, _typing: typing, posts, actions }
+    }
+
+    /// True if the child said that it is at work on the event now.
+    fn is_at_work(&self, now: Instant) -> bool {
+        self.working_until.is_some_and(|until| until > now)
+    }
+
+    /// Acknowledges the event once its actions are done, and keeps it for later ones.
+    fn acknowledge(self, acknowledged: &AcknowledgedEvents) {
+        let (acknowledged, posts) = (acknowledged.clone(), self.posts);
         if self.actions.is_empty() {
-            return self.job.settle(Outcome::Acknowledged);
+            return acknowledged.add(self.job.settle_and_keep(Outcome::Acknowledged), posts);
         }
+        acknowledged.add(self.job.item.clone(), posts);
         tokio::task::spawn_local(async move {
             join_all(self.actions).await;
             self.job.settle(Outcome::Acknowledged);
         });
-    }
-}
-
-impl ExecState {
-    /// Forgets the accounts that no longer deliver to the sink.
-    pub(super) fn forget_accounts(&self) {
-        for account in self.handler_deps.monitor.take_forgotten() {
-            self.waiting.borrow_mut().forget(&account);
-            self.failing.borrow_mut().forget_account(&account);
-        }
-    }
-
-    /// Takes the next event that waits, with a slot for it.
-    pub(super) fn take_waiting(&self) -> Option<Job<Message>> {
-        let job = self.waiting.borrow_mut().take()?;
-        self.handler_deps.monitor.take_slot(&job.item.account);
-        Some(job)
-    }
-
-    /// Returns the slot of an event.
-    pub(super) fn release(&self, job: &Job<Message>) {
-        self.waiting.borrow_mut().release(&job.item.account);
-        self.handler_deps.monitor.free_slot(&job.item.account);
-    }
-
-    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
-    fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, delay: impl Fn(Duration) -> Duration) {
-        if job.is_disowned() {
-            return;
-        }
-        let next = self.failing.borrow_mut().record_failure(&job.item, failure, Instant::now());
-        match next {
-            NextAttempt::GiveUp(limit) => self.reject(job, &format!("{cause}; {limit}")),
-            NextAttempt::After(after) => {
-                let cause = cause.to_owned();
-                let outcome = self.failing.borrow().retry_outcome(&job.item, delay(after), cause);
-                job.settle(outcome);
-            }
-        }
-    }
-
-    /// Makes an event a dead letter.
-    fn reject(&self, job: Job<Message>, cause: &str) {
-        if job.is_disowned() {
-            return;
-        }
-        let outcome = self.handler_deps.reject(&job.item, cause);
-        if matches!(outcome, Outcome::Rejected { .. }) {
-            self.failing.borrow_mut().forget(&job.item);
-        }
-        job.settle(outcome);
     }
 }

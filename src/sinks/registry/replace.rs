@@ -70,6 +70,8 @@ impl SinkRegistry {
             dead_letters: Some(letters.clone()),
             unposted: Some(letters),
             order: ActionOrder::default(),
+            reply_tokens: self.reply_tokens.clone(),
+            shows_typing: sink.kind.shows_typing(),
             monitor: SinkMonitor::new(meter.clone()),
         };
         let instance_id = self.next_instance_id();

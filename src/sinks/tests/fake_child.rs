@@ -102,6 +102,7 @@ impl FakeChild {
             in_flight: 8,
             timeout: DEADLINE,
             attempts: AttemptLimits::default(),
+            typing: false,
         };
         change(&mut config);
         let handler_deps = HandlerDeps { poster, ..handler_deps("child") };

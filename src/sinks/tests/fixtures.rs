@@ -182,6 +182,8 @@ pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
         dead_letters: None,
         unposted: None,
         order: ActionOrder::default(),
+        reply_tokens: None,
+        shows_typing: false,
         monitor: SinkMonitor::default(),
     }
 }

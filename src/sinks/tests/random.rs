@@ -380,6 +380,7 @@ async fn a_child_with_random_faults_under_an_operator_loses_nothing() {
             in_flight: 8,
             timeout: CHILD_TIMEOUT,
             attempts: AttemptLimits { max_attempts: ATTEMPTS, max_age: MAX_AGE },
+            typing: false,
         };
         let child = Exec::start(config, restless_policy(), deps.clone()).unwrap();
         let target = LetterTarget::Exec(child.clone());

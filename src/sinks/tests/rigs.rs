@@ -162,6 +162,7 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
         attempts: AttemptLimits::default(),
         reject_on: [400, 422].into(),
         retry_after: PauseScope::Channel,
+        typing: false,
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
     verdict::{Verdict, for_status},
 };
 use crate::{
+    actions::ReplyTokens,
     config::WebhookConfig,
     sinks::{
         failing_events::Failure,
@@ -38,6 +39,12 @@ pub(super) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The content type of a single event.
 const SINGLE_TYPE: &str = "application/cloudevents+json; charset=utf-8";
+/// The header with the token by which the handler may answer later.
+const REPLY_TOKEN: &str = "matterhost-reply-token";
+
+/// The text in the place of such a token.
+const HIDDEN_TOKEN: &str = "[reply token]";
+
 /// The content type of a list of events.
 const BATCH_TYPE: &str = "application/cloudevents-batch+json; charset=utf-8";
 
@@ -46,16 +53,17 @@ pub(super) struct HandlerClient {
     sink: Arc<str>,
     config: WebhookConfig,
     http: awc::Client,
+    reply_tokens: Option<ReplyTokens>,
     /// The address with the scheme `http`, because TLS is handled below the HTTP client.
     uri: String,
 }
 
 impl HandlerClient {
-    pub(super) fn new(sink: &Arc<str>, config: WebhookConfig) -> Self {
+    pub(super) fn new(sink: &Arc<str>, config: WebhookConfig, reply_tokens: Option<ReplyTokens>) -> Self {
         let server = config.client.url().to_string();
         let plain = server.strip_prefix("https://").or(server.strip_prefix("http://")).unwrap_or(&server);
         let uri = format!("http://{plain}{}", config.path);
-        Self { sink: Arc::clone(sink), http: http_client(&config.client), uri, config }
+        Self { sink: Arc::clone(sink), http: http_client(&config.client), reply_tokens, uri, config }
     }
 
     /// Sends one or more events and returns the result.
@@ -79,21 +87,31 @@ impl HandlerClient {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let timestamp = now.as_secs().to_string();
         let signature = sign::signature(&self.config.secrets, &id, &timestamp, body.as_bytes());
-        let request = self
+        let mut request = self
             .http
             .post(&self.uri)
             .insert_header((CONTENT_TYPE, kind))
             .insert_header(("webhook-id", id))
             .insert_header(("webhook-timestamp", timestamp))
             .insert_header(("webhook-signature", signature));
+        let token = self.reply_token(events);
+        if let Some(token) = &token {
+            request = request.insert_header((REPLY_TOKEN, &**token));
+        }
         match request.send_body(body).await {
-            Ok(mut response) => self.verdict(&mut response, events, posts).await,
+            Ok(mut response) => self.verdict(&mut response, token.as_deref(), events, posts).await,
             Err(error) => {
                 let blame = blame(&error);
                 let error = Excerpt::of(&describe_send_error(error));
                 Verdict::failed(blame, format!("{} cannot be asked: {error}", self.address()))
             }
         }
+    }
+
+    /// Returns the token by which the handler may answer later. The tokens of a batch would be too much for a header.
+    fn reply_token(&self, events: &[&Message]) -> Option<String> {
+        let ([only], Some(tokens), 1) = (events, &self.reply_tokens, self.config.batch) else { return None };
+        tokens.issue(&only.answered(&self.sink), SystemTime::now())
     }
 
     fn body(&self, events: &[&Message]) -> (&'static str, String) {
@@ -106,13 +124,19 @@ impl HandlerClient {
         }
     }
 
-    async fn verdict<S>(&self, response: &mut ClientResponse<S>, events: &[&Message], posts: usize) -> Verdict
+    async fn verdict<S>(
+        &self,
+        response: &mut ClientResponse<S>,
+        token: Option<&str>,
+        events: &[&Message],
+        posts: usize,
+    ) -> Verdict
     where
         S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
     {
         let status = response.status();
         // The body is read in any case: a connection with an unread body cannot be reused.
-        let body = read_body(response).await;
+        let body = read_body(response).await.map(|body| without(body, token));
         if !status.is_success() {
             let body = body.unwrap_or_default();
             return for_status(status, response.headers(), &body, &self.config.reject_on);
@@ -152,6 +176,14 @@ where
         body.extend_from_slice(&chunk);
     }
     if is_complete(response.headers(), body.len()) { Ok(body) } else { Err(ReplyParseError::Truncated) }
+}
+
+/// Returns a body without the token, which a handler that fails may show, and which would then be in the log.
+fn without(body: Vec<u8>, token: Option<&str>) -> Vec<u8> {
+    match (token, str::from_utf8(&body)) {
+        (Some(token), Ok(text)) if text.contains(token) => text.replace(token, HIDDEN_TOKEN).into_bytes(),
+        _ => body,
+    }
 }
 
 /// Returns true if the body is complete. The HTTP client does not report a body that was cut short.

@@ -1,5 +1,6 @@
 mod actions;
 mod failures;
+mod reply_tokens;
 
 use std::sync::Mutex;
 
@@ -350,7 +351,7 @@ async fn problems_of_an_answer_are_reported() {
     let requests = async {
         for (response, expected) in cases {
             let server = server(vec![response]);
-            let handler = HandlerClient::new(&"hook".into(), config(&server, 1));
+            let handler = HandlerClient::new(&"hook".into(), config(&server, 1), None);
             let event = Message::from_event(&post("c", "1"));
             assert_eq!(handler.deliver(&[&event]).await, Verdict::Accepted(Err(expected)));
         }

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     mattermost::{EphemeralPost, LookupRequest, Reaction, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
+    model::{
+        ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey, Token, UserId,
+    },
     policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
 };
@@ -28,6 +30,9 @@ pub(super) async fn execute_action(
         OutgoingAction::Post(draft) => posting::post(client, draft, deadline).await,
         OutgoingAction::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
         OutgoingAction::Edit { post, text } => edit(client, post, text, deadline).await,
+        OutgoingAction::Update { channel, key, text } => {
+            update_post(client, &channel, &key, text, deadline).await
+        }
         OutgoingAction::React { post, emoji } => {
             let reaction = reaction(client, post, emoji, deadline).await?;
             repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
@@ -43,6 +48,31 @@ pub(super) async fn execute_action(
             show_typing(client, &channel, root_id.as_ref(), deadline).await
         }
     }
+}
+
+/// Changes the text of the post with a key.
+pub(super) async fn update(
+    client: Rc<ReplyClient>,
+    channel: ChannelId,
+    key: ReplyKey,
+    text: String,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
+    update_post(&client, &channel, &key, text, deadline).await
+}
+
+async fn update_post(
+    client: &ReplyClient,
+    channel: &ChannelId,
+    key: &ReplyKey,
+    text: String,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
+    let Some(post) = posting::find_by_key(client, channel, key, deadline).await? else {
+        let what = Excerpt::of(&format_args!("a post with the key {}", key.as_str()));
+        return Err(ReplyError::NotFound { account: client.context().account.clone(), what });
+    };
+    edit(client, post, text, deadline).await
 }
 
 /// Sends a typing notification if the account may send now.

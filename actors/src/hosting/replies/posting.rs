@@ -111,13 +111,39 @@ async fn find_earlier_limit(search: &PostedSearch<'_>, key: &str) -> Result<Opti
         let has_second = || sent.find(&part_key(key, 1)).is_some();
         sent.find(key)?.split_at.or_else(|| (!has_second()).then_some(usize::MAX))
     };
+    if find().is_none() {
+        search_if_needed(search).await?;
+    }
+    Ok(find())
+}
+
+/// Returns the post that was made with a key.
+pub(super) async fn find_by_key(
+    client: &ReplyClient,
+    channel: &ChannelId,
+    key: &ReplyKey,
+    deadline: Instant,
+) -> Result<Option<PostId>, ReplyError> {
+    let find = || client.sent.borrow().find(key.as_str()).map(|post| post.id.clone());
+    if let Some(known) = find() {
+        return Ok(Some(known));
+    }
+    let timed_out = |failed| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
+    let me = client.own_user_id(deadline).await.map_err(timed_out)?;
+    search_if_needed(&PostedSearch { client, channel, me: &me, oldest: key.earliest(), deadline }).await?;
+    Ok(find())
+}
+
+/// Searches the channel for posts with unknown keys, if there may be some, with retries until the deadline.
+async fn search_if_needed(search: &PostedSearch<'_>) -> Result<(), ReplyError> {
+    let client = search.client;
     let mut retry = RequestRetry::idempotent(search.deadline.into_std());
-    if find().is_none() && client.sent.borrow().may_contain(search.channel, search.oldest) {
+    if client.sent.borrow().may_contain(search.channel, search.oldest) {
         while let Err(failed) = search.run().await {
             wait_before_retry(client, &mut retry, ReplyStep::Search, failed).await?;
         }
     }
-    Ok(find())
+    Ok(())
 }
 
 /// Returns the key of the `n`th part, from 0.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A child that writes the lines of the file `script`, then acknowledges its event, and writes the results that it is told to
+/// A child that writes the lines of the file `script`, then acknowledges its event, and writes its results to
 /// the file `lives`.
 const HANDLER: &str = "import json,sys\nfor line in sys.stdin:\n line = json.loads(line)\n if 'result' in line:\n  \
                        open('lives', 'a').write(json.dumps(line['result']) + '\\n')\n  continue\n \
@@ -70,4 +70,18 @@ async fn the_results_of_actions_with_a_name_are_told() {
         assert_eq!((&result["id"], &result["status"]), (&id.into(), &status.into()));
         assert!(result["detail"].as_str().unwrap().contains(detail), "{result}");
     }
+}
+
+/// The event is acknowledged before its answers come.
+#[tokio::test]
+async fn an_action_after_the_acknowledgement_is_taken() {
+    let later = [
+        json!({ "ack": "1" }),
+        json!({ "action": "reply", "to": "1", "id": "a", "text": "late" }),
+        json!({ "reply": { "to": "1", "text": "later" } }),
+        json!({ "action": "typing", "to": "1", "id": "b" }),
+    ];
+    let (_, told) = take(&later, 2).await;
+    let told: Vec<_> = told.iter().map(|result| (result["id"].clone(), result["status"].clone())).collect();
+    assert!(told.contains(&("a".into(), 200.into())) && told.contains(&("b".into(), 200.into())), "{told:?}");
 }

@@ -1,0 +1,87 @@
+//! Updates of posts by their keys.
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use tokio::time::Instant;
+
+use super::{Done, Replies, execute, send_result};
+use crate::{
+    model::{ChannelId, OutgoingAction, PostedIds, ReplyKey},
+    policy::{NextUpdate, StreamKey},
+};
+
+/// The newest text for a post.
+pub(super) struct UpdateJob {
+    key: ReplyKey,
+    text: String,
+    deadline: Instant,
+    bytes: usize,
+    done: Done,
+}
+
+impl Replies {
+    /// Takes an update. One that is replaced before it was sent counts as done.
+    pub(super) fn update(
+        &mut self,
+        channel: ChannelId,
+        key: ReplyKey,
+        text: String,
+        done: Done,
+        ctx: &mut Context<Self>,
+    ) {
+        let stream = StreamKey { channel, key: key.as_str().into() };
+        let bytes = text.len();
+        let replaced = self.updates.waiting(&stream).map(|update| update.bytes);
+        if let Some(limit) = self.exceeded_limit(bytes, replaced) {
+            return send_result(done, Err(self.queue_full(limit)));
+        }
+        let deadline = Instant::now() + self.client.context().settings.replies.deadline;
+        self.bytes += bytes;
+        if let Some(replaced) = self.updates.push(stream, UpdateJob { key, text, deadline, bytes, done }) {
+            self.bytes -= replaced.bytes;
+            send_result(replaced.done, Ok(PostedIds::default()));
+        }
+        self.pump_updates(ctx);
+    }
+
+    /// Sends the updates that are due.
+    pub(super) fn pump_updates(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        loop {
+            match self.updates.next(now.into_std()) {
+                NextUpdate::Send(stream, job) => self.send_update(stream, job, ctx),
+                NextUpdate::At(at) => {
+                    let wait = at.saturating_duration_since(now.into_std());
+                    let timer = ctx.run_later(wait, |act, ctx| {
+                        act.update_timer = None;
+                        act.pump_updates(ctx);
+                    });
+                    if let Some(earlier) = self.update_timer.replace(timer) {
+                        ctx.cancel_future(earlier);
+                    }
+                    return;
+                }
+                NextUpdate::Idle => return,
+            }
+        }
+    }
+
+    fn send_update(&mut self, stream: StreamKey, job: UpdateJob, ctx: &mut Context<Self>) {
+        let UpdateJob { key, text, deadline, bytes, done } = job;
+        let channel = stream.channel.clone();
+        let update = execute::update(self.client.clone(), channel, key, text, deadline).into_actor(self);
+        ctx.spawn(update.map(move |result, act, ctx| {
+            act.updates.done(&stream);
+            act.bytes -= bytes;
+            send_result(done, result);
+            act.pump_updates(ctx);
+            act.report_drained();
+        }));
+    }
+}
+
+/// Returns the post that an action creates, if updates could wait for it.
+pub(super) fn created_stream(action: &OutgoingAction) -> Option<StreamKey> {
+    let OutgoingAction::Post(draft) = action else { return None };
+    let key = draft.key.as_ref()?.as_str().into();
+    Some(StreamKey { channel: draft.channel.clone(), key })
+}

@@ -1,0 +1,85 @@
+//! Updates of posts by their keys.
+
+use std::{sync::Arc, time::Duration};
+
+use matterhost_actors::model::{OutgoingAction, ReplyError, ReplyKey};
+
+use super::{hold, keyed, perform, post, start, with_a_bot};
+use crate::harness::{SECOND, TestHost, settings};
+
+fn update(text: &str) -> OutgoingAction {
+    OutgoingAction::Update {
+        channel: "town".into(),
+        key: ReplyKey::new("stream").unwrap(),
+        text: text.into(),
+    }
+}
+
+/// A model writes 2,000 pieces in 20 s.
+#[test]
+fn a_stream_of_updates_becomes_a_few_requests_and_its_last_text_is_shown() {
+    with_a_bot(settings(), async |harness| {
+        let id = post(harness, keyed("town", "…", "stream")).await.unwrap().ids;
+        let mut updates = Vec::new();
+        for n in 0..2_000 {
+            updates.push(start(harness, update(&format!("text {n}"))));
+            harness.advance(Duration::from_millis(10)).await;
+        }
+        for update in updates {
+            let ids = update.await.unwrap().unwrap().ids;
+            assert!(ids.is_empty() || ids == id, "{ids:?}");
+        }
+        assert_eq!(harness.fake.rest_messages("town"), ["text 1999"]);
+        let sent = harness.fake.request_count("edit");
+        assert!((35..=42).contains(&sent), "{sent} requests for 2,000 updates in 20 s");
+    });
+}
+
+#[test]
+fn an_update_waits_for_the_post_that_it_changes() {
+    with_a_bot(settings(), async |harness| {
+        let (release, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let posting = start(harness, OutgoingAction::Post(keyed("town", "…", "stream")));
+        let updates = ["one", "two"].map(|text| start(harness, update(text)));
+        harness.advance(SECOND).await;
+        assert_eq!(harness.fake.request_count("edit"), 0);
+        release.send(()).unwrap();
+        posting.await.unwrap().unwrap();
+        for update in updates {
+            update.await.unwrap().unwrap();
+        }
+        assert_eq!(harness.fake.rest_messages("town"), ["two"]);
+    });
+}
+
+#[test]
+fn a_post_of_an_earlier_process_is_found_by_its_key_and_a_missing_one_is_an_error() {
+    with_a_bot(settings(), async |harness| {
+        let missing = perform(harness, update("x")).await.unwrap_err();
+        assert!(matches!(&missing, ReplyError::NotFound { .. }), "{missing}");
+        assert!(missing.to_string().contains("a post with the key stream"), "{missing}");
+        post(harness, keyed("town", "…", "stream")).await.unwrap();
+        let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        perform(&host, update("after a kill")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["after a kill"]);
+    });
+}
+
+#[test]
+fn a_long_update_in_the_place_of_a_short_one_counts_with_its_length() {
+    with_a_bot(settings(), async |harness| {
+        let (release, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let posting = start(harness, OutgoingAction::Post(keyed("town", "…", "stream")));
+        let short = start(harness, update("short"));
+        harness.advance(SECOND).await;
+        let long = perform(harness, update(&"x".repeat(16 * 1024 * 1024))).await.unwrap_err();
+        assert!(matches!(&long, ReplyError::QueueFull { limit: "16 MiB", .. }), "{long}");
+        release.send(()).unwrap();
+        posting.await.unwrap().unwrap();
+        short.await.unwrap().unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["short"]);
+    });
+}

@@ -1,0 +1,152 @@
+//! Tokens by which a handler answers an event later, without any other credential.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use matterhost_actors::model::AccountName;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::{AnsweredEvent, ThreadPlace};
+
+/// The time for which a token is valid: people do not wait longer for an answer, and a leaked token is of no use later.
+const VALID_FOR: Duration = Duration::from_secs(24 * 3600);
+/// The longest token, many times the usual length; servers accept headers of 8 KiB in all.
+const MAX_BYTES: usize = 4 * 1024;
+
+/// The reason why a token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyTokenError {
+    /// It was not issued by this host.
+    #[error("the reply token is not valid: this host did not issue it, or its key was replaced")]
+    Invalid,
+    /// It is too old.
+    #[error("the reply token has expired; tokens are valid for 24 hours")]
+    Expired,
+}
+
+/// The issuer of reply tokens. Clones share the key.
+#[derive(Clone)]
+pub struct ReplyTokens(Arc<hmac::Key>);
+
+/// The event as a token states it.
+#[derive(Serialize, Deserialize)]
+struct Statement {
+    account: String,
+    sink: String,
+    id: String,
+    channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    post: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thread_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    create_at: Option<i64>,
+    /// Seconds since 1970.
+    expires: u64,
+}
+
+impl ReplyTokens {
+    /// Creates an issuer. The key has to be random.
+    pub fn new(key: &[u8]) -> Self {
+        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)))
+    }
+
+    /// Returns the token for an event; `None` if its ids are too long for one.
+    pub fn issue(&self, event: &AnsweredEvent, now: SystemTime) -> Option<String> {
+        let text = |id: &dyn ToString| id.to_string();
+        let statement = Statement {
+            account: event.account.as_str().into(),
+            sink: text(&event.sink),
+            id: text(&event.id),
+            channel: text(&event.channel),
+            post: event.post.as_ref().map(ToString::to_string),
+            root: event.thread.root.as_ref().map(ToString::to_string),
+            thread_of: event.thread.post.as_ref().map(ToString::to_string),
+            author: event.author.as_ref().map(ToString::to_string),
+            create_at: event.create_at,
+            expires: seconds(now + VALID_FOR),
+        };
+        // Strings and numbers always serialize.
+        let stated = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&statement).unwrap_or_default());
+        let tag = hmac::sign(&self.0, stated.as_bytes());
+        let token = format!("{stated}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag));
+        (token.len() <= MAX_BYTES).then_some(token)
+    }
+
+    /// Returns the event of a token.
+    ///
+    /// # Errors
+    /// If the token is not valid, or too old.
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<AnsweredEvent, ReplyTokenError> {
+        let invalid = ReplyTokenError::Invalid;
+        let (stated, tag) = token.split_once('.').filter(|_| token.len() <= MAX_BYTES).ok_or(invalid)?;
+        let tag = BASE64_URL_SAFE_NO_PAD.decode(tag).map_err(|_| invalid)?;
+        hmac::verify(&self.0, stated.as_bytes(), &tag).map_err(|_| invalid)?;
+        let json = BASE64_URL_SAFE_NO_PAD.decode(stated).map_err(|_| invalid)?;
+        let statement: Statement = serde_json::from_slice(&json).map_err(|_| invalid)?;
+        if statement.expires <= seconds(now) {
+            return Err(ReplyTokenError::Expired);
+        }
+        Ok(AnsweredEvent {
+            account: AccountName::new(&statement.account).map_err(|_| invalid)?,
+            sink: statement.sink.into(),
+            id: statement.id.into(),
+            channel: statement.channel.as_str().into(),
+            post: statement.post.as_deref().map(Into::into),
+            thread: ThreadPlace {
+                root: statement.root.as_deref().map(Into::into),
+                post: statement.thread_of.as_deref().map(Into::into),
+            },
+            author: statement.author.as_deref().map(Into::into),
+            create_at: statement.create_at,
+        })
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+impl std::fmt::Debug for ReplyTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplyTokens(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_states_its_event_until_it_expires() {
+        let (tokens, now) = (ReplyTokens::new(b"a key"), SystemTime::now());
+        let event = AnsweredEvent {
+            account: AccountName::new("helpdesk").unwrap(),
+            sink: "hook".into(),
+            id: "e1".into(),
+            channel: "c1".into(),
+            post: Some("p1".into()),
+            thread: ThreadPlace { root: Some("root".into()), post: None },
+            author: Some("ann".into()),
+            create_at: Some(7),
+        };
+        let token = tokens.issue(&event, now).unwrap();
+        assert!(token.is_ascii() && token.len() < 500, "it fits a header: {token}");
+        assert_eq!(tokens.verify(&token, now), Ok(event.clone()));
+        assert_eq!(tokens.issue(&AnsweredEvent { id: "x".repeat(4_096).into(), ..event }, now), None);
+        assert_eq!(tokens.verify(&token, now + VALID_FOR), Err(ReplyTokenError::Expired));
+        let other = ReplyTokens::new(b"another");
+        let forged = token.replacen('e', "f", 1);
+        for (by, token) in [(&other, &*token), (&tokens, &*forged), (&tokens, ""), (&tokens, "a.b")] {
+            assert_eq!(by.verify(token, now), Err(ReplyTokenError::Invalid), "{token}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The route by which a handler answers an event later.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::HeaderMap,
+    web::{Data, Json, ReqData},
+};
+
+use super::{
+    api_error::ApiError,
+    authenticator::bearer_token,
+    backend::Backend,
+    bot_actions::{BotActionResponse, idempotency_key, run},
+};
+use crate::{
+    actions::{AnsweredEvent, BotActions},
+    admin::dto::Problem,
+};
+
+/// The path of the route.
+pub(super) const PATH: &str = "/v1/replies";
+
+/// The time after which a handler may try again while too many answers wait: an answer takes about so long.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+/// Returns the event that a request with a reply token answers.
+///
+/// # Errors
+/// If the token is not valid, or the account no longer delivers to the sink that has it.
+pub(super) fn authenticate(backend: &Backend, headers: &HeaderMap) -> Result<AnsweredEvent, ApiError> {
+    let Some(token) = bearer_token(headers) else {
+        let detail = "the reply token of an event is required: send Authorization: Bearer TOKEN";
+        return Err(ApiError::unauthorized(detail));
+    };
+    let Some(tokens) = &backend.reply_tokens else {
+        return Err(backend.authenticator.refuse("this host issues no reply tokens"));
+    };
+    let event = tokens.verify(token, SystemTime::now());
+    let event = event.map_err(|error| backend.authenticator.refuse(&error.to_string()))?;
+    let sinks = backend.operations.sinks().ok_or_else(|| ApiError::unavailable("the host is starting"))?;
+    if !sinks.delivers(&event.account, &event.sink) {
+        let (account, sink) = (event.account.as_str(), &event.sink);
+        return Err(ApiError::forbidden(format!("account {account} no longer delivers to the sink {sink}")));
+    }
+    Ok(event)
+}
+
+/// Answer an event later, with its reply token as the bearer token
+///
+/// The actions are those of an answer to the event. The response is sent once they are done.
+#[utoipa::path(post, path = "/v1/replies", tag = "actions", security(("reply" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,240}$", description = "The key of posts without one; of several actions, it is followed by # and the index")),
+    request_body = BotActions,
+    responses((status = 200, description = "The action is done, or the results of all actions", body = BotActionResponse),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn answer(
+    backend: Data<Backend>,
+    event: ReqData<AnsweredEvent>,
+    request: HttpRequest,
+    actions: Json<BotActions>,
+) -> Result<HttpResponse, ApiError> {
+    let busy = |_| ApiError::busy("too many later answers wait for their server", BUSY_RETRY);
+    let _permit = Arc::clone(&backend.late_answers).try_acquire_owned().map_err(busy)?;
+    let key = idempotency_key(&request)?;
+    run(&backend, &event.account, actions.into_inner(), key, Some(&event)).await
+}

@@ -1,0 +1,84 @@
+//! The state of an exec sink that outlives the runs of its child.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+use matterhost_actors::ports::Outcome;
+use tokio::time::Instant;
+
+use crate::sinks::{
+    HandlerDeps,
+    failing_events::{FailingEvents, Failure, NextAttempt},
+    message::Message,
+    queue::Job,
+    shared_slots::SharedSlots,
+};
+
+/// The state of an exec sink that outlives the runs of its child.
+pub(super) struct ExecState {
+    pub(super) handler_deps: HandlerDeps,
+    pub(super) failing: RefCell<FailingEvents>,
+    /// The events that wait for the child, and its slots.
+    pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
+    /// The events taken away since the last accepted one.
+    pub(super) barren_quarantines: Cell<u32>,
+}
+
+impl ExecState {
+    /// Forgets the accounts that no longer deliver to the sink.
+    pub(super) fn forget_accounts(&self) {
+        for account in self.handler_deps.monitor.take_forgotten() {
+            self.waiting.borrow_mut().forget(&account);
+            self.failing.borrow_mut().forget_account(&account);
+        }
+    }
+
+    /// Takes the next event that waits, with a slot for it.
+    pub(super) fn take_waiting(&self) -> Option<Job<Message>> {
+        let job = self.waiting.borrow_mut().take()?;
+        self.handler_deps.monitor.take_slot(&job.item.account);
+        Some(job)
+    }
+
+    /// Returns the slot of an event.
+    pub(super) fn release(&self, job: &Job<Message>) {
+        self.waiting.borrow_mut().release(&job.item.account);
+        self.handler_deps.monitor.free_slot(&job.item.account);
+    }
+
+    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
+    pub(super) fn retry(
+        &self,
+        job: Job<Message>,
+        failure: Failure,
+        cause: &str,
+        delay: impl Fn(Duration) -> Duration,
+    ) {
+        if job.is_disowned() {
+            return;
+        }
+        let next = self.failing.borrow_mut().record_failure(&job.item, failure, Instant::now());
+        match next {
+            NextAttempt::GiveUp(limit) => self.reject(job, &format!("{cause}; {limit}")),
+            NextAttempt::After(after) => {
+                let cause = cause.to_owned();
+                let outcome = self.failing.borrow().retry_outcome(&job.item, delay(after), cause);
+                job.settle(outcome);
+            }
+        }
+    }
+
+    /// Makes an event a dead letter.
+    pub(super) fn reject(&self, job: Job<Message>, cause: &str) {
+        if job.is_disowned() {
+            return;
+        }
+        let outcome = self.handler_deps.reject(&job.item, cause);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            self.failing.borrow_mut().forget(&job.item);
+        }
+        job.settle(outcome);
+    }
+}

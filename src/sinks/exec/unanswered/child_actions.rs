@@ -1,0 +1,158 @@
+//! The actions of a child.
+
+use std::{cell::Cell, rc::Rc};
+
+use serde::{Deserialize, de::IgnoredAny};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+
+use super::{
+    super::{exec_state::ExecState, result_line::ActionResultLine},
+    UnansweredEvents,
+};
+use crate::{
+    actions::{ActionResult, BAD_REQUEST},
+    sinks::{
+        message::Message,
+        reply::{MAX_REPLIES_PER_EVENT, RawAction, ReplyParseError},
+    },
+};
+
+/// The most bytes of actions that are not done. While there are more, the child's output is not read.
+const MAX_ACTION_BYTES: usize = 4 * 1024 * 1024;
+/// The most actions that are not done: several for each of the events that a child may have.
+pub(in crate::sinks::exec) const MAX_AT_WORK: usize = 256;
+
+/// The actions that are not done.
+pub(super) struct ActionsAtWork {
+    count: Cell<usize>,
+    bytes: Cell<usize>,
+    /// Notified when one is done.
+    done: Notify,
+    /// The results that the child wants to be told.
+    results: mpsc::Sender<ActionResultLine>,
+}
+
+/// The parts of an action that its result refers to, for one that cannot be read as a whole.
+#[derive(Deserialize)]
+struct NamedAction {
+    #[serde(rename = "action")]
+    _action: IgnoredAny,
+    id: Box<str>,
+    to: Option<Box<str>>,
+}
+
+impl UnansweredEvents {
+    /// Returns true if the child may write more actions.
+    pub(in crate::sinks::exec) fn has_room_for_actions(&self) -> bool {
+        self.at_work.bytes.get() < MAX_ACTION_BYTES && self.at_work.count.get() < MAX_AT_WORK
+    }
+
+    /// Returns a future that ends when an action is done.
+    pub(in crate::sinks::exec) fn action_done(&self) -> impl Future<Output = ()> + use<> {
+        let at_work = Rc::clone(&self.at_work);
+        async move { at_work.done.notified().await }
+    }
+
+    pub(super) fn act(&mut self, raw: RawAction) -> Result<(), String> {
+        let (name, to) = (raw.name().map(Into::into), raw.to().map(Into::into));
+        let begun = self.begin(raw);
+        if let (Err(problem), Some(name)) = (&begun, name) {
+            let result = ActionResult::failed(BAD_REQUEST, problem.clone());
+            self.at_work.tell(ActionResultLine::new(name, to, result));
+        }
+        begun
+    }
+
+    /// Tells the child that an action with a name cannot be read.
+    pub(super) fn tell_unreadable(&self, line: &str, problem: &str) {
+        if let Ok(NamedAction { id, to, .. }) = serde_json::from_str(line) {
+            let result = ActionResult::failed(BAD_REQUEST, problem.into());
+            self.at_work.tell(ActionResultLine::new(id, to, result));
+        }
+    }
+
+    /// Begins an action.
+    fn begin(&mut self, raw: RawAction) -> Result<(), String> {
+        let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
+        let index = match raw.event_index(&events) {
+            Ok(index) => index,
+            Err(error) => return self.begin_late(raw).ok_or_else(|| error.to_string())?,
+        };
+        let Some(event) = self.events.get_mut(index) else { return Ok(()) };
+        let doing = self.state.begin(&self.at_work, &event.job.item, &mut event.posts, raw)?;
+        event.actions.retain(|action| !action.is_finished());
+        event.actions.extend(doing);
+        Ok(())
+    }
+
+    /// Begins an action that comes after the time or the acknowledgement of its event; `None` if there is no such event.
+    fn begin_late(&mut self, raw: RawAction) -> Option<Result<(), String>> {
+        if let Some(overdue) = self.overdue.find(&raw) {
+            let begun = self.state.begin(&self.at_work, &overdue.message, &mut overdue.posts, raw);
+            return Some(begun.map(|doing| overdue.actions.extend(doing)));
+        }
+        let (message, posts) = self.acknowledged.find(&raw)?;
+        // Nothing waits for it: its event is acknowledged.
+        let mut count = posts.get();
+        let begun = self.state.begin(&self.at_work, &message, &mut count, raw).map(drop);
+        posts.set(count);
+        Some(begun)
+    }
+}
+
+impl ExecState {
+    /// Begins an action in answer to an event with so many posts; `None` if it is an empty reply.
+    fn begin(
+        &self,
+        at_work: &Rc<ActionsAtWork>,
+        message: &Message,
+        posts: &mut usize,
+        raw: RawAction,
+    ) -> Result<Option<JoinHandle<()>>, String> {
+        let (bytes, answered) = (raw.len(), message.answered(&self.handler_deps.sink));
+        let action = raw.into_action(answered, *posts).map_err(|error| error.describe(&message.id))?;
+        let Some(action) = action else { return Ok(None) };
+        if action.is_post() {
+            if *posts >= MAX_REPLIES_PER_EVENT {
+                return Err(ReplyParseError::TooMany.describe(&message.id));
+            }
+            *posts += 1;
+        }
+        let (name, to) = (action.name.clone(), message.id.clone());
+        let doing = self.handler_deps.act(message, action);
+        let at_work = Rc::clone(at_work);
+        at_work.add(bytes);
+        Ok(Some(tokio::task::spawn_local(async move {
+            let result = doing.await;
+            at_work.remove(bytes);
+            if let Some(name) = name {
+                at_work.tell(ActionResultLine::new(name, Some(to), result));
+            }
+        })))
+    }
+}
+
+impl ActionsAtWork {
+    pub(super) fn new(results: mpsc::Sender<ActionResultLine>) -> Self {
+        Self { count: Cell::default(), bytes: Cell::default(), done: Notify::new(), results }
+    }
+
+    fn add(&self, bytes: usize) {
+        self.count.set(self.count.get() + 1);
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.count.set(self.count.get().saturating_sub(1));
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+        self.done.notify_one();
+    }
+
+    /// Passes a result on to the child. Its run takes results at once, so there is room unless the run has ended.
+    fn tell(&self, line: ActionResultLine) {
+        let _ = self.results.try_send(line);
+    }
+}

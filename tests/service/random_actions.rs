@@ -1,0 +1,230 @@
+//! Random actions by a child, by a webhook with its reply token and by the API, while responses are lost, the server fails and
+//! limits, sockets drop and the host is killed: each keyed action is done once, in order within a channel, and the last
+//! text of each stream is shown.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use matterhost_simulator::{Fault, FaultKind};
+
+use crate::{
+    kills::QuietOnDrop,
+    program::{ConfigDir, Fixture, RunningProgram},
+    sinks::{Handler, sink},
+};
+
+/// The questions of a run, and the posts by the API.
+const QUESTIONS: usize = 5;
+/// The starts of the host.
+const LIVES: usize = 3;
+/// Much more than a run takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A child that answers each question by a stream. Each life draws other numbers.
+const CHILD: &str = r#"
+import json, os, random, sys, time
+
+with open("lives", "a") as lives: lives.write("x")
+random.seed("SEED %d" % os.path.getsize("lives"))
+
+def send(**line):
+    print(json.dumps(line), flush=True)
+
+for line in sys.stdin:
+    event = json.loads(line)
+    if "result" in event: continue
+    id, source = event["id"], event["source"]
+    if event["type"] == "com.mattermost.posted" and not event["own"]:
+        about = {"to": id, "source": source, "key": "answer"}
+        question = event["data"]["post"]["message"]
+        send(working=id, source=source, **{"for": "1m"})
+        if random.random() < 0.5: send(action="react", to=id, source=source, emoji="eyes")
+        if random.random() < 0.5: send(action="find_channel", to=id, source=source, target="crew/lobby", id="1")
+        target = {"target": "crew/lobby"} if random.random() < 0.3 else {}
+        send(action="reply", text="child " + question + " …", **about)
+        send(action="post", to=id, source=source, text="aside " + question, key="aside-" + id, **target)
+        for n in range(random.randrange(60)):
+            send(action="update", text="child %s %d" % (question, n), **about)
+            time.sleep(0.005)
+        send(action="update", text="child %s end" % question, **about)
+    send(ack=id, source=source)
+"#;
+
+/// A webhook that takes each question and answers it later, and a client of the API. Its arguments are
+/// the port, the URL and the token of the API, and the number of posts.
+const SERVER: &str = r#"
+import json, sys, threading, time, urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+taken = set()
+API_URL, TOKEN, COUNT = sys.argv[2], sys.argv[3], int(sys.argv[4])
+
+def act(path, token, **action):
+    """Repeats an action until it is done, as a client does that knows nothing of its outcome."""
+    headers = {"authorization": "Bearer " + token, "content-type": "application/json"}
+    while True:
+        request = urllib.request.Request(API_URL + path, json.dumps(action).encode(), headers)
+        try:
+            return urllib.request.urlopen(request, timeout=60).read()
+        except OSError:
+            time.sleep(0.1)
+
+def stream(path, token, text, key, **place):
+    for n in range(2):
+        act(path, token, action="update", text="%s %d" % (text, n), key=key, **place)
+    act(path, token, action="update", text=text + " end", key=key, **place)
+
+def answer(question, token):
+    act("/v1/replies", token, action="reply", text="hook " + question, key="answer")
+    stream("/v1/replies", token, "hook " + question, "answer")
+
+def use_api():
+    path = "/v1/accounts/helpdesk/actions"
+    for n in range(COUNT):
+        place = {"target": "crew/lobby"}
+        act(path, TOKEN, action="post", text="api %d" % n, key="api-%d" % n, **place)
+        stream(path, TOKEN, "api %d" % n, "api-%d" % n, **place)
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def do_POST(self):
+        event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if event["type"] == "com.mattermost.posted" and not event["own"] and event["id"] not in taken:
+            taken.add(event["id"])
+            arguments = (event["data"]["post"]["message"], self.headers["matterhost-reply-token"])
+            threading.Thread(target=answer, args=arguments, daemon=True).start()
+        self.send_response(202)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+print("listening", server.server_port, flush=True)
+threading.Thread(target=use_api, daemon=True).start()
+server.serve_forever()
+"#;
+
+const TOKEN: &str = "mustnotshow-actions-1f2e3d4c";
+
+/// Strikes the server at random until `quiet` is set.
+fn strike_randomly(fixture: &Fixture, random: &mut fastrand::Rng, quiet: &AtomicBool) {
+    while !quiet.load(Ordering::Relaxed) {
+        let kind = match random.u8(..10) {
+            0..4 => FaultKind::LostResponse,
+            4 | 5 => FaultKind::ServerError,
+            6 | 7 => FaultKind::ProxyPage(502),
+            8 => FaultKind::TooManyRequests { retry_after: 1 },
+            _ => FaultKind::Drop,
+        };
+        let fault = match kind {
+            FaultKind::Drop => Fault::new(FaultKind::Drop),
+            kind => {
+                let routes =
+                    ["POST /posts", "PUT /posts/{post_id}/patch", "GET /channels/{channel_id}/posts"];
+                Fault::new(kind).route(routes[random.usize(..3)]).times(1)
+            }
+        };
+        // At most one waits for its request; they would come faster than requests.
+        fixture.simulator.clear_faults();
+        fixture.simulator.inject(fault);
+        thread::sleep(Duration::from_millis(random.u64(50..300)));
+    }
+    fixture.simulator.clear_faults();
+}
+
+/// Returns the posts that a run leads to.
+fn expected() -> Vec<String> {
+    let numbers = || 0..QUESTIONS;
+    let of_questions =
+        numbers().flat_map(|n| [format!("child q{n} end"), format!("aside q{n}"), format!("hook q{n} end")]);
+    let mut expected: Vec<_> = of_questions.chain(numbers().map(|n| format!("api {n} end"))).collect();
+    expected.sort();
+    expected
+}
+
+/// Runs the host so often, killed in between, until all posts are there.
+fn live(fixture: &Fixture, dir: &ConfigDir, random: &mut fastrand::Rng) {
+    let expected = expected();
+    let is_complete = || {
+        let mut posts = fixture.bot_posts();
+        posts.sort();
+        posts == expected
+    };
+    for _ in 1..LIVES {
+        let running = RunningProgram::start(dir.matterhost(&["run"]));
+        thread::sleep(Duration::from_millis(random.u64(500..1_500)));
+        running.signal("KILL");
+        running.wait_for_exit();
+    }
+    let running = RunningProgram::start(dir.matterhost(&["run"]));
+    let end = Instant::now() + LIMIT;
+    while !is_complete() {
+        assert!(Instant::now() < end, "{:#?}\n{expected:#?}", fixture.bot_posts());
+        thread::sleep(Duration::from_millis(20));
+    }
+    running.signal("TERM");
+    running.wait_for_exit();
+    assert!(is_complete(), "something came later: {:#?}", fixture.bot_posts());
+}
+
+fn configuration(fixture: &Fixture, handler: &Handler, api: SocketAddr, seed: u64) -> ConfigDir {
+    let child = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"child.py\"]\n";
+    let admin = format!("[admin]\nbind = \"{api}\"\ntoken = \"{TOKEN}\"\n");
+    let more = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"100ms\"\nmax_backoff = \"200ms\"\nreset_after = \"1s\"\nmax_restarts = 100\n";
+    let account = fixture.config().replace("[log]", "sinks = [\"child\", \"hook\"]\n[log]");
+    let config = [&*account, child, &*sink(handler.port), &*admin, more].concat();
+    let dir = ConfigDir::with(&config);
+    dir.write("child.py", &CHILD.replace("SEED", &seed.to_string()));
+    dir
+}
+
+#[test]
+fn each_action_of_every_door_is_done_once_whatever_fails() {
+    let seed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("MATTERHOST_SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let fixture = Fixture::new();
+    // The handler outlives the host, which therefore has a fixed port.
+    let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let scripts = tempfile::tempdir().unwrap();
+    let server = scripts.path().join("server.py");
+    fs::write(&server, SERVER).unwrap();
+    let mut command = Command::new("python3");
+    command.arg(&server).args(["0", &format!("http://{api}"), TOKEN, &QUESTIONS.to_string()]);
+    let handler = Handler::start(command, "");
+    let dir = configuration(&fixture, &handler, api, seed);
+    let running = RunningProgram::ready(&fixture, &dir);
+    let quiet = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let mut dice = random.fork();
+        let (fixture, quiet) = (&fixture, &quiet);
+        scope.spawn(move || strike_randomly(fixture, &mut dice, quiet));
+        let mut pauses = random.fork();
+        scope.spawn(move || {
+            for n in 0..QUESTIONS {
+                fixture.post(&format!("q{n}"));
+                thread::sleep(Duration::from_millis(pauses.u64(..500)));
+            }
+        });
+        let _quiet = QuietOnDrop(quiet);
+        thread::sleep(Duration::from_millis(random.u64(300..1_000)));
+        running.signal("KILL");
+        running.wait_for_exit();
+        live(fixture, &dir, &mut random);
+    });
+    let posts = fixture.bot_posts();
+    let series: [fn(usize) -> String; 3] =
+        [|n| format!("child q{n} end"), |n| format!("aside q{n}"), |n| format!("api {n} end")];
+    for series in series {
+        let places: Vec<_> =
+            (0..QUESTIONS).map(|n| posts.iter().position(|post| *post == series(n)).unwrap()).collect();
+        assert!(places.is_sorted(), "{}: {posts:#?}", series(0));
+    }
+}

@@ -1,0 +1,214 @@
+//! Handlers that take long and answer bit by bit: each answer is one post with its last text, also after a kill.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    admin::{
+        host::{ANY_PORT, AdminHost, Api},
+        http_client::Response,
+    },
+    program::{ConfigDir, DEADLINE, Fixture, RunningProgram},
+    sinks::{Handler, sink},
+};
+
+/// The last text of the examples' answer.
+const LAST: &str = "You asked: why? Let me think about that for a while.";
+
+/// Asks, kills the host once the answer has begun, and waits for its end under the next one.
+fn kill_while_it_answers(fixture: &Fixture, dir: &ConfigDir) {
+    let running = RunningProgram::ready(fixture, dir);
+    fixture.post("why?");
+    wait_for(fixture, |posts| !posts.is_empty());
+    running.signal("KILL");
+    running.wait_for_exit();
+    let _running = RunningProgram::ready(fixture, dir);
+    fixture.await_post(LAST);
+    fixture.post("why?");
+    wait_for(fixture, |posts| *posts == [LAST, LAST]);
+}
+
+fn wait_for(fixture: &Fixture, is_reached: impl Fn(&[String]) -> bool) {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let posts = fixture.bot_posts();
+        if is_reached(&posts) {
+            return;
+        }
+        assert!(posts.len() <= 2 && Instant::now() < end, "{posts:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_slow_child_answers_bit_by_bit() {
+    let fixture = Fixture::new();
+    let handler = fs::canonicalize("docs/handlers/slow_lines.py").unwrap();
+    let child = format!(
+        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\nanswer_timeout = \"200ms\"\n",
+        handler.display()
+    );
+    let dir = ConfigDir::with(&(fixture.config() + &child));
+    kill_while_it_answers(&fixture, &dir);
+}
+
+#[test]
+fn a_slow_webhook_answers_by_its_reply_token() {
+    let fixture = Fixture::new();
+    // The handler outlives the host, which therefore has a fixed port.
+    let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new("python3");
+    command.args(["docs/handlers/slow_webhook.py", "0", &format!("http://{api}")]);
+    let handler = Handler::start(command, "");
+    let admin = format!("[admin]\nbind = \"{api}\"\n");
+    let dir = ConfigDir::with(&(fixture.config() + &sink(handler.port) + &admin));
+    kill_while_it_answers(&fixture, &dir);
+}
+
+/// A child that streams as many updates as its post says, as fast as it can.
+const STREAMER: &str = r#"
+import json, sys, time
+def send(**line): print(json.dumps(line), flush=True)
+for line in sys.stdin:
+    event = json.loads(line)
+    about = {"to": event["id"], "source": event["source"], "key": "answer"}
+    if event["type"] == "com.mattermost.posted" and not event["own"]:
+        send(action="reply", text="…", **about)
+        for n in range(1, int(event["data"]["post"]["message"]) + 1):
+            send(action="update", text="text " * n, **about)
+            time.sleep(0.004)
+    send(ack=event["id"], source=event["source"])
+"#;
+
+#[test]
+fn hundreds_of_updates_become_a_few_requests() {
+    let fixture = Fixture::new();
+    let child = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"child.py\"]\ntyping = true\n";
+    let dir = ConfigDir::with(&(fixture.config() + child));
+    dir.write("child.py", STREAMER);
+    let _running = RunningProgram::ready(&fixture, &dir);
+    let begun = Instant::now();
+    fixture.post("400");
+    fixture.await_post(&"text ".repeat(400));
+    let most = 2 + 2 * begun.elapsed().as_secs() + 2;
+    let counters = fixture.simulator.counters();
+    let updates = counters.requests_to("PUT /posts/{post_id}/patch");
+    assert!((2..=most).contains(&updates), "{updates} requests, at most {most}");
+    assert!(counters.requests_to("POST /users/{user_id}/typing") > 0, "it is shown as typing");
+    assert_eq!(fixture.bot_posts().len(), 1);
+}
+
+/// Serves as a webhook that takes every event by 202. Sends the texts of posts and their reply tokens.
+fn take_events(listener: TcpListener) -> Receiver<(String, String)> {
+    let (sender, taken) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let sender = sender.clone();
+            thread::spawn(move || take_from(stream, &sender));
+        }
+    });
+    taken
+}
+
+fn take_from(stream: TcpStream, events: &Sender<(String, String)>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut token, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            let (name, value) = line.trim_end().split_once(": ").unwrap_or_default();
+            match &*name.to_ascii_lowercase() {
+                "matterhost-reply-token" => value.clone_into(&mut token),
+                "content-length" => length = value.parse().ok()?,
+                _ if line.trim().is_empty() => break,
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        reader.get_mut().write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").ok()?;
+        let event: Value = serde_json::from_slice(&body).ok()?;
+        let text = event["data"]["post"]["message"].as_str().unwrap_or_default();
+        events.send((text.to_owned(), token)).ok()?;
+    }
+}
+
+fn answer(api: &Api, token: &str, answer: &Value) -> Response {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+    api.request("POST", "/v1/replies", &headers, answer.to_string().as_bytes())
+}
+
+/// Returns the detail of a 401. Wrong tokens have a rate limit of their own.
+fn refused(send: impl Fn() -> Response) -> String {
+    loop {
+        let response = send();
+        if response.status != 429 {
+            return response.problem(401);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_reply_token_answers_its_event_and_opens_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = sink(listener.local_addr().unwrap().port());
+    let events = take_events(listener);
+    let host = AdminHost::ready(&hook);
+    host.fixture.post("why?");
+    let token = loop {
+        let (text, token) = events.recv_timeout(DEADLINE).unwrap();
+        if text == "why?" {
+            break token;
+        }
+    };
+    let reply = json!({ "action": "reply", "key": "answer", "text": "later" });
+    let ids: Vec<_> = (0..2).map(|_| answer(&host, &token, &reply).json()["ids"].clone()).collect();
+    assert_eq!(ids[0], ids[1], "it is posted once");
+    let changed = json!([
+        { "action": "update", "key": "answer", "text": "changed" },
+        { "action": "react", "emoji": "eyes" },
+    ]);
+    assert_eq!(answer(&host, &token, &changed).json()[1]["status"], 200);
+    assert_eq!(host.fixture.bot_posts(), ["changed"]);
+    let forged = format!("{}x", &token[..token.len() - 1]);
+    for wrong in [&*forged, "x", "x.y", host.api.token.unwrap()] {
+        let detail = refused(|| answer(&host, wrong, &reply));
+        assert!(detail.contains("did not issue it"), "{wrong}: {detail}");
+    }
+    let stranger = Api { token: None, ..host.api };
+    refused(|| stranger.send("POST", "/v1/replies", &reply));
+    let bearer = format!("Bearer {token}");
+    for (method, path) in
+        [("GET", "/v1/accounts"), ("POST", "/v1/accounts/helpdesk/actions"), ("GET", "/v1/replies")]
+    {
+        refused(|| stranger.request(method, path, &[("authorization", &bearer)], b""));
+    }
+    answer(&host, &token, &json!({ "text": "x".repeat(300_000) })).problem(413);
+    answer(&host, &token, &json!({ "action": "reply", "txt": "x" })).problem(400);
+    // The key is kept, so the token is good under the next host.
+    let host = host.restart();
+    host.await_state("helpdesk", "ready");
+    assert_eq!(host.send("PUT", "/v1/log-level", &json!({ "level": "debug" })).status, 200);
+    let again = json!({ "action": "update", "key": "answer", "text": "after a restart" });
+    assert_eq!(answer(&host, &token, &again).status, 200);
+    assert_eq!(host.fixture.bot_posts(), ["after a restart"]);
+    host.dir.write("matterhost.toml", &format!("{}{}", host.fixture.config(), ANY_PORT));
+    assert_eq!(host.post("/v1/reload").status, 200);
+    let gone = answer(&host, &token, &reply).problem(403);
+    assert_eq!(gone, "account helpdesk no longer delivers to the sink hook");
+    host.running.signal("TERM");
+    let (_, log) = host.running.wait_for_exit();
+    assert!(log.iter().all(|line| !line.contains(&token)), "{log:#?}");
+}
