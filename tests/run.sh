@@ -23,9 +23,8 @@ readonly ADVISORIES_SECONDS=60
 readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
 # The fuzzers need minutes to build. They begin within this time, so that all checks end within 15 minutes.
 readonly FUZZ_LATEST_START=400
-# The optional features need minutes to build on a fresh machine. They begin within this time, so that all other checks end
-# within 15 minutes.
-readonly OPTIONAL_LATEST_START=600
+# The optional features. All tests run with them, so that the program is built once for the tests. The demo runs without.
+readonly FEATURES=matterhost/otlp,matterhost/cluster
 # Concurrent tests of a program: most wait for sockets and processes, so that two cores serve more than two.
 readonly TEST_THREADS=4
 # Duration of the demo, and the time after which it counts as hung.
@@ -44,7 +43,7 @@ documentation, deployment files and the API, runs the demo, and runs each fuzzer
 failure. Installs missing tools, or names them.
 
   --packages  builds the packages and installs one, instead of all other checks; needs root and many minutes
-  --quick     leaves out dependencies, optional features, doc tests, documentation, book, deployment, API, README and fuzzers
+  --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README and fuzzers
   --help      prints this help
 END
 }
@@ -186,7 +185,8 @@ dependencies() {
 
 tests() { # which of cargo test's targets...
   # Shows the output of passing tests as well, for `secrets` below.
-  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$TEST_THREADS} cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
+  MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server RUST_TEST_THREADS=${RUST_TEST_THREADS:-$TEST_THREADS} \
+    cargo test --locked --workspace --features "$FEATURES" "$@" -- --show-output 2>&1 | tee -a "$LOG"
 }
 
 # Every token and secret of the tests contains this mark, which must not occur in any output.
@@ -217,10 +217,16 @@ nats_server() {
   "$venv/bin/nats-server" --version
 }
 
-# The optional features otlp and cluster.
-optional_features() {
-  tests --features otlp,cluster --test service otlp::
-  MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server tests --features otlp,cluster --test cluster
+# Checks that the program without the optional features refuses their keys, with the remedy.
+default_features() {
+  local config said
+  cargo build --locked
+  config=$(mktemp)
+  printf '[log]\notlp_endpoint = "http://127.0.0.1:4318"\n' >"$config"
+  said=$("$BUILT/debug/matterhost" check --config "$config" 2>&1) || true
+  rm "$config"
+  say "$said"
+  [[ $said == *'log.otlp_endpoint: this program was built without OpenTelemetry'*'build with --features otlp'* ]]
 }
 
 # One line with the sums of cargo's results above.
@@ -230,12 +236,11 @@ sums() {
 }
 
 documentation() {
-  RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+  RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --features "$FEATURES" --no-deps
 }
 
 # Checks the files of docs/deploy and .github.
 deployment() {
-  cargo build --locked --quiet
   bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
 }
 
@@ -292,8 +297,8 @@ api_tool() {
 api() {
   # The exact test name and the check of its result make sure that the test ran.
   # The requests are the same each time, unless MATTERHOST_SEED is set.
-  MATTERHOST_SEED=${MATTERHOST_SEED:-1} MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --package matterhost --test service \
-    -- --ignored --exact --show-output admin::openapi::the_api_is_as_it_describes_itself 2>&1 |
+  MATTERHOST_SEED=${MATTERHOST_SEED:-1} MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --workspace \
+    --features "$FEATURES" --test service -- --ignored --exact --show-output admin::openapi::the_api_is_as_it_describes_itself 2>&1 |
     tee "$BUILT/api.log"
   cat "$BUILT/api.log" >>"$LOG"
   grep -q '^test result: ok. 1 passed' "$BUILT/api.log"
@@ -354,23 +359,19 @@ main() {
 
   step format cargo fmt --all --check
   step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
-  step lints cargo clippy --locked --workspace --all-targets --features matterhost/otlp,matterhost/cluster -- -D warnings
+  step lints cargo clippy --locked --workspace --all-targets --features "$FEATURES" -- -D warnings
   step 'lints without the demo' cargo clippy --locked --package matterhost --no-default-features -- -D warnings
   $quick || dependencies
-  step examples cargo build --locked --workspace --examples
+  step 'install nats-server' nats_server
+  step examples cargo build --locked --workspace --features "$FEATURES" --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, optional features, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
+    leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
   else
-    if ((SECONDS > OPTIONAL_LATEST_START)); then
-      leave_out 'optional features: OpenTelemetry, cluster' "more than $OPTIONAL_LATEST_START s have passed"
-    else
-      step 'install nats-server' nats_server
-      step 'optional features: OpenTelemetry, cluster' optional_features
-    fi
     step 'doc tests' tests --doc
     step documentation documentation
     step book book
+    step 'program without optional features' default_features
     step deployment deployment
     step 'install schemathesis' api_tool
     step 'API against its own description' api
