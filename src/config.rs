@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admin;
+mod api_accounts;
 mod audit;
 mod catch_up;
 mod dead_letter;
@@ -36,12 +37,14 @@ mod state;
 mod syntax;
 mod template;
 mod value;
+mod written_file;
 
-pub use accounts::AccountConfig;
+pub use accounts::{AccountConfig, AccountSource};
 pub use admin::{
     AdminConfig, AdminTls, AdminToken, AdminTokenError, DEFAULT_BIND, ListenAddress, RandomError,
     ReadyPolicy, ScopedToken, TokenScope,
 };
+pub use api_accounts::{AccountRefused, ApiAccounts, NewAccount, PlannedChange, StoredFiles};
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
@@ -61,12 +64,13 @@ pub use sinks::{
 };
 pub use sources::{Directory, Layout, Sources, environment};
 pub use state::StateConfig;
+pub use written_file::{SECRET_MODE, write_file};
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use matterhost_actors::hosting::HostSettings;
 
-use self::sources::NamedTexts;
+use self::{api_accounts::AccountReader, sources::NamedTexts};
 
 /// The commented configuration that `matterhost config example` prints. It is valid once the token's variable is set.
 pub const EXAMPLE: &str = include_str!("config/example.toml");
@@ -100,6 +104,10 @@ pub struct Config {
     pub left_out: Vec<Problem>,
     /// The directories whose files belong to the configuration.
     pub layout: Layout,
+    /// The accounts that the admin API keeps, also those that are left out.
+    pub api_accounts: ApiAccounts,
+    /// The parts of the configuration that one more account is read with.
+    reader: Arc<AccountReader>,
 }
 
 impl Config {

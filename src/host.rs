@@ -1,5 +1,6 @@
 //! The host: builds the actors and sinks from the configuration, runs them, and shuts them down.
 
+mod account_changes;
 mod accounts;
 mod admin_api;
 mod exit;

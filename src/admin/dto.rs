@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with milliseconds; fields named `…_ms` are whole milliseconds.
 
 mod account;
+mod account_settings;
 mod action;
 mod detail;
 mod fact;
@@ -13,6 +14,7 @@ mod sign_in;
 mod sinks;
 
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent};
+pub use account_settings::AccountSettings;
 pub use action::{Action, ActionAccepted, LogLevel};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};

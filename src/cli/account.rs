@@ -16,7 +16,7 @@ use super::{
     provisioning::{read_token, select_server},
 };
 use crate::{
-    config::{Config, FileArg, did_you_mean},
+    config::{AccountSource, Config, FileArg, did_you_mean},
     host::Exit,
 };
 
@@ -103,6 +103,9 @@ fn remove(name: &AccountName, config: &Config) -> Result<String, String> {
         let meant = did_you_mean(name.as_str(), names).map(|meant| format!("; did you mean {meant}?"));
         return Err(format!("there is no account {name}{}", meant.unwrap_or_default()));
     };
+    if account.source == AccountSource::Api {
+        return Err(format!("account {name} was put by the admin API; send DELETE /v1/accounts/{name}"));
+    }
     let removed = files.remove(name, account.token_file.as_deref()).map_err(|error| error.to_string())?;
     if removed.is_empty() {
         return Err(format!(

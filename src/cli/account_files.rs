@@ -1,20 +1,15 @@
 //! The files of accounts that commands add and remove: tokens, and the configuration beside them.
 
 use std::{
-    fs::{self, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use matterhost_actors::model::{AccountName, ServerName, Token};
-use tempfile::NamedTempFile;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::{Config, Directory};
+use crate::config::{self, Config, Directory, SECRET_MODE};
 
-/// The mode of a file with a token.
-const SECRET_MODE: u32 = 0o600;
 /// The mode of a file of configuration, which holds no token; the service may run as another user.
 const MODE: u32 = 0o644;
 
@@ -161,22 +156,5 @@ pub(super) fn write_secret(path: &Path, text: &str) -> Result<(), FilesError> {
 }
 
 fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), FilesError> {
-    let write = || {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
-        // It is readable by its owner only until it is complete.
-        let mut file = NamedTempFile::new_in(directory)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
-        if rustix::process::geteuid().is_root() {
-            // The service that reads it may run as another user.
-            let owner = fs::metadata(if path.exists() { path } else { directory })?;
-            chown(file.path(), Some(owner.uid()), Some(owner.gid()))?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        // A power failure must not bring the former file back.
-        fs::File::open(directory)?.sync_all()
-    };
-    write().map_err(|cause| FilesError::Io { path: path.to_owned(), cause })
+    config::write_file(path, text, mode).map_err(|cause| FilesError::Io { path: path.to_owned(), cause })
 }

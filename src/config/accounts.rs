@@ -6,7 +6,8 @@ pub(super) use found::FoundAccounts;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
+    fmt,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -21,13 +22,14 @@ use super::{
     problem::{Problem, did_you_mean, display_value},
     secret_source::SecretSource,
     servers::ReadContext,
+    sources::Locations,
     template::Names,
     value::StringList,
 };
 
 /// The consequences of a file of tokens that cannot be used.
 const KEEPS_TOKEN: &str = "its previous token stays in use";
-const LEFT_OUT: &str = "the account is left out";
+pub(super) const LEFT_OUT: &str = "the account is left out";
 
 /// The section with the values for keys that accounts leave out.
 pub(super) const DEFAULTS: &str = "account_defaults";
@@ -50,10 +52,44 @@ pub struct AccountConfig {
     pub sinks: Vec<Arc<str>>,
     /// The settings of the account, if it or its server has its own.
     pub settings: Option<Arc<AccountSettings>>,
+    /// The place that makes it an account.
+    pub source: AccountSource,
+}
+
+/// The place that makes an account one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountSource {
+    /// A file of the configuration, or a file in a directory of tokens.
+    File(Arc<Path>),
+    /// Variables of the environment.
+    Environment,
+    /// The admin API.
+    Api,
+}
+
+impl AccountSource {
+    /// Returns the source of an account of the configuration.
+    fn of(name: &AccountName, places: &Locations) -> Self {
+        let place = |key: String| places.get(&key).map(|place| Self::File(Arc::clone(&place.file)));
+        place(format!("accounts.{name}"))
+            .or_else(|| place(format!("accounts.{name}.{}", TOKEN.keys[0])))
+            .unwrap_or(Self::Environment)
+    }
+}
+
+impl fmt::Display for AccountSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Environment => f.write_str("environment"),
+            Self::Api => f.write_str("api"),
+        }
+    }
 }
 
 /// The names that accounts may refer to, including those of invalid servers and sinks, and the values for keys that they
 /// leave out.
+#[derive(Clone, Default)]
 pub(super) struct KnownNames {
     pub(super) servers: Vec<String>,
     pub(super) sinks: Vec<String>,
@@ -100,13 +136,16 @@ pub(super) fn read(
         section.excuse(since, LEFT_OUT);
     }
     section.finish();
+    let name = name?;
+    let source = AccountSource::of(&name, context.places);
     Some(AccountConfig {
-        name: name?,
+        name,
         server: server?,
         token: token?,
         token_file,
         sinks: sinks?,
         settings: None,
+        source,
     })
 }
 
@@ -220,9 +259,7 @@ pub(super) fn refuse_duplicate_tokens(
     for at in order {
         let account = &mut accounts[at];
         let Some(first) = owners.claim(&account.token, &account.name) else { continue };
-        let message = format!("it has the same token as account {first}");
-        let remedy = "give each bot its own token, or remove one of the two accounts";
-        let problem = Problem::new(format!("accounts.{}", account.name), message, remedy);
+        let problem = same_token(&account.name, &first);
         if !found.contains(&account.name) {
             report.problems.push(problem);
             continue;
@@ -241,19 +278,32 @@ pub(super) fn refuse_duplicate_tokens(
     accounts.retain(|account| !left_out.contains(&account.name));
 }
 
+/// Returns the problem of an account whose token is that of another.
+pub(super) fn same_token(account: &AccountName, first: &AccountName) -> Problem {
+    let message = format!("it has the same token as account {first}");
+    let remedy = "give each bot its own token, or remove one of the two accounts";
+    Problem::new(format!("accounts.{account}"), message, remedy)
+}
+
 /// The accounts that have a token, by its fingerprint.
 #[derive(Default)]
-struct TokenOwners(HashMap<u64, Vec<(AccountName, Token)>>);
+pub(super) struct TokenOwners(HashMap<u64, Vec<(AccountName, Token)>>);
 
 impl TokenOwners {
     /// Gives a token to an account, or returns the account that has it.
-    fn claim(&mut self, token: &Token, account: &AccountName) -> Option<AccountName> {
+    pub(super) fn claim(&mut self, token: &Token, account: &AccountName) -> Option<AccountName> {
         let alike = self.0.entry(token.fingerprint()).or_default();
         if let Some((owner, _)) = alike.iter().find(|(_, other)| other.same_as(token)) {
             return Some(owner.clone());
         }
         alike.push((account.clone(), token.clone()));
         None
+    }
+
+    /// Returns the account that has a token.
+    pub(super) fn owner(&self, token: &Token) -> Option<&AccountName> {
+        let alike = self.0.get(&token.fingerprint())?;
+        alike.iter().find(|(_, other)| other.same_as(token)).map(|(owner, _)| owner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rlimit::Resource;
 
-use super::problem::Problem;
+use super::{Config, problem::Problem, sinks::SinkConfig};
 
 /// Files that are always open: the standard streams, those of the runtimes and resolvers, and some spare.
 const BASE: u64 = 64;
@@ -27,8 +27,17 @@ pub fn raise() -> Option<u64> {
     Some(soft)
 }
 
+impl Config {
+    /// Returns a problem if the limit of open files is too low for this configuration.
+    pub(super) fn check_open_files(&self, limit: Option<u64>) -> Option<Problem> {
+        let files = self.sinks.iter().map(SinkConfig::open_files).sum::<usize>() + self.admin.open_files();
+        let (accounts, arbiters) = (self.accounts.len(), self.host.arbiters);
+        check(needed(accounts, self.servers.len(), arbiters, files), accounts, limit)
+    }
+}
+
 /// Returns a problem if the limit is lower than the number needed.
-pub(super) fn check(needed: u64, accounts: usize, limit: Option<u64>) -> Option<Problem> {
+fn check(needed: u64, accounts: usize, limit: Option<u64>) -> Option<Problem> {
     let limit = limit.filter(|limit| *limit < needed)?;
     Some(Problem::new(
         "accounts",

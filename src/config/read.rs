@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
+    sync::Arc,
 };
 
 use config::{Map, Value, ValueKind};
@@ -12,11 +13,13 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources,
-    accounts::{self, FoundAccounts, KnownNames},
-    admin, audit, catch_up, dead_letter, delivery, health, host,
+    AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources, StateConfig,
+    accounts::{self, FoundAccounts, KnownNames, TokenOrigin},
+    admin,
+    api_accounts::{AccountReader, ApiAccounts},
+    audit, catch_up, dead_letter, delivery, health, host,
     key_reader::{Diagnostics, TableReader, unknown},
-    log, metrics, open_files,
+    log, metrics,
     overrides::{self, Level},
     replies, restart,
     servers::{self, ReadContext},
@@ -66,16 +69,36 @@ pub(super) fn config(
     }
     let mut report = Diagnostics { problems, ..Diagnostics::default() };
     let mut tree = Tree(tree);
-    let found = FoundAccounts::add(token_files, &mut tree, &layout, running, &mut places, &mut report);
+    let mut found = FoundAccounts::add(token_files, &mut tree, &layout, running, &mut places, &mut report);
     let context =
         ReadContext { directory: sources.directory(), places: &places, environment: &sources.environment };
-    let config = read(tree, &found, &context, open_files, &mut report);
+    let api_accounts = match running {
+        // The host is the only one that changes them.
+        Some(running) => running.api_accounts.clone(),
+        None => ApiAccounts::load(&tree.state(&context), &mut report),
+    };
+    if tree.0.contains_key("accounts") || !api_accounts.is_empty() {
+        found.allow_none();
+    }
+    let (mut config, reader) = read(tree, &found, &context, &mut report);
+    if report.problems.is_empty() {
+        config.add_api_accounts(api_accounts, &reader, running, &context, &mut report);
+    }
+    check(&config, open_files, &mut report);
     report.complete(&places);
     if report.problems.is_empty() {
-        Ok(Config { warnings: report.warnings, left_out: report.left_out, layout, ..config })
+        let reader = Arc::new(AccountReader { places, ..reader });
+        Ok(Config { warnings: report.warnings, left_out: report.left_out, layout, reader, ..config })
     } else {
         Err(report.problems)
     }
+}
+
+/// Checks what depends on all accounts together.
+fn check(config: &Config, open_files: Option<u64>, report: &mut Diagnostics) {
+    admin::warn_of_unknown_accounts(&config.admin, &config.accounts, report);
+    sinks::warn_unused(&config.sinks, &config.accounts, report);
+    report.problems.extend(config.check_open_files(open_files));
 }
 
 /// Returns every key, by running the readers over empty tables.
@@ -94,7 +117,7 @@ pub fn known_keys() -> Vec<KnownKey> {
     let mut report = Diagnostics::default();
     report.register_root::<StringList>(INCLUDE);
     report.register_root::<StringList>(TOKEN_DIR);
-    read(Tree(tree.into()), &FoundAccounts::default(), &context, None, &mut report);
+    read(Tree(tree.into()), &FoundAccounts::default(), &context, &mut report);
     report.known
 }
 
@@ -102,16 +125,16 @@ fn read(
     mut tree: Tree,
     found: &FoundAccounts,
     context: &ReadContext<'_>,
-    open_files: Option<u64>,
     report: &mut Diagnostics,
-) -> Config {
+) -> (Config, AccountReader) {
     tree.refuse_unknown(report);
     for shape in ["servers.NAME", "accounts.NAME", accounts::DEFAULTS] {
         overrides::register(shape, report);
     }
     let host_level = Level::host(&tree.0);
     let restart = restart::read(tree.section("restart", report));
-    let Items { servers, accounts, sinks } = read_items(&mut tree, &host_level, found, context, report);
+    let Items { servers, accounts, sinks, reader } =
+        read_items(&mut tree, &host_level, found, context, report);
     let dead_letter = dead_letter::read(tree.section("dead_letter", report), context);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
@@ -120,14 +143,10 @@ fn read(
     let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), context);
     let admin = admin::read(tree.section("admin", report), context);
-    admin::warn_of_unknown_accounts(&admin, &accounts, report);
     let admin = admin.with_token_directory(state.token_dir(context.environment));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
-    let files = sinks.iter().map(SinkConfig::open_files).sum::<usize>() + admin.open_files();
-    let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters, files);
-    report.problems.extend(open_files::check(needed, accounts.len(), open_files));
     let settings = HostSettings {
         restart,
         health,
@@ -141,7 +160,7 @@ fn read(
         accounts_per_arbiter: host.accounts_per_arbiter,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    Config {
+    let config = Config {
         servers,
         accounts,
         sinks,
@@ -155,7 +174,10 @@ fn read(
         warnings: Vec::new(),
         left_out: Vec::new(),
         layout: Layout::default(),
-    }
+        api_accounts: ApiAccounts::default(),
+        reader: Arc::default(),
+    };
+    (config, reader)
 }
 
 /// The items of the configuration that have names.
@@ -163,6 +185,7 @@ struct Items {
     servers: Vec<ServerConfig>,
     accounts: Vec<AccountConfig>,
     sinks: Vec<SinkConfig>,
+    reader: AccountReader,
 }
 
 /// Reads the servers, the accounts on them, and the sinks that these use.
@@ -185,9 +208,10 @@ fn read_items(
     let defaults = accounts::read_defaults(defaults, report);
     let names = KnownNames { servers: levels.keys().cloned().collect(), sinks: sink_names, defaults };
     let mut accounts = read_accounts(tree, found, &levels, &names, context, report);
+    let templates = sink_tables.iter().filter(|table| table.is_template()).cloned().collect();
     let sinks = read_sinks(sink_tables, &mut accounts, context, report);
-    sinks::warn_unused(&sinks, &accounts, report);
-    Items { servers, accounts, sinks }
+    let reader = AccountReader { names, levels, templates, places: Locations::default() };
+    Items { servers, accounts, sinks, reader }
 }
 
 /// Reads the servers, and the settings of each, also of those that are invalid.
@@ -246,23 +270,36 @@ fn read_accounts(
     if tables.is_empty() {
         let remedy = "add [accounts.NAME] with token_file = \"…\", or token_dir = \"tokens\" and files in it";
         let problem = Problem::new("accounts", "there is no account", remedy);
-        // They may be put into a directory while the host runs.
-        let reports = if found.has_directory() { &mut report.warnings } else { &mut report.problems };
+        // They may be put into a directory, or by the admin API, while the host runs.
+        let reports = if found.may_be_none() { &mut report.warnings } else { &mut report.problems };
         reports.push(problem);
     }
-    let read = |(name, checked, mut value): (String, Option<AccountName>, Value)| {
-        let (origin, path) = (found.origin(&name), format!("accounts.{name}"));
-        let own = overrides::take(&mut value);
-        let section = TableReader::new(path.clone(), "accounts.NAME", Some(value), report);
-        let account = accounts::read(checked, section, origin, names, context);
-        // The sections of an invalid account are read too, to report their mistakes.
-        let level = account.as_ref().and_then(|account| levels.get(account.server.as_str()));
-        let level = level.or_else(|| levels.values().next())?.child(own, &path, report);
-        Some(AccountConfig { settings: level.settings, ..account? })
+    let read = |(name, checked, value): (String, Option<AccountName>, Value)| {
+        let origin = found.origin(&name);
+        read_account((name, checked, value), origin, levels, names, context, report)
     };
     let mut accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
     accounts::refuse_duplicate_tokens(&mut accounts, found, report);
     accounts
+}
+
+/// Reads the table of one account, with its sections.
+pub(super) fn read_account(
+    (name, checked, mut value): (String, Option<AccountName>, Value),
+    origin: TokenOrigin,
+    levels: &BTreeMap<String, Level>,
+    names: &KnownNames,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
+) -> Option<AccountConfig> {
+    let path = format!("accounts.{name}");
+    let own = overrides::take(&mut value);
+    let section = TableReader::new(path.clone(), "accounts.NAME", Some(value), report);
+    let account = accounts::read(checked, section, origin, names, context);
+    // The sections of an invalid account are read too, to report their mistakes.
+    let level = account.as_ref().and_then(|account| levels.get(account.server.as_str()));
+    let level = level.or_else(|| levels.values().next())?.child(own, &path, report);
+    Some(AccountConfig { settings: level.settings, ..account? })
 }
 
 impl Tree {
@@ -274,6 +311,12 @@ impl Tree {
             ValueKind::Table(table) => Some(table),
             _ => None,
         }
+    }
+
+    /// Reads where the state is, without reporting anything.
+    fn state(&self, context: &ReadContext<'_>) -> StateConfig {
+        let (table, mut unreported) = (self.0.get("state").cloned(), Diagnostics::default());
+        state::read(TableReader::new("state".into(), "state", table, &mut unreported), context)
     }
 
     fn section<'a>(&mut self, name: &'static str, report: &'a mut Diagnostics) -> TableReader<'a> {

@@ -1,5 +1,6 @@
 //! Tests of whole configurations.
 
+mod by_api;
 mod inherited;
 mod many_files;
 mod mistakes;
@@ -203,7 +204,9 @@ fn the_three_formats_say_the_same() {
     for (name, text) in [("a.yaml", &yaml), ("a.yml", &yaml), ("a.json", &json)] {
         let file = dir.file(name, text);
         let config = Config::load(&Sources { files: vec![file], ..dir.sources(GOOD) }, None).unwrap();
-        assert_eq!(format!("{config:?}"), format!("{toml:?}"));
+        // Only the file differs that the account is from.
+        let shown = format!("{config:?}").replace(&format!("/{name}"), "/matterhost.toml");
+        assert_eq!(shown, format!("{toml:?}"));
         assert!(config.accounts[0].token.same_as(&toml.accounts[0].token));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
         Sources,
     },
-    sinks::SinkRegistry,
+    sinks::{PreparedSinks, SinkRegistry},
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
 
@@ -92,8 +92,17 @@ impl HostState {
     /// # Errors
     /// Fails if a sink cannot be started; then nothing has changed.
     pub(super) async fn apply(&mut self, config: Config) -> Result<ConfigDiff, ReloadError> {
-        let diff = ConfigDiff::between(&self.config, &config);
         let prepared = self.sinks.prepare(&config)?;
+        self.apply_prepared(config, prepared).await
+    }
+
+    /// Applies a new configuration whose sinks are started.
+    pub(super) async fn apply_prepared(
+        &mut self,
+        config: Config,
+        prepared: PreparedSinks,
+    ) -> Result<ConfigDiff, ReloadError> {
+        let diff = ConfigDiff::between(&self.config, &config);
         self.apply_servers(&config, &diff).await?;
         if config.host != self.config.host {
             self.deps.supervisor.send(ChangeSettings(config.host.clone())).await?;

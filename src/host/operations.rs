@@ -11,20 +11,24 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, join},
 };
-use matterhost_actors::hosting::{ListAccounts, ListServers, Supervisor};
+use matterhost_actors::{
+    hosting::{ListAccounts, ListServers, Supervisor},
+    model::AccountName,
+};
 use parking_lot::RwLock;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
+    account_changes::AccountChange,
     reload::{ReloadError, Reloader},
     sinks::HostSinks,
 };
 use crate::{
     admin::{
-        dto::ConfigProblem,
+        dto::AccountSettings,
         server::{Operations, ReloadRefused, SinkOperations},
     },
-    config::{Config, ConfigDiff, Problem, ServerConfig},
+    config::{AccountConfig, AccountRefused, Config, ConfigDiff, ServerConfig},
     telemetry::{
         logging::LogLevelHandle,
         metrics::{Format, Metrics},
@@ -38,6 +42,8 @@ const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct HostOperations {
     /// URLs of the current servers, by name.
     urls: RwLock<HashMap<String, String>>,
+    /// The sources of the current accounts, by name.
+    account_sources: RwLock<HashMap<AccountName, String>>,
     level: LogLevelHandle,
     metrics: Metrics,
     supervisor: Addr<Supervisor>,
@@ -52,7 +58,15 @@ impl HostOperations {
         supervisor: Addr<Supervisor>,
         reloader: Reloader,
     ) -> Self {
-        Self { urls: RwLock::default(), level, metrics, supervisor, reloader, sinks: OnceLock::new() }
+        Self {
+            urls: RwLock::default(),
+            account_sources: RwLock::default(),
+            level,
+            metrics,
+            supervisor,
+            reloader,
+            sinks: OnceLock::new(),
+        }
     }
 
     /// Sets the sinks, once they run.
@@ -61,16 +75,32 @@ impl HostOperations {
         let _ = self.sinks.set(Arc::new(sinks));
     }
 
-    /// Updates the URLs to those of a new configuration.
+    /// Updates the URLs and the sources of the accounts to those of a new configuration.
     pub(super) fn set_config(&self, config: &Config) {
         let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
         *self.urls.write() = config.servers.iter().map(url).collect();
+        let source = |account: &AccountConfig| (account.name.clone(), account.source.to_string());
+        *self.account_sources.write() = config.accounts.iter().map(source).collect();
     }
 }
 
 impl Operations for HostOperations {
     fn server_url(&self, server: &str) -> Option<String> {
         self.urls.read().get(server).cloned()
+    }
+
+    fn account_source(&self, account: &AccountName) -> Option<String> {
+        self.account_sources.read().get(account).cloned()
+    }
+
+    fn change_account(
+        &self,
+        account: AccountName,
+        settings: Option<AccountSettings>,
+    ) -> BoxFuture<'static, Result<ConfigDiff, AccountRefused>> {
+        let reloader = self.reloader.clone();
+        let change = settings.map_or(AccountChange::Remove, |settings| AccountChange::Put(settings.into()));
+        async move { reloader.change_account(account, change).await }.boxed()
     }
 
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>> {
@@ -118,13 +148,9 @@ fn refused(error: &ReloadError) -> ReloadRefused {
         ReloadError::InvalidConfig(invalid) => invalid.problems.clone(),
         ReloadError::ShuttingDown => Vec::new(),
     };
-    let to_dto = |problem: Problem| {
-        let Problem { key, message, remedy, place, .. } = problem;
-        ConfigProblem { key, problem: message, remedy, place }
-    };
     let detail = match error {
         ReloadError::InvalidConfig(_) => "the configuration is invalid; nothing was changed".to_owned(),
         ReloadError::ShuttingDown => error.to_string(),
     };
-    ReloadRefused { detail, problems: problems.into_iter().map(to_dto).collect() }
+    ReloadRefused { detail, problems: problems.into_iter().map(Into::into).collect() }
 }

@@ -6,14 +6,15 @@ mod watched_paths;
 
 pub(super) use self::file_watch::FileWatch;
 
-use std::{convert::Infallible, path::Path};
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
+    time::Instant,
 };
 
-use super::{accounts::HostState, signals::HangupSignals};
+use super::{account_changes::AccountRequest, accounts::HostState, signals::HangupSignals};
 use crate::{
     config::{self, Config, ConfigDiff, ConfigError, Problem},
     sinks::SinkError,
@@ -21,6 +22,9 @@ use crate::{
 
 /// Capacity of the queue of reload requests: one operator, or a few scripts. Others wait to send.
 const QUEUE_LIMIT: usize = 8;
+
+/// The time for which files may be left unread while single accounts are changed one after another.
+const MAX_UNREAD: Duration = Duration::from_secs(2);
 
 /// A handle that asks the host to read its configuration again. Clones ask the same host, from any thread.
 #[derive(Debug, Clone)]
@@ -55,12 +59,23 @@ impl From<SinkError> for ReloadError {
 /// The sender of the result: the differences that were, or would be, applied.
 type Reply = oneshot::Sender<Result<ConfigDiff, ReloadError>>;
 
-/// A request to reload or to preview a reload.
-#[derive(Debug)]
-pub(super) struct ReloadRequest {
-    /// True to apply the changes, false for a preview.
-    apply: bool,
-    reply: Reply,
+/// A request to change the running configuration.
+pub(super) enum ReloadRequest {
+    /// To reload it, or to preview a reload.
+    Reload {
+        /// True to apply the changes, false for a preview.
+        apply: bool,
+        reply: Reply,
+    },
+    /// To change one account.
+    Account(AccountRequest),
+}
+
+/// The kind of work that was done.
+#[derive(PartialEq, Eq)]
+enum Performed {
+    AccountChange,
+    Other,
 }
 
 /// The events that cause a reload.
@@ -96,34 +111,57 @@ impl Reloader {
 
     async fn send(&self, apply: bool) -> Result<ConfigDiff, ReloadError> {
         let (reply, result) = oneshot::channel();
-        self.0.send(ReloadRequest { apply, reply }).await.map_err(|_| ReloadError::ShuttingDown)?;
+        self.request(ReloadRequest::Reload { apply, reply }).await?;
         result.await.unwrap_or(Err(ReloadError::ShuttingDown))
+    }
+
+    /// Waits for a place in the queue of requests.
+    pub(super) async fn request(&self, request: ReloadRequest) -> Result<(), ReloadError> {
+        self.0.send(request).await.map_err(|_| ReloadError::ShuttingDown)
     }
 }
 
 impl HostState {
-    /// Performs reloads, one after another, as long as the host runs.
+    /// Performs reloads and changes, one after another, as long as the host runs.
     pub(super) async fn run_reloads(&mut self, triggers: &mut ReloadTriggers) -> Infallible {
         loop {
             // Watching starts before the files are read, so that no change is missed.
             let directories = self.config.layout.directories.clone();
-            triggers.files.watch_files(self.config.files(), directories).await;
+            let files = self.config.files();
+            triggers.files.watch_files(files.clone(), directories).await;
             // Directories first: a file that is gone from one is not a file that cannot be read.
             self.reread_directories().await;
             self.reread_files().await;
-            tokio::select! {
-                () = triggers.hangups.next() => {
-                    // The result is in the log.
-                    let _ = self.reload().await;
-                }
-                Some(ReloadRequest { apply, reply }) = triggers.requests.recv() => {
+            let read = Instant::now();
+            // A change of one account leaves the files of the others as they were.
+            while self.perform_next(triggers).await == Performed::AccountChange
+                && read.elapsed() < MAX_UNREAD
+                && self.config.files() == files
+            {}
+        }
+    }
+
+    /// Waits for a request or a changed file, and performs the request.
+    async fn perform_next(&mut self, triggers: &mut ReloadTriggers) -> Performed {
+        tokio::select! {
+            () = triggers.hangups.next() => {
+                // The result is in the log.
+                let _ = self.reload().await;
+            }
+            Some(request) = triggers.requests.recv() => match request {
+                ReloadRequest::Reload { apply, reply } => {
                     let result = if apply { self.reload().await } else { self.preview().await };
                     // The receiver may be dropped.
                     let _ = reply.send(result);
                 }
-                () = triggers.files.changed() => {}
-            }
+                ReloadRequest::Account(request) => {
+                    self.perform_account_request(request).await;
+                    return Performed::AccountChange;
+                }
+            },
+            () = triggers.files.changed() => {}
         }
+        Performed::Other
     }
 
     /// Reads the configuration again and applies it. SIGHUP and the admin API both reload through this function.

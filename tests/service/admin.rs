@@ -15,6 +15,7 @@ mod isolation;
 mod malformed_requests;
 mod openapi;
 mod process;
+mod put_accounts;
 mod scopes;
 mod slow_clients;
 mod sse;

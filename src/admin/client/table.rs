@@ -129,6 +129,9 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let bot = account.user.as_ref().map(|user| format!(" as @{user}")).unwrap_or_default();
     line("account", format!("{} on {}{bot}", account.name, account.server));
     line("sinks", account.sinks.join(", "));
+    if let Some(source) = &account.source {
+        line("source", source.clone());
+    }
     line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
     if let Some(activity) = text::activity(account, now) {
         line("now", activity);

@@ -21,6 +21,9 @@ pub struct Account {
     /// The names of its sinks.
     #[serde(default)]
     pub sinks: Vec<String>,
+    /// The file of the configuration that has it, `environment`, or `api` if it was put by this API.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<String>,
     /// `connecting`, `catching_up`, `ready`, `stalled`, `backoff`, `blocked`, `misconfigured`, `tripped`, `stopping` or
     /// `stopped`.
     pub state: String,
@@ -144,6 +147,7 @@ impl From<&AccountSnapshot> for Account {
             server: of.server.to_string(),
             user: of.user.as_deref().map(|name| Excerpt::of(name).into()),
             sinks: of.sinks.iter().map(ToString::to_string).collect(),
+            source: None,
             state: of.state.label().into(),
             since: rfc3339(of.since),
             generation: of.generation.0,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::config;
+
 /// The media type of problem details.
 pub const TYPE: &str = "application/problem+json";
 
@@ -34,4 +36,11 @@ pub struct ConfigProblem {
     /// The file and the line, as `FILE:LINE`, if they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+}
+
+impl From<config::Problem> for ConfigProblem {
+    fn from(problem: config::Problem) -> Self {
+        let config::Problem { key, message, remedy, place, .. } = problem;
+        Self { key, problem: message, remedy, place }
+    }
 }

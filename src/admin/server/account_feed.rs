@@ -13,7 +13,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::api_error::ApiError;
+use super::{
+    api_error::ApiError,
+    backend::{Operations, describe_account},
+};
 use crate::admin::dto::Account;
 
 /// The pause between two polls, plus one second for each [`ACCOUNTS_PER_SECOND`] accounts: soon enough for a person, and
@@ -33,6 +36,7 @@ pub(super) struct AccountFeed(Arc<Inner>);
 
 struct Inner {
     supervisor: Addr<Supervisor>,
+    operations: Arc<dyn Operations>,
     state: Mutex<State>,
     sender: Sender<Bytes>,
 }
@@ -45,8 +49,9 @@ struct State {
 }
 
 impl AccountFeed {
-    pub(super) fn new(supervisor: Addr<Supervisor>) -> Self {
-        Self(Arc::new(Inner { supervisor, state: Mutex::default(), sender: Sender::new(BACKLOG) }))
+    pub(super) fn new(supervisor: Addr<Supervisor>, operations: Arc<dyn Operations>) -> Self {
+        let (state, sender) = (Mutex::default(), Sender::new(BACKLOG));
+        Self(Arc::new(Inner { supervisor, operations, state, sender }))
     }
 
     /// Subscribes to changes, and starts polling if needed. [`AccountFeed::rows`] returns the current rows.
@@ -101,7 +106,8 @@ impl AccountFeed {
     async fn poll(&self) -> Option<BTreeMap<String, Arc<Account>>> {
         let all = timeout(POLL_TIMEOUT, self.0.supervisor.send(ListAccounts)).await.ok()?.ok()?;
         let row = |account: Account| (account.name.clone(), Arc::new(account));
-        Some(all.iter().map(Account::from).map(row).collect())
+        let describe = |account| describe_account(&*self.0.operations, account);
+        Some(all.iter().map(describe).map(row).collect())
     }
 }
 

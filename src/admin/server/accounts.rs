@@ -14,8 +14,17 @@ use matterhost_actors::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
-use crate::admin::dto::{Account, AccountDetail, Accounts, Action, ActionAccepted, Problem, Server, Servers};
+use super::{
+    api_error::ApiError,
+    backend::{Backend, describe_account},
+    body::hold_until_sent,
+};
+use crate::{
+    admin::dto::{
+        AccountDetail, AccountSettings, Accounts, Action, ActionAccepted, Problem, Server, Servers,
+    },
+    config::{Change, ChangeStatus, ConfigDiff, ItemKind},
+};
 
 /// The filters of the list of accounts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -49,7 +58,8 @@ pub(super) async fn list_accounts(
 ) -> Result<HttpResponse, ApiError> {
     let permit = backend.large_answer_permit()?;
     let all = backend.ask(ListAccounts).await?;
-    let accounts = all.iter().filter(|account| query.matches(account)).map(Account::from).collect();
+    let describe = |account| describe_account(&*backend.operations, account);
+    let accounts = all.iter().filter(|account| query.matches(account)).map(describe).collect();
     let answer = HttpResponse::Ok().json(Accounts { accounts });
     Ok(answer.map_body(|_, accounts| hold_until_sent(accounts, permit)))
 }
@@ -63,7 +73,43 @@ pub(super) async fn get_account(
     name: Path<String>,
 ) -> Result<Json<AccountDetail>, ApiError> {
     let detail = backend.ask(GetAccount(parse_name(&name)?)).await??;
-    Ok(Json((&detail).into()))
+    let account = describe_account(&*backend.operations, &detail.snapshot);
+    Ok(Json(AccountDetail { account, ..(&detail).into() }))
+}
+
+/// Put an account: add it, or replace its settings
+///
+/// It is kept in the directory of the state, and is there after a restart. The same request twice changes nothing.
+#[utoipa::path(put, path = "/v1/accounts/{name}", tag = "accounts",
+    params(("name" = String, Path, description = "The account's name")), request_body = AccountSettings,
+    responses((status = 200, description = "The changes; none if the account was the same", body = ConfigDiff),
+        (status = 201, description = "The account is new", body = ConfigDiff),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn put_account(
+    backend: Data<Backend>,
+    name: Path<String>,
+    settings: Json<AccountSettings>,
+) -> Result<HttpResponse, ApiError> {
+    let name = AccountName::new(&name).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let diff = backend.operations.change_account(name, Some(settings.into_inner())).await?;
+    let is_new = |change: &Change| (change.kind, change.status) == (ItemKind::Account, ChangeStatus::Added);
+    let mut answer =
+        if diff.changes.iter().any(is_new) { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer.json(diff))
+}
+
+/// Delete an account that was put
+#[utoipa::path(delete, path = "/v1/accounts/{name}", tag = "accounts",
+    params(("name" = String, Path, description = "The account's name")),
+    responses((status = 200, description = "The changes", body = ConfigDiff),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn delete_account(
+    backend: Data<Backend>,
+    name: Path<String>,
+) -> Result<Json<ConfigDiff>, ApiError> {
+    Ok(Json(backend.operations.change_account(parse_name(&name)?, None).await?))
 }
 
 /// Restart, stop, start, reset the restart budget of, or audit one account

@@ -14,6 +14,7 @@ use matterhost_actors::{hosting::SupervisorError, model::ReplyError};
 use crate::{
     actions::status,
     admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem},
+    config::AccountRefused,
 };
 
 /// The longest detail, in characters: it may quote the request, of which the caller only needs the wrong part.
@@ -105,6 +106,20 @@ pub(super) fn check_known(kind: &str, words: &[String], known: &[&str]) -> Resul
         None => Ok(()),
         Some(word) => {
             Err(ApiError::bad_request(format!("unknown {kind} {word:?}; use some of {}", known.join(", "))))
+        }
+    }
+}
+
+impl From<AccountRefused> for ApiError {
+    fn from(refused: AccountRefused) -> Self {
+        match refused {
+            AccountRefused::Unknown(detail) => Self::not_found(detail),
+            AccountRefused::Conflict(detail) => Self::conflict(detail),
+            AccountRefused::Unavailable(detail) => Self::unavailable(detail),
+            AccountRefused::Invalid(problems) => {
+                let problems = problems.into_iter().map(Into::into).collect();
+                Self::invalid_configuration("the account cannot be used; nothing was changed", problems)
+            }
         }
     }
 }

@@ -6,9 +6,13 @@ use std::{
 };
 
 use actix::{Addr, Handler, Message, dev::ToEnvelope};
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use matterhost_actors::{
     hosting::{Observer, Supervisor},
+    model::{AccountName, AccountSnapshot},
     policy::TokenBucket,
 };
 use parking_lot::Mutex;
@@ -24,10 +28,10 @@ use super::{
 use crate::{
     actions::ReplyTokens,
     admin::{
-        dto::{self, ConfigProblem},
+        dto::{self, AccountSettings, ConfigProblem},
         ui::page_link,
     },
-    config::{AdminConfig, ConfigDiff, RandomError, ReadyPolicy, TokenScope},
+    config::{AccountRefused, AdminConfig, ConfigDiff, RandomError, ReadyPolicy, TokenScope},
     telemetry::{metrics::Format, time::rfc3339, version},
 };
 
@@ -49,6 +53,21 @@ pub trait Operations: Send + Sync + 'static {
     /// Returns the URL of a server.
     fn server_url(&self, server: &str) -> Option<String>;
 
+    /// Returns the place that makes an account one: a file, `environment` or `api`.
+    fn account_source(&self, _account: &AccountName) -> Option<String> {
+        None
+    }
+
+    /// Puts an account, or removes it if there are no settings; returns what changed.
+    fn change_account(
+        &self,
+        _account: AccountName,
+        _settings: Option<AccountSettings>,
+    ) -> BoxFuture<'static, Result<ConfigDiff, AccountRefused>> {
+        let refused = AccountRefused::Conflict("this host keeps no accounts".into());
+        ready(Err(refused)).boxed()
+    }
+
     /// Returns the metrics in a Prometheus text format.
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>>;
 
@@ -68,6 +87,11 @@ pub trait Operations: Send + Sync + 'static {
     fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
         None
     }
+}
+
+/// Describes an account with its source.
+pub(super) fn describe_account(operations: &dyn Operations, account: &AccountSnapshot) -> dto::Account {
+    dto::Account { source: operations.account_source(&account.account), ..account.into() }
 }
 
 /// The reason why a reload changed nothing.
@@ -136,7 +160,7 @@ impl Backend {
         let access = Arc::new(access);
         let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         Self {
-            account_feed: AccountFeed::new(supervisor.clone()),
+            account_feed: AccountFeed::new(supervisor.clone(), Arc::clone(&operations)),
             supervisor,
             operations,
             authenticator: Arc::new(Authenticator::new(config, Arc::clone(&access))),

@@ -22,6 +22,8 @@ use super::api_error::ApiError;
 
 /// The largest body: many times the longest post.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The largest settings of an account: several times all of its keys. Each mistake in them is answered with a text.
+pub(super) const MAX_ACCOUNT_BYTES: usize = 8 * 1024;
 /// The time limit for a body, which also bounds clients that send a byte per second.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -29,7 +31,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
-        return Err(too_large());
+        return Err(too_large(MAX_BODY_BYTES));
     }
     let Ok(read) = timeout(BODY_TIMEOUT, collect(payload)).await else {
         let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
@@ -48,15 +50,15 @@ async fn collect(payload: &mut Payload) -> Result<Bytes, ApiError> {
             ApiError::bad_request(format!("the body cannot be read: {}", Excerpt::of(&error)))
         })?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(too_large());
+            return Err(too_large(MAX_BODY_BYTES));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
 }
 
-fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body exceeds {MAX_BODY_BYTES} bytes"))
+pub(super) fn too_large(limit: usize) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body exceeds {limit} bytes"))
 }
 
 /// Holds the unread rest of a request until its response is sent. actix would otherwise read a dropped chunked body for as

@@ -28,7 +28,8 @@ use crate::admin::dto;
     modifiers(&BearerTokens, &ClosedActions),
     components(schemas(bot_actions::LookupKind, dto::Gap, dto::AccountChanges)),
     paths(
-        accounts::list_accounts, accounts::get_account, accounts::act, accounts::list_servers,
+        accounts::list_accounts, accounts::get_account, accounts::put_account, accounts::delete_account,
+        accounts::act, accounts::list_servers,
         bot_actions::act, bot_actions::get_lookup, late_answers::answer,
         sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
         sinks::drop_letters,

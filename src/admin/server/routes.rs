@@ -128,7 +128,7 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/openapi.json", GET, [get().to(host::document)]))
     .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
     .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
-    .service(allow_only("/v1/accounts/{name}", GET, [get().to(accounts::get_account)]))
+    .service(account())
     .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
     .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
@@ -171,6 +171,21 @@ fn routes(app: &mut ServiceConfig) {
     }));
 }
 
+/// Returns the resource of one account, whose settings have a limit of their own.
+fn account() -> Resource {
+    let settings = JsonConfig::default().limit(body::MAX_ACCOUNT_BYTES);
+    let resource = allow_only(
+        "/v1/accounts/{name}",
+        "GET, HEAD, PUT, DELETE",
+        [
+            get().to(accounts::get_account),
+            web::put().to(accounts::put_account),
+            web::delete().to(accounts::delete_account),
+        ],
+    );
+    resource.app_data(settings.error_handler(|error, _| json_error(&error).into()))
+}
+
 /// Returns a resource with these routes; other methods get a 405 with `allow`.
 fn allow_only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
@@ -194,6 +209,9 @@ fn json_error(error: &JsonPayloadError) -> ApiError {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body must be JSON with Content-Type: application/json",
         ),
+        JsonPayloadError::Overflow { limit } | JsonPayloadError::OverflowKnownLength { limit, .. } => {
+            body::too_large(*limit)
+        }
         JsonPayloadError::Deserialize(error) => {
             ApiError::bad_request(format!("the body is not valid: {}", Excerpt::of(&error)))
         }

@@ -112,6 +112,8 @@ mod tests {
             (&post, "/v1/accounts/alerts/../helpdesk/actions", false, false),
             (&get, "/v1/accounts/Helpdesk/lookups/user", false, false),
             (&post, "/v1/accounts/helpdesk/restart", false, false),
+            (&put, "/v1/accounts/helpdesk", false, false),
+            (&Method::DELETE, "/v1/accounts/helpdesk", false, false),
             (&post, "/v1/reload", false, false),
             (&put, "/v1/log-level", false, false),
             (&put, "/v1/instance", false, false),

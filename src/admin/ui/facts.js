@@ -129,6 +129,7 @@ function delivery(account, now) {
   return [
     { group, term: 'Queued frames', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
     { group, term: 'Sinks', text: (account.sinks ?? []).join(', ') || NONE },
+    ...(account.source ? [{ group, term: 'Configured in', text: account.source === 'api' ? 'the admin API' : account.source }] : []),
     ...refused(account, now),
     { group, term: 'Not yet delivered', text: known(waiting, number) },
     { group, term: 'Not yet acknowledged', text: known(unacknowledged, number) },

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     admin::client::{Client as HostClient, Endpoint, RemoteError, account},
     cli::account_files::write_secret,
-    config::{AccountConfig, Config, did_you_mean},
+    config::{AccountConfig, AccountSource, Config, did_you_mean},
     host::Exit,
 };
 
@@ -41,6 +41,10 @@ async fn rotate(
     name: &AccountName,
 ) -> Result<String, BotError> {
     let account = find_account(config, administrator, name)?;
+    if account.source == AccountSource::Api {
+        let message = format!("it was put by the admin API; send its new token with PUT /v1/accounts/{name}");
+        return Err(BotError::Other(message));
+    }
     let Some(file) = &account.token_file else {
         return Err(BotError::Other(
             "its token is not in a file; set token_file, or replace it by hand".into(),

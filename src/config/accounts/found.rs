@@ -20,7 +20,7 @@ pub(in crate::config) struct FoundAccounts {
     names: BTreeSet<String>,
     /// The tokens of the running accounts.
     running: BTreeMap<String, Token>,
-    has_directory: bool,
+    may_be_none: bool,
 }
 
 impl FoundAccounts {
@@ -33,7 +33,7 @@ impl FoundAccounts {
         places: &mut Locations,
         report: &mut Diagnostics,
     ) -> Self {
-        let mut found = Self { has_directory: !layout.directories.is_empty(), ..Self::default() };
+        let mut found = Self { may_be_none: !layout.directories.is_empty(), ..Self::default() };
         if files.is_empty() {
             return found;
         }
@@ -53,9 +53,14 @@ impl FoundAccounts {
         found
     }
 
-    /// Returns true if accounts can be added in a directory, even if it is empty.
-    pub(in crate::config) fn has_directory(&self) -> bool {
-        self.has_directory
+    /// Returns true if there may be no account, because they can be added while the host runs.
+    pub(in crate::config) fn may_be_none(&self) -> bool {
+        self.may_be_none
+    }
+
+    /// Allows that there is no account.
+    pub(in crate::config) fn allow_none(&mut self) {
+        self.may_be_none = true;
     }
 
     /// Returns true if the account's token is in a directory of tokens.

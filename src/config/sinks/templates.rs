@@ -19,6 +19,7 @@ const TEMPLATED: [&str; 5] = ["command", "dir", "path", "secret_file", "url"];
 pub(in crate::config) const INSTANCE: char = '@';
 
 /// A table of `[sinks.NAME]` that is not read yet.
+#[derive(Clone)]
 pub(in crate::config) struct SinkTable {
     name: String,
     checked: Option<Arc<str>>,
@@ -44,6 +45,16 @@ impl SinkTable {
     /// Returns the name by which accounts use it.
     pub(in crate::config) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns true if it has an instance for each account or server.
+    pub(in crate::config) fn is_template(&self) -> bool {
+        self.scope != Scope::Shared
+    }
+
+    /// Returns true if the sink with this name is one of its instances.
+    pub(in crate::config) fn has_instance(&self, sink: &str) -> bool {
+        sink.split_once(INSTANCE).is_some_and(|(template, _)| *template == self.name)
     }
 
     /// Reads the sink, or an instance for each account or server that uses it. The accounts then name the instances.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use config::{Map, Value, ValueKind};
 
 use super::files::{INCLUDE, TOKEN_DIR};
-use crate::config::{problem::Problem, read::SECTIONS};
+use crate::config::{known_keys, problem::Problem, read::SECTIONS};
 
 /// The prefix of every variable that sets a key.
 const PREFIX: &str = "MATTERHOST__";
@@ -88,10 +88,24 @@ fn meant(name: &str) -> Option<String> {
     }
     let first = rest.split("__").next().unwrap_or_default().to_lowercase();
     if SECTIONS.contains(&first.as_str()) || first == TOKEN_DIR || first == INCLUDE {
-        return (!has_prefix).then(|| format!("{PREFIX}{rest}"));
+        let meant = meant_key(rest).or_else(|| (!has_prefix).then(|| rest.to_owned()))?;
+        return Some(format!("{PREFIX}{meant}"));
     }
     let is_start = |section: &&str| first.strip_prefix(*section).is_some_and(|key| key.starts_with('_'));
     let section = SECTIONS.into_iter().find(is_start)?;
     let key = rest[section.len()..].trim_start_matches('_');
     Some(format!("{PREFIX}{}__{key}", section.to_uppercase()))
+}
+
+/// Returns the variable that was probably meant by `ACCOUNTS__NAME_KEY`, which would replace a whole table.
+fn meant_key(rest: &str) -> Option<String> {
+    let (section, item) = rest.split_once("__").filter(|(_, item)| !item.contains("__"))?;
+    let of_items = format!("{}.NAME.", section.to_lowercase());
+    let keys =
+        known_keys().into_iter().filter_map(|known| Some(known.key.strip_prefix(&of_items)?.to_uppercase()));
+    let name =
+        |key: &String| item.strip_suffix(key.as_str())?.strip_suffix('_').filter(|name| !name.is_empty());
+    // `TOKEN_FILE` also ends like a key `FILE`.
+    let key = keys.filter(|key| name(key).is_some()).max_by_key(String::len)?;
+    Some(format!("{section}__{}__{key}", name(&key)?))
 }

@@ -333,6 +333,8 @@ fn a_variable_with_one_underscore_too_few_is_reported() {
         ("MATTERHOST__DEAD_LETTER_DIR", "MATTERHOST__DEAD_LETTER__DIR"),
         ("MATTERHOST_ACCOUNTS__A__TOKEN", "MATTERHOST__ACCOUNTS__A__TOKEN"),
         ("MATTERHOST__ACCOUNTS_A__TOKEN", "MATTERHOST__ACCOUNTS__A__TOKEN"),
+        ("MATTERHOST__ACCOUNTS__A_B_TOKEN_FILE", "MATTERHOST__ACCOUNTS__A_B__TOKEN_FILE"),
+        ("MATTERHOST_SERVERS__MAIN_URL", "MATTERHOST__SERVERS__MAIN__URL"),
     ] {
         let expected = format!("the variable {name} sets no key; did you mean {meant}?");
         assert_eq!(refused(name), Err(vec![expected]));

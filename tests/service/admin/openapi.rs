@@ -31,7 +31,12 @@ fn implemented() -> Routes {
     let source = fs::read_to_string("src/admin/server/routes.rs").unwrap();
     let parts = source.split("allow_only(").skip(1).filter_map(|part| {
         let path = part.trim_start().strip_prefix('"')?.split('"').next()?;
-        let words = [("get().to(", "GET"), ("web::post()", "POST"), ("web::put()", "PUT")];
+        let words = [
+            ("get().to(", "GET"),
+            ("web::post()", "POST"),
+            ("web::put()", "PUT"),
+            ("web::delete()", "DELETE"),
+        ];
         let methods =
             words.iter().filter(|(word, _)| part.contains(word)).map(|(_, method)| (*method).to_owned());
         Some((path.to_owned(), methods.collect()))
