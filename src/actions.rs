@@ -10,7 +10,7 @@ mod take;
 
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
-pub use checked_action::{ActionError, ActionPlace, CheckedAction, Work};
+pub use checked_action::{ActionError, ActionPlace, CheckedAction, DIALOG_ERRORS, HOOK_ANSWER, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
 pub use reply_token::{ReplyTokenError, ReplyTokens};
 pub use schema::target_schema;

@@ -2,7 +2,7 @@
 
 pub mod client;
 pub mod dto;
-mod generated_token;
+pub(crate) mod generated_token;
 mod reply_key;
 pub mod server;
 pub mod ui;

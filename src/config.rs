@@ -17,6 +17,7 @@ mod file_arg;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod hooks;
 mod host;
 mod key_reader;
 mod log;
@@ -32,6 +33,7 @@ mod secret_files;
 mod secret_source;
 mod servers;
 mod sinks;
+mod slash_commands;
 mod sources;
 mod state;
 mod syntax;
@@ -48,6 +50,7 @@ pub use api_accounts::{AccountRefused, ApiAccounts, NewAccount, PlannedChange, S
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
+pub use hooks::HooksConfig;
 pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
@@ -62,6 +65,7 @@ pub use sinks::{
     AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
     SinkConfig, SinkKind, WebhookConfig,
 };
+pub use slash_commands::{CommandConfig, Commands};
 pub use sources::{Directory, Layout, Sources, environment};
 pub use state::StateConfig;
 pub use written_file::{SECRET_MODE, write_file};
@@ -94,6 +98,8 @@ pub struct Config {
     pub state: StateConfig,
     /// The admin API's settings.
     pub admin: AdminConfig,
+    /// The settings of slash commands, buttons and dialogs; `None` if the host takes none.
+    pub hooks: Option<HooksConfig>,
     /// The log's settings.
     pub log: LogConfig,
     /// The metrics' settings.
@@ -116,6 +122,7 @@ impl Config {
     #[must_use]
     pub fn keeping_next_start_keys(mut self, running: &Self) -> Self {
         self.admin = running.admin.clone();
+        self.hooks.clone_from(&running.hooks);
         self.state = running.state.clone();
         self.metrics = running.metrics;
         self.log.format = running.log.format;

@@ -4,6 +4,7 @@ mod account_changes;
 mod accounts;
 mod admin_api;
 mod exit;
+mod hooks;
 mod operations;
 mod reload;
 mod shutdown;
@@ -22,7 +23,7 @@ use std::{mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, System};
 use anyhow::Context as _;
-use matterhost_actors::{hosting::Supervisor, ports::Poster};
+use matterhost_actors::hosting::{Observer, Supervisor};
 #[cfg(target_os = "linux")]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{sync::watch, time::Instant};
@@ -30,6 +31,7 @@ use tokio::{sync::watch, time::Instant};
 use self::{
     accounts::{HostDeps, HostState},
     admin_api::{BoundApi, PreparedApi},
+    hooks::BoundHooks,
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
     shutdown::{RunningHost, ShutdownCause, ShutdownTimes},
@@ -75,6 +77,12 @@ pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> an
     exit
 }
 
+/// Logs and counts the facts.
+fn follow_facts(observer: &Observer, metrics: &Metrics) {
+    actix_rt::spawn(facts::log(observer.subscribe()));
+    actix_rt::spawn(metrics.clone().watch(observer.subscribe()));
+}
+
 async fn run_until_stopped(
     config: Config,
     sources: Sources,
@@ -91,24 +99,33 @@ async fn run_until_stopped(
         supervisor = supervisor.with_store(cursors);
     }
     let metrics = Metrics::new(config.metrics.per_account);
-    actix_rt::spawn(facts::log(supervisor.observer().subscribe()));
-    actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
+    let bound_hooks = BoundHooks::bind(config.hooks.as_ref(), &metrics)?;
     let observer = supervisor.observer();
+    follow_facts(&observer, &metrics);
     let supervisor = supervisor.start();
     let (reloader, requests) = Reloader::new();
     let operations =
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
+    let (poster, hooks) = hooks::poster(&supervisor, bound_hooks.as_ref());
     // Before the accounts start, so that its log of events is complete.
-    let api =
-        api.map(|api| api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone()));
-    let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
+    let api = api.map(|api| {
+        api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone(), &poster)
+    });
     let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens)?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
+    hooks::set_sinks(hooks.as_ref(), sinks.board());
     let output = sinks.subscribe_output_end();
-    let deps =
-        HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
+    let deps = HostDeps {
+        supervisor: supervisor.clone(),
+        operations,
+        level,
+        metrics,
+        manager: manager.clone(),
+        hooks,
+    };
     let mut state = HostState::start(config, sources, sinks, deps).await?;
     let api = api.map(PreparedApi::start).transpose()?;
+    let hooks = bound_hooks.map(BoundHooks::start).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
     let mut triggers = ReloadTriggers { requests, hangups, files: FileWatch::new() };
@@ -123,7 +140,7 @@ async fn run_until_stopped(
     let times = ShutdownTimes::new(Instant::now(), deadline);
     logging::limit_flush(times.end.into_std());
     manager.stopping(deadline + SYSTEMD_MARGIN);
-    let running = RunningHost { supervisor, sinks, store, api, manager };
+    let running = RunningHost { supervisor, sinks, store, api, hooks, manager };
     tokio::select! {
         () = running.stop(times) => Ok(exit),
         signal = signals.next() => {

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod hooks;
 pub mod host;
 pub mod sinks;
 pub mod store;

@@ -14,6 +14,7 @@ mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+mod hook_events;
 pub mod lines;
 mod message;
 mod metered;
@@ -33,6 +34,7 @@ mod worker;
 mod tests;
 
 pub use board::{SinkBoard, SinkHandle};
+pub use hook_events::{AskedSink, HOOK_EVENTS};
 pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
 use handler::HandlerDeps;

@@ -30,7 +30,8 @@ pub use record::{
     ResumePoint,
 };
 pub use reply::{
-    Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
+    Attachment, Draft, IntegrationCall, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError,
+    Retryability,
 };
 pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{

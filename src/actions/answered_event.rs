@@ -24,6 +24,10 @@ pub struct AnsweredEvent {
     pub thread: ThreadPlace,
     /// The author of the post, or the user who reacted.
     pub author: Option<UserId>,
+    /// True for a command, button, menu or dialog: a reply is part of the response while the person waits.
+    pub is_hook: bool,
+    /// The trigger of the command or button, which opens a dialog.
+    pub trigger: Option<Box<str>>,
     /// The creation time of the post in server milliseconds; no answer is older.
     pub create_at: Option<i64>,
 }

@@ -1,5 +1,7 @@
 //! The JSON of actions.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use utoipa::{
@@ -38,6 +40,9 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Map::is_empty", default)]
         #[schema(value_type = Object)]
         props: Map<String, Value>,
+        /// The errors in the fields of a dialog, by name: they send the person back to it.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+        errors: BTreeMap<String, String>,
         /// The idempotency key.
         #[schema(schema_with = key_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -84,7 +89,7 @@ pub enum BotAction {
     },
     /// Replace the text of one of the account's posts. Of several updates by `key` that wait, only the newest is sent.
     Update {
-        /// The post; either it or `key` is given.
+        /// The post; either it or `key` is given, except in answer to a button or menu, whose post is then meant.
         #[schema(schema_with = update_post_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
@@ -98,6 +103,16 @@ pub enum BotAction {
         target: Option<String>,
         /// The new text.
         text: String,
+        /// The new `props` of the Mattermost post, which replace the old ones; left out, they stay.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        #[schema(value_type = Option<Object>)]
+        props: Option<Map<String, Value>>,
+    },
+    /// Open a dialog for the person who ran the command or used the button that is answered, within 30 seconds.
+    OpenDialog {
+        /// The dialog: `title`, `elements` and the other members that Mattermost takes. `state` comes back with the answer.
+        #[schema(value_type = Object)]
+        dialog: Map<String, Value>,
     },
     /// Delete a post; one that is gone already counts as deleted.
     Delete {

@@ -1,11 +1,18 @@
 //! The checks of an action before it is taken.
 
 use matterhost_actors::model::{
-    ChannelId, Draft, Lookup, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, TargetError, UserId,
-    UserRef, UserRefError, is_full_id,
+    ChannelId, Draft, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target,
+    TargetError, UserId, UserRef, UserRefError, is_full_id,
 };
+use serde_json::{Map, Value, json};
 
 use super::{AnsweredEvent, BotAction, ResponseType};
+
+/// The property of a post that answers a command, button, menu or dialog. It is never sent to the server.
+pub const HOOK_ANSWER: &str = "matterhost_hook_answer";
+
+/// The property of a post that stands for the errors of a dialog. Such a post is never sent to the server.
+pub const DIALOG_ERRORS: &str = "matterhost_dialog_errors";
 
 /// The posts that a look-up returns unless it says how many.
 const DEFAULT_COUNT: usize = 60;
@@ -44,6 +51,9 @@ pub enum ActionError {
     /// Two members exclude each other.
     #[error("`{0}` and `{1}` exclude each other; leave one of them out")]
     Both(&'static str, &'static str),
+    /// It has errors for a dialog, and answers none.
+    #[error("errors: the event is no dialog")]
+    NoDialog,
     /// The event that is answered lacks something that the action needs.
     #[error("the event has no {0}; name one")]
     EventLacks(&'static str),
@@ -52,7 +62,14 @@ pub enum ActionError {
 impl ActionError {
     /// True if the action's own form is right, and only its place does not fit.
     pub fn is_misplaced(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::MissingEither(..) | Self::Both(..) | Self::EventLacks(_))
+        matches!(
+            self,
+            Self::Missing(_)
+                | Self::MissingEither(..)
+                | Self::Both(..)
+                | Self::EventLacks(_)
+                | Self::NoDialog
+        )
     }
 }
 
@@ -107,12 +124,16 @@ impl BotAction {
     /// When a member is not valid or missing.
     pub fn check(self, place: ActionPlace<'_>) -> Result<CheckedAction, ActionError> {
         match self {
-            Self::Reply { text, in_thread, response_type, props, key } => place.reply(
-                response_type,
-                in_thread,
-                key.as_deref(),
-                Draft { text, props, ..Draft::default() },
-            ),
+            Self::Reply { text, in_thread, response_type, mut props, errors, key } => {
+                if !errors.is_empty() {
+                    if !place.event("to")?.is_hook {
+                        return Err(ActionError::NoDialog);
+                    }
+                    props.insert(DIALOG_ERRORS.into(), json!(errors));
+                }
+                let draft = Draft { text, props, ..Draft::default() };
+                place.reply(response_type, in_thread, key.as_deref(), draft)
+            }
             Self::Post { target, text, thread, props, key } => {
                 let (key, root_id) = (place.post_key(key.as_deref())?, root(thread.as_deref())?);
                 let draft = Draft { text, root_id, props, key, ..Draft::default() };
@@ -123,15 +144,20 @@ impl BotAction {
                 let whisper = OutgoingAction::Ephemeral { user: UserId::default(), draft };
                 Ok(act(whisper).to(place.target(target)?).read_by(place.user(user)?))
             }
-            Self::Update { post: Some(post), key: None, target: None, text } => {
-                Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text }))
+            Self::Update { post: Some(post), key: None, target: None, text, props } => {
+                Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text, props }))
             }
             Self::Update { post: Some(_), key: Some(_), .. } => Err(ActionError::Both("post", "key")),
             Self::Update { post: Some(_), .. } => Err(ActionError::Both("post", "target")),
-            Self::Update { post: None, key, target, text } => {
+            Self::Update { key: Some(_), props: Some(_), .. } => Err(ActionError::Both("key", "props")),
+            Self::Update { post: None, key: None, target: None, text, props } if place.is_hook() => {
+                Ok(act(OutgoingAction::Edit { post: place.post(None)?, text, props }))
+            }
+            Self::Update { post: None, key, target, text, .. } => {
                 let Some(key) = key else { return Err(ActionError::MissingEither("post", "key")) };
                 place.update(&key, target, text)
             }
+            Self::OpenDialog { dialog } => place.open_dialog(dialog),
             Self::Delete { post } => Ok(act(OutgoingAction::Delete { post: post_id("post", &post)? })),
             Self::React { post, emoji } => {
                 Ok(act(OutgoingAction::React { post: place.post(post)?, emoji: check_emoji(emoji)? }))
@@ -191,6 +217,7 @@ impl Work {
             }
             Self::Act(
                 OutgoingAction::Edit { .. }
+                | OutgoingAction::Integration { .. }
                 | OutgoingAction::React { .. }
                 | OutgoingAction::Unreact { .. }
                 | OutgoingAction::Delete { .. },
@@ -270,6 +297,18 @@ impl<'a> ActionPlace<'a> {
         }
     }
 
+    /// True for the answer to a command, button, menu or dialog.
+    fn is_hook(self) -> bool {
+        self.event("to").is_ok_and(|event| event.is_hook)
+    }
+
+    fn open_dialog(self, dialog: Map<String, Value>) -> Result<CheckedAction, ActionError> {
+        let (event, user) = (self.event("trigger")?, self.author()?);
+        let trigger_id = event.trigger.clone().ok_or(ActionError::EventLacks("trigger"))?;
+        let call = IntegrationCall::OpenDialog { trigger_id, user, url: Box::default(), dialog };
+        Ok(act(OutgoingAction::Integration { channel: event.channel.clone(), call }))
+    }
+
     fn reply(
         self,
         response_type: Option<ResponseType>,
@@ -277,9 +316,14 @@ impl<'a> ActionPlace<'a> {
         key: Option<&str>,
         mut draft: Draft,
     ) -> Result<CheckedAction, ActionError> {
+        // A post of the bot's own can be updated by its key; what a response shows cannot.
+        let is_kept = key.is_some() && response_type != Some(ResponseType::Ephemeral);
         let key = self.answer_key(key)?;
         let event = self.event("to")?;
         draft.key = Some(key);
+        if event.is_hook && !is_kept {
+            draft.props.insert(HOOK_ANSWER.into(), json!(true));
+        }
         if in_thread {
             (draft.root_id, draft.thread_of) = (event.thread.root.clone(), event.thread.post.clone());
         }

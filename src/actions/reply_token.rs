@@ -47,6 +47,10 @@ struct Statement {
     thread_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     author: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_hook: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     create_at: Option<i64>,
     /// Seconds since 1970.
@@ -71,6 +75,8 @@ impl ReplyTokens {
             root: event.thread.root.as_ref().map(ToString::to_string),
             thread_of: event.thread.post.as_ref().map(ToString::to_string),
             author: event.author.as_ref().map(ToString::to_string),
+            is_hook: event.is_hook,
+            trigger: event.trigger.clone(),
             create_at: event.create_at,
             expires: seconds(now + VALID_FOR),
         };
@@ -106,6 +112,8 @@ impl ReplyTokens {
                 post: statement.thread_of.as_deref().map(Into::into),
             },
             author: statement.author.as_deref().map(Into::into),
+            is_hook: statement.is_hook,
+            trigger: statement.trigger,
             create_at: statement.create_at,
         })
     }
@@ -136,6 +144,8 @@ mod tests {
             post: Some("p1".into()),
             thread: ThreadPlace { root: Some("root".into()), post: None },
             author: Some("ann".into()),
+            is_hook: true,
+            trigger: Some("t".into()),
             create_at: Some(7),
         };
         let token = tokens.issue(&event, now).unwrap();

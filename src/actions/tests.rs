@@ -23,6 +23,8 @@ fn act(action: OutgoingAction) -> CheckedAction {
 
 fn event() -> AnsweredEvent {
     AnsweredEvent {
+        is_hook: false,
+        trigger: None,
         account: AccountName::new("helpdesk").unwrap(),
         sink: "hook".into(),
         id: "e1".into(),
@@ -54,7 +56,7 @@ fn each_action_is_read() {
     for (json, action) in [
         (
             json!({ "action": "update", "post": POST, "text": "t" }),
-            OutgoingAction::Edit { post: post(), text: "t".into() },
+            OutgoingAction::Edit { post: post(), text: "t".into(), props: None },
         ),
         (json!({ "action": "delete", "post": POST }), OutgoingAction::Delete { post: post() }),
         (

@@ -22,7 +22,7 @@ const OTHER_USERS: u32 = 0o077;
 
 /// The reason why a file cannot be used as that of the token.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TokenFileError {
+pub(crate) enum TokenFileError {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -42,7 +42,7 @@ pub(super) enum TokenFileError {
 
 impl TokenFileError {
     /// True if there is no file yet.
-    pub(super) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<AdminToken, TokenFileError> {
 }
 
 /// Reads the token, for the host: only if no other user can know it.
-pub(super) fn read_own(path: &Path) -> Result<AdminToken, TokenFileError> {
+pub(crate) fn read_own(path: &Path) -> Result<AdminToken, TokenFileError> {
     let (file, metadata) = open(path)?;
     if metadata.uid() != geteuid().as_raw() {
         return Err(TokenFileError::Owner(metadata.uid()));
@@ -66,11 +66,12 @@ pub(super) fn read_own(path: &Path) -> Result<AdminToken, TokenFileError> {
 }
 
 /// Writes a new token in place of what is there. Only the user of this process can read the file.
-pub(super) fn write(path: &Path, token: &AdminToken) -> io::Result<()> {
+pub(crate) fn write(path: &Path, token: &AdminToken) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     // A temporary file has mode 0600 from the beginning.
-    let mut file = tempfile::Builder::new().prefix("admin.token").suffix(".new").tempfile_in(directory)?;
+    let mut file =
+        tempfile::Builder::new().prefix("matterhost.token").suffix(".new").tempfile_in(directory)?;
     writeln!(file, "{}", token.expose())?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)

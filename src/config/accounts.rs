@@ -22,6 +22,7 @@ use super::{
     problem::{Problem, did_you_mean, display_value},
     secret_source::SecretSource,
     servers::ReadContext,
+    slash_commands::Commands,
     sources::Locations,
     template::Names,
     value::StringList,
@@ -50,6 +51,8 @@ pub struct AccountConfig {
     pub token_file: Option<PathBuf>,
     /// The names of the account's sinks, in the configured order; at least one.
     pub sinks: Vec<Arc<str>>,
+    /// Its slash commands.
+    pub commands: Commands,
     /// The settings of the account, if it or its server has its own.
     pub settings: Option<Arc<AccountSettings>>,
     /// The place that makes it an account.
@@ -144,6 +147,7 @@ pub(super) fn read(
         token: token?,
         token_file,
         sinks: sinks?,
+        commands: Commands::new(),
         settings: None,
         source,
     })

@@ -11,6 +11,7 @@ pub use ready::ReadyPolicy;
 pub use scoped_tokens::{ScopedToken, TokenScope};
 pub use tls::AdminTls;
 pub use token::{AdminToken, AdminTokenError, RandomError};
+pub(super) use {listen::address as read_address, tls::read as read_tls};
 
 pub(super) use scoped_tokens::warn_of_unknown_accounts;
 

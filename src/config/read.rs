@@ -17,20 +17,21 @@ use super::{
     accounts::{self, FoundAccounts, KnownNames, TokenOrigin},
     admin,
     api_accounts::{AccountReader, ApiAccounts},
-    audit, catch_up, dead_letter, delivery, health, host,
+    audit, catch_up, dead_letter, delivery, health, hooks, host,
     key_reader::{Diagnostics, TableReader, unknown},
     log, metrics,
     overrides::{self, Level},
     replies, restart,
     servers::{self, ReadContext},
     sinks::{self, SinkTable},
+    slash_commands,
     sources::{Collected, INCLUDE, Layout, Locations, NamedTexts, TOKEN_DIR},
     state,
     value::StringList,
 };
 
 /// The known sections.
-pub(super) const SECTIONS: [&str; 16] = [
+pub(super) const SECTIONS: [&str; 17] = [
     "servers",
     "accounts",
     "sinks",
@@ -43,6 +44,7 @@ pub(super) const SECTIONS: [&str; 16] = [
     "replies",
     "state",
     "admin",
+    "hooks",
     "log",
     "metrics",
     "host",
@@ -98,6 +100,9 @@ pub(super) fn config(
 fn check(config: &Config, open_files: Option<u64>, report: &mut Diagnostics) {
     admin::warn_of_unknown_accounts(&config.admin, &config.accounts, report);
     sinks::warn_unused(&config.sinks, &config.accounts, report);
+    if config.hooks.is_none() {
+        slash_commands::refuse_without_hooks(&config.accounts, report);
+    }
     report.problems.extend(config.check_open_files(open_files));
 }
 
@@ -108,7 +113,7 @@ pub fn known_keys() -> Vec<KnownKey> {
     };
     let tree = [
         ("servers".to_owned(), named("a")),
-        ("accounts".to_owned(), named("a")),
+        ("accounts".to_owned(), Map::from([("a".to_owned(), slash_commands::one())]).into()),
         ("sinks".to_owned(), sinks::one_per_type()),
         ("admin".to_owned(), Map::from([("tokens".to_owned(), named("a"))]).into()),
     ];
@@ -144,6 +149,8 @@ fn read(
     let state = state::read(tree.section("state", report), context);
     let admin = admin::read(tree.section("admin", report), context);
     let admin = admin.with_token_directory(state.token_dir(context.environment));
+    let hooks = hooks::read(tree.section("hooks", report), context);
+    let hooks = hooks.map(|hooks| hooks.with_state_directory(state.token_dir(context.environment)));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
@@ -169,6 +176,7 @@ fn read(
         shutdown_deadline,
         state,
         admin,
+        hooks,
         log,
         metrics,
         warnings: Vec::new(),
@@ -294,12 +302,13 @@ pub(super) fn read_account(
 ) -> Option<AccountConfig> {
     let path = format!("accounts.{name}");
     let own = overrides::take(&mut value);
+    let commands = slash_commands::read(&name, slash_commands::take(&mut value), context, report);
     let section = TableReader::new(path.clone(), "accounts.NAME", Some(value), report);
     let account = accounts::read(checked, section, origin, names, context);
     // The sections of an invalid account are read too, to report their mistakes.
     let level = account.as_ref().and_then(|account| levels.get(account.server.as_str()));
     let level = level.or_else(|| levels.values().next())?.child(own, &path, report);
-    Some(AccountConfig { settings: level.settings, ..account? })
+    Some(AccountConfig { settings: level.settings, commands, ..account? })
 }
 
 impl Tree {

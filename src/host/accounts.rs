@@ -16,12 +16,13 @@ use matterhost_actors::{
     ports::HttpApi,
 };
 
-use super::{operations::HostOperations, reload::ReloadError, systemd::ServiceManager};
+use super::{hooks, operations::HostOperations, reload::ReloadError, systemd::ServiceManager};
 use crate::{
     config::{
         AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
         Sources,
     },
+    hooks::HookService,
     sinks::{PreparedSinks, SinkRegistry},
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
@@ -48,6 +49,17 @@ pub(super) struct HostDeps {
     pub(super) level: LogLevelHandle,
     pub(super) metrics: Metrics,
     pub(super) manager: ServiceManager,
+    pub(super) hooks: Option<HookService>,
+}
+
+impl HostDeps {
+    /// Passes a configuration on to the parts that are asked about it.
+    fn set_config(&self, config: &Config) {
+        self.operations.set_config(config);
+        if let Some(service) = &self.hooks {
+            service.set_accounts(hooks::accounts(config));
+        }
+    }
 }
 
 impl HostState {
@@ -63,7 +75,7 @@ impl HostState {
             accounts = config.accounts.len(),
             "starting matterhost"
         );
-        deps.operations.set_config(&config);
+        deps.set_config(&config);
         let seen_directories = config.layout.fingerprint();
         let mut state = Self {
             config,
@@ -111,7 +123,7 @@ impl HostState {
         let leaving = self.sinks.install(prepared, &config);
         let released = self.apply_accounts(&config).await?;
         self.remove_servers(&config).await?;
-        self.deps.operations.set_config(&config);
+        self.deps.set_config(&config);
         self.config = config.keeping_next_start_keys(&self.config);
         actix_rt::spawn(leaving.end(async {
             join_all(released.into_iter().map(SinkReleased::wait)).await;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use actix::Addr;
 use anyhow::Context as _;
-use matterhost_actors::hosting::{Observer, Supervisor};
+use matterhost_actors::{
+    hosting::{Observer, Supervisor},
+    ports::Poster,
+};
 
 use crate::{
     actions::ReplyTokens,
@@ -60,9 +63,10 @@ impl BoundApi {
         supervisor: Addr<Supervisor>,
         observer: &Observer,
         operations: Arc<dyn Operations>,
+        poster: &Arc<dyn Poster>,
     ) -> PreparedApi {
         let backend = Backend::new(config, self.access, supervisor, observer, operations);
-        let backend = backend.with_reply_tokens(self.reply_tokens);
+        let backend = backend.with_reply_tokens(self.reply_tokens).with_poster(Arc::clone(poster));
         PreparedApi { listener: self.listener, backend }
     }
 }

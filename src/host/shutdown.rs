@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{exit::Exit, signals::StopSignal, store::Store, systemd::ServiceManager};
 use crate::{
     admin::server::AdminServer,
+    hooks::HookServer,
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
 };
 
@@ -35,6 +36,7 @@ pub(super) struct RunningHost {
     pub(super) sinks: SinkRegistry,
     pub(super) store: Store,
     pub(super) api: Option<AdminServer>,
+    pub(super) hooks: Option<HookServer>,
     pub(super) manager: ServiceManager,
 }
 
@@ -107,6 +109,9 @@ impl RunningHost {
         self.sinks.close(time_left(times.sinks)).await;
         self.manager.feed_watchdog();
         close_store(&self.store, times.store).await;
+        if let Some(hooks) = self.hooks {
+            hooks.stop(time_left(times.store)).await;
+        }
         if let Some(api) = self.api {
             api.stop(time_left(times.store)).await;
         }

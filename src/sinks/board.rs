@@ -1,10 +1,13 @@
 //! The board of the running sinks: what the admin API reads and commands, from any thread.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use matterhost_actors::{
     model::{AccountName, Excerpt},
-    ports::Poster,
+    ports::{EventSink, Poster},
 };
 use parking_lot::RwLock;
 
@@ -13,7 +16,7 @@ use super::{
     monitor::{SinkMonitor, SinkSnapshot, SinkState, SkipError},
     running_sink::{LetterTarget, RunningSink},
 };
-use crate::config::SinkKind;
+use crate::config::{FilterConfig, SinkKind};
 
 /// The running sinks and the accounts that deliver to them. Clones share it.
 #[derive(Clone, Default)]
@@ -38,6 +41,10 @@ pub struct SinkHandle {
     pub(super) letters: DeadLetters,
     /// The handler that dead letters are delivered to; `None` for a type without one.
     pub(super) target: Option<LetterTarget>,
+    /// The events that it takes.
+    pub(super) filter: FilterConfig,
+    /// The sink for events that are tried once, without its filter, unless it has ended.
+    pub(super) direct: Weak<dyn EventSink>,
     /// Posts the replies among the dead letters.
     pub(super) poster: Arc<dyn Poster>,
 }
@@ -65,11 +72,16 @@ impl SinkBoard {
         board.accounts.iter().filter(delivers).map(|(account, _)| account.clone()).collect()
     }
 
-    /// Returns the sinks of an account that wait for their handler to start, or rest.
-    pub fn resting_sinks_of(&self, account: &AccountName) -> Vec<SinkHandle> {
+    /// Returns the sinks that an account delivers to.
+    pub(super) fn sinks_of(&self, account: &AccountName) -> Vec<SinkHandle> {
         let board = self.0.read();
         let names = board.accounts.get(account).into_iter().flatten();
-        let handles = names.filter_map(|name| board.sinks.get(name)).cloned();
+        names.filter_map(|name| board.sinks.get(name)).cloned().collect()
+    }
+
+    /// Returns the sinks of an account that wait for their handler to start, or rest.
+    pub fn resting_sinks_of(&self, account: &AccountName) -> Vec<SinkHandle> {
+        let handles = self.sinks_of(account).into_iter();
         handles.filter(|handle| handle.monitor.is_waiting_for_handler()).collect()
     }
 
@@ -117,6 +129,8 @@ impl SinkHandle {
             monitor: running.monitor.clone(),
             letters,
             target: running.worker.letter_target(),
+            filter: config.filter.clone(),
+            direct: running.direct(),
             poster: Arc::clone(poster),
         }
     }

@@ -58,6 +58,9 @@ struct Attributes<'a> {
     teamname: &'a str,
 }
 
+/// The beginning of every event's type.
+pub(super) const TYPE_PREFIX: &str = "com.mattermost.";
+
 /// The largest buffer that a thread keeps, in bytes. Nearly all lines are shorter.
 const MOST_BUFFERED_BYTES: usize = 16 * 1024;
 
@@ -114,7 +117,7 @@ fn attributes(mut json: Vec<u8>, event: &Event, id: &str, source: &str, post: &P
         specversion: "1.0",
         id,
         source,
-        r#type: format!("com.mattermost.{}", event.body.event),
+        r#type: format!("{TYPE_PREFIX}{}", event.body.event),
         time: rfc3339(time),
         subject: event.body.channel_id.as_str(),
         datacontenttype: "application/json",
@@ -124,7 +127,7 @@ fn attributes(mut json: Vec<u8>, event: &Event, id: &str, source: &str, post: &P
         botid: event.user.id.as_str(),
         botname: &event.user.name,
         sendername: event.sender.as_deref(),
-        channeltype: channel.map(|channel| channel_type(&channel.kind)),
+        channeltype: channel.map(|channel| channel_type(&channel.kind)).filter(|kind| !kind.is_empty()),
         channelname: channel.map_or("", |channel| &channel.name),
         teamid: channel.map_or("", |channel| &channel.team_id),
         teamname: channel.map_or("", |channel| &channel.team_name),

@@ -23,6 +23,17 @@ pub(super) struct EventData<'a> {
     pub(super) broadcast: Option<&'a RawValue>,
 }
 
+/// The place of a slash command, button, menu or dialog, for the answers to it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
+pub(super) struct HookHead {
+    pub(super) user_id: Option<UserId>,
+    post_id: Option<PostId>,
+    root_id: Option<PostId>,
+    trigger_id: Option<Box<str>>,
+}
+
 /// The fields of a post that an event's time and the replies to it are made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -32,6 +43,9 @@ pub(super) struct PostHead {
     pub(super) user_id: Option<UserId>,
     /// Server milliseconds.
     pub(super) create_at: Option<i64>,
+    /// The trigger of a command or button.
+    #[serde(skip)]
+    pub(super) trigger: Option<Box<str>>,
     /// True if it is not known whether the post is a reply.
     #[serde(skip)]
     pub(super) may_be_reply: bool,
@@ -46,11 +60,19 @@ impl PostHead {
         }
     }
 
+    /// Returns the head to reply to for a command, button, menu or dialog: the post with the button or the root of the thread,
+    /// as if the person who waits had written it.
+    pub(super) fn of_hook(hook: HookHead) -> Self {
+        let HookHead { user_id, post_id, root_id, trigger_id } = hook;
+        let may_be_reply = post_id.is_some();
+        Self { id: post_id, user_id, root_id, create_at: None, trigger: trigger_id, may_be_reply }
+    }
+
     /// Returns the head to reply to for a reaction: its post, as if the user who reacted had written it.
     pub(super) fn of_reaction(reaction: ReactionHead) -> Self {
         let create_at = Some(reaction.create_at).filter(|at| *at > 0);
         let (id, user_id) = (Some(reaction.post_id), Some(reaction.user_id));
-        Self { id, user_id, create_at, root_id: None, may_be_reply: true }
+        Self { id, user_id, create_at, root_id: None, trigger: None, may_be_reply: true }
     }
 }
 

@@ -41,6 +41,7 @@ use super::{
     HandlerDeps,
     failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
+    hook_events::is_hook,
     message::Message,
     monitor::{CommandReceiver, SinkMonitor},
     queue::{JobReceiver, Queue},
@@ -131,7 +132,7 @@ impl EventSink for Exec {
         if let Some(left) = self.down.remaining() {
             return Delivered::Now(child_down(left, &self.monitor));
         }
-        if self.queue.is_full() {
+        if self.queue.is_full() && !is_hook(&event.body.event) {
             return Delivered::Now(queue_full());
         }
         self.submit(Message::from_event(event))

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::mentions::Mentions;
-use super::event_data::{EventData, text};
+use super::{
+    event_data::{EventData, text},
+    hook_events::{is_hook, person},
+};
 use crate::{
     config::{ChannelType, FilterConfig, Recovered},
     telemetry::{
@@ -44,6 +47,11 @@ impl EventSink for FilteredSink {
 /// Returns true if a filter lets every event through.
 pub(super) fn accepts_all(filter: &FilterConfig) -> bool {
     *filter == FilterConfig::default()
+}
+
+/// Returns true if the filter lets the event through.
+pub(super) fn accepts(filter: &FilterConfig, event: &Event) -> bool {
+    left_out_by(filter, event).is_none()
 }
 
 /// Returns the key of the filter that leaves the event out; `None` if the event passes. Criteria that do not need the event's
@@ -82,7 +90,12 @@ fn left_out_by_data(filter: &FilterConfig, event: &Event) -> Option<FilterKey> {
     if !filter.channel_types.is_empty() && kind.is_some_and(|kind| !filter.channel_types.contains(&kind)) {
         return Some(FilterKey::ChannelTypes);
     }
-    let is_left_out = || filter.mentions_only && !is_mention(filter, &data, post.as_ref(), &event.user, kind);
+    // A command or button is meant for the bot.
+    let is_left_out = || {
+        filter.mentions_only
+            && !is_hook(&event.body.event)
+            && !is_mention(filter, &data, post.as_ref(), &event.user, kind)
+    };
     left_out_by_author(filter, event, post.as_ref())
         .or_else(|| is_left_out().then_some(FilterKey::MentionsOnly))
 }
@@ -188,7 +201,8 @@ fn left_out_by_author(
     let is_wanted = |name: &str| filter.users.contains(name);
     let reaction = || event.body.reaction().map(|reaction| reaction.user_id);
     if !filter.users.is_empty()
-        && let Some(author) = post.and_then(|post| post.user_id.clone()).or_else(reaction)
+        && let Some(author) =
+            post.and_then(|post| post.user_id.clone()).or_else(reaction).or_else(|| person(event))
         && !is_wanted(author.as_str())
         && !event.sender.as_deref().is_some_and(is_wanted)
     {

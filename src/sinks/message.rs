@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    cloud_event::{self, EncodedEvent},
+    cloud_event::{self, EncodedEvent, TYPE_PREFIX},
     event_data::{EventData, PostHead, object},
+    hook_events::is_hook,
 };
 use crate::actions::{AnsweredEvent, ThreadPlace};
 
@@ -24,6 +25,8 @@ pub(super) struct Message {
     pub(super) post: PostHead,
     /// True if the account itself caused the event.
     pub(super) own: bool,
+    /// True for an event that a person waits for.
+    pub(super) is_hook: bool,
     /// The whole event as `CloudEvents` JSON on one line, without a newline.
     pub(super) json: Box<str>,
 }
@@ -45,6 +48,8 @@ struct Attributes<'a> {
     #[serde(default)]
     own: bool,
     #[serde(borrow, default)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, default)]
     data: Option<&'a RawValue>,
 }
 
@@ -55,19 +60,25 @@ impl Message {
         line.truncate(line.trim_end().len());
         let (account, channel) = (event.account.clone(), event.body.channel_id.clone());
         let (id, source, own) = (id.into(), source.into(), event.own);
-        Self { account, channel, id, source, post, own, json: line.into() }
+        let is_hook = is_hook(&event.body.event);
+        Self { account, channel, id, source, post, own, is_hook, json: line.into() }
     }
 
     /// Reads an event that was encoded before; `None` if the text is not one.
     pub(super) fn parse(json: &str) -> Option<Self> {
         let attributes: Attributes<'_> = serde_json::from_str(json).ok()?;
+        let is_hook = attributes.r#type.strip_prefix(TYPE_PREFIX).is_some_and(is_hook);
+        let post = attributes
+            .data
+            .and_then(|data| if is_hook { object(data).map(PostHead::of_hook) } else { post_in(data) });
         Some(Self {
             account: AccountName::new(&attributes.account).ok()?,
             channel: ChannelId::from(&*attributes.subject),
             id: attributes.id.as_ref().into(),
             source: attributes.source.as_ref().into(),
-            post: attributes.data.and_then(post_in).unwrap_or_default(),
+            post: post.unwrap_or_default(),
             own: attributes.own,
+            is_hook,
             json: json.into(),
         })
     }
@@ -90,6 +101,8 @@ impl Message {
             post: post.id.clone(),
             thread,
             author: post.user_id.clone(),
+            is_hook: self.is_hook,
+            trigger: post.trigger.clone(),
             create_at: post.create_at,
         }
     }

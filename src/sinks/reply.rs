@@ -1,6 +1,6 @@
 //! The actions of handlers in answer to events.
 
-use std::{str, sync::Arc};
+use std::{collections::BTreeMap, str, sync::Arc};
 
 use matterhost_actors::model::{Excerpt, OutgoingAction};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -104,6 +104,7 @@ struct ShortReply {
     source: Option<String>,
     text: Option<String>,
     props: Option<Map<String, Value>>,
+    errors: BTreeMap<String, String>,
     response_type: Option<ResponseType>,
     in_thread: bool,
     channel: Option<String>,
@@ -142,9 +143,10 @@ impl RawAction {
 
     fn short(reply: ShortReply, size: usize) -> Self {
         let (text, props) = (reply.text.unwrap_or_default(), reply.props.unwrap_or_default());
-        let is_empty = text.trim().is_empty() && props.is_empty();
+        let is_empty = text.trim().is_empty() && props.is_empty() && reply.errors.is_empty();
         let (in_thread, response_type) = (reply.in_thread, reply.response_type);
-        let action = BotAction::Reply { text, in_thread, response_type, props, key: None };
+        let errors = reply.errors;
+        let action = BotAction::Reply { text, in_thread, response_type, props, errors, key: None };
         Self {
             to: reply.to,
             source: reply.source,

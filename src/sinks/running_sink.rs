@@ -1,6 +1,11 @@
 //! A running sink with its threads and its child.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use matterhost_actors::{
     policy::RestartPolicy,
@@ -36,6 +41,8 @@ pub(super) struct RunningSink {
     /// Unique in the process: it distinguishes two sinks of the same name.
     pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
+    /// The sink without its best-effort queue and its record of attempts, for events that are tried once.
+    direct: Arc<dyn EventSink>,
     pub(super) monitor: SinkMonitor,
     meter: SinkMeter,
     pub(super) worker: SinkWorker,
@@ -101,16 +108,16 @@ impl RunningSink {
         let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
         let kept_meter = meter.clone();
         // Answers are timed behind the queue, so that the time in a best-effort queue does not count.
-        let timed = |sink| -> Arc<dyn EventSink> {
-            let timed = Arc::new(TimedSink::new(sink, meter.clone()));
-            Arc::new(WatchedSink::new(timed, watching.clone()))
+        let timed = |sink| -> Arc<dyn EventSink> { Arc::new(TimedSink::new(sink, meter.clone())) };
+        let watched = |sink: &Arc<dyn EventSink>| -> Arc<dyn EventSink> {
+            Arc::new(WatchedSink::new(Arc::clone(sink), watching.clone()))
         };
         let queue = |sink: &Arc<dyn EventSink>| {
             let start =
-                || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone(), monitor.clone());
+                || BestEffortQueue::start(&config.name, watched(sink), meter.clone(), monitor.clone());
             config.best_effort.then(start).transpose()
         };
-        let (sink, worker): (Arc<dyn EventSink>, SinkWorker) = match &config.kind {
+        let (direct, worker): (Arc<dyn EventSink>, SinkWorker) = match &config.kind {
             SinkKind::Stdout => {
                 let sink = timed(Arc::new(output()?));
                 let worker = queue(&sink)?.map_or(SinkWorker::Output, SinkWorker::QueuedOutput);
@@ -135,10 +142,10 @@ impl RunningSink {
                 (sink, SinkWorker::Exec(exec, queue))
             }
         };
-        let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
+        let sink = worker.queue().map_or_else(|| watched(&direct), |queue| Arc::new(queue.clone()));
         let alive = watch::Sender::new(());
         let (config, meter) = (config.clone(), kept_meter);
-        Ok(Self { config, instance_id, sink, monitor, meter, worker, child_gate, alive })
+        Ok(Self { config, instance_id, sink, direct, monitor, meter, worker, child_gate, alive })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
@@ -148,6 +155,11 @@ impl RunningSink {
             return sink;
         }
         Arc::new(FilteredSink { filter, sink, meter: self.meter.clone() })
+    }
+
+    /// Returns the sink for events that are tried once, as long as it runs. It has no filter.
+    pub(super) fn direct(&self) -> Weak<dyn EventSink> {
+        Arc::downgrade(&self.direct)
     }
 
     /// Returns a gate that opens once this sink has ended.
@@ -166,11 +178,11 @@ impl RunningSink {
     /// Ends the sink once all its events are answered, at the latest at the deadline. Events without an answer are
     /// delivered again.
     pub(super) async fn end(self, deadline: Instant) {
-        let Self { config, sink, worker, child_gate, alive, .. } = self;
+        let Self { config, sink, direct, worker, child_gate, alive, .. } = self;
         if timeout_at(deadline, worker.wait_until_idle()).await.is_err() {
             tracing::warn!(sink = &*config.name, "the sink is ended with unanswered events");
         }
-        drop(sink);
+        drop((sink, direct));
         if !worker.close().await {
             tracing::warn!(sink = &*config.name, "the sink does not end; its thread is abandoned");
         }

@@ -11,7 +11,13 @@ mod request;
 mod sign;
 mod verdict;
 
-use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use matterhost_actors::{
     model::{AccountName, Event},
@@ -24,6 +30,7 @@ use super::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
+    hook_events::{MAX_HOOKS, is_hook},
     message::Message,
     monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
@@ -59,6 +66,8 @@ struct Sender {
     slot_free: Notify,
     commands: RefCell<CommandReceiver>,
     failing: RefCell<FailingEvents>,
+    /// The number of requests for which a person waits.
+    hooks: Cell<usize>,
     unavailable: ThrottledWarning,
     unusable_answer: ThrottledWarning,
 }
@@ -67,6 +76,15 @@ struct Sender {
 struct Slot {
     sender: Rc<Sender>,
     account: AccountName,
+}
+
+/// The place of a request for which a person waits, returned when dropped.
+struct HookSlot(Rc<Sender>);
+
+impl Drop for HookSlot {
+    fn drop(&mut self) {
+        self.0.hooks.set(self.0.hooks.get() - 1);
+    }
 }
 
 impl Webhook {
@@ -104,7 +122,7 @@ impl EventSink for Webhook {
         if let Some(left) = self.pause.remaining() {
             return Delivered::Now(paused(left));
         }
-        if self.queue.is_full() {
+        if self.queue.is_full() && !is_hook(&event.body.event) {
             return Delivered::Now(queue_full());
         }
         self.submit(Message::from_event(event))
@@ -134,6 +152,7 @@ impl Sender {
             slot_free: Notify::new(),
             commands: RefCell::new(handler_deps.monitor.commands()),
             failing: RefCell::new(FailingEvents::new(config.attempts)),
+            hooks: Cell::default(),
             unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
                 "the handler does not accept events; trying again",
@@ -166,8 +185,29 @@ impl Sender {
         }
     }
 
+    /// Sends an event for which a person waits, past those that wait for a slot. It is tried once, and its failure says
+    /// nothing about other events.
+    async fn send_hook(self: Rc<Self>, job: Job<Message>, _slot: HookSlot) {
+        match self.handler.deliver(&[&job.item]).await {
+            Verdict::RetryLater { cause, .. } => job.settle(Outcome::Retry { after: FULL_RETRY, cause }),
+            Verdict::Refused { cause } => job.settle(Outcome::Rejected { cause }),
+            accepted @ Verdict::Accepted(_) => self.settle(vec![job], accepted).await,
+        }
+    }
+
+    fn accept_hook(self: &Rc<Self>, job: Job<Message>) {
+        if self.hooks.get() >= MAX_HOOKS {
+            return job.settle(queue_full());
+        }
+        self.hooks.set(self.hooks.get() + 1);
+        tokio::task::spawn_local(Rc::clone(self).send_hook(job, HookSlot(Rc::clone(self))));
+    }
+
     /// Queues a job, unless its channel is held. An operator may have ended all holds.
-    fn accept(&self, job: Job<Message>) {
+    fn accept(self: &Rc<Self>, job: Job<Message>) {
+        if job.item.is_hook {
+            return self.accept_hook(job);
+        }
         if self.commands.borrow_mut().take_retry() {
             self.failing.borrow_mut().end_holds();
         }

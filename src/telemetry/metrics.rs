@@ -8,6 +8,7 @@ mod accounts;
 mod counts;
 mod event_types;
 mod exposition;
+mod hooks;
 mod host_process;
 mod labels;
 mod left_out;
@@ -19,6 +20,7 @@ mod timings;
 pub use self::{
     counts::EventMeter,
     exposition::Format,
+    hooks::{HookMeter, HookTimer},
     left_out::FilterKey,
     sinks::{DeliveryTimer, SinkMeter},
 };
@@ -35,7 +37,9 @@ use matterhost_actors::{
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use self::{counts::AccountCounts, labels::CountsKey, scrape::Scrape, sinks::Sinks, timings::Timings};
+use self::{
+    counts::AccountCounts, hooks::Hooks, labels::CountsKey, scrape::Scrape, sinks::Sinks, timings::Timings,
+};
 
 /// All metrics. Clones share them.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ struct Inner {
     account_counts: AccountCounts,
     timings: Timings,
     sinks: Sinks,
+    hooks: Arc<Hooks>,
     request_stats: Mutex<BTreeMap<ServerName, Arc<RequestStats>>>,
     /// Facts of each server and its accounts.
     facts: Mutex<BTreeMap<(ServerName, &'static str), u64>>,
@@ -61,6 +66,7 @@ impl Metrics {
             account_counts: AccountCounts::new(per_account),
             timings: Timings::default(),
             sinks: Sinks::default(),
+            hooks: Arc::default(),
             request_stats: Mutex::default(),
             facts: Mutex::default(),
             missed: AtomicU64::default(),
@@ -112,6 +118,11 @@ impl Metrics {
     /// Returns the meter of a sink.
     pub fn sink_meter(&self, name: &str) -> SinkMeter {
         self.0.sinks.meter(name)
+    }
+
+    /// Returns the meter of the hooks.
+    pub fn hook_meter(&self) -> HookMeter {
+        HookMeter(Arc::clone(&self.0.hooks))
     }
 
     /// Returns the request statistics of a server. They are the same for every client of the server, so a changed

@@ -45,7 +45,8 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
     rows: &[
         ("build", &[]),
         ("main", &["cli"]),
-        ("host", &["actions", "admin", "cluster", "config", "sinks", "store", "telemetry"]),
+        ("host", &["actions", "admin", "cluster", "config", "hooks", "sinks", "store", "telemetry"]),
+        ("hooks", &["actions", "admin", "config", "sinks", "telemetry"]),
         ("admin", &["actions", "config", "telemetry"]),
         ("sinks", &["actions", "config", "telemetry"]),
         ("telemetry", &["config"]),

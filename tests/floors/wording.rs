@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 45] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 46] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -64,6 +64,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 45] = [
     ("filter", "a sink's choice of events"),
     ("fuzzing", "the targets of the fuzzers"),
     ("health", "the health of an account or of the host"),
+    ("hooks", "slash commands, buttons and dialogs"),
     ("host", "the process that hosts accounts"),
     ("lib", "the root of a package"),
     ("metrics", "the Prometheus metrics"),

@@ -15,6 +15,7 @@ mod deployment;
 mod docs;
 mod handler_faults;
 mod handler_replies;
+mod hooks;
 mod kills;
 mod logging;
 mod metrics;

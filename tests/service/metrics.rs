@@ -191,7 +191,7 @@ fn a_scraper_gets_the_programs_counters() {
 }
 
 /// Scrapes, accepting any format, until the answer contains all of these series: counts lag behind observed events.
-fn scrape_with(address: &str, series: &[&str]) -> String {
+pub(crate) fn scrape_with(address: &str, series: &[&str]) -> String {
     let end = Instant::now() + DEADLINE;
     loop {
         let answer = get(address, "*/*");

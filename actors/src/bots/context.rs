@@ -112,7 +112,9 @@ impl Context {
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn edit(&self, post: &PostId, text: impl Into<String>) -> Result<(), ReplyError> {
-        self.submit(OutgoingAction::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
+        self.submit(OutgoingAction::Edit { post: post.clone(), text: text.into(), props: None })
+            .await
+            .map(|_| ())
     }
 
     /// Replaces the text of the post that was made with a key in the event's channel. Call it as often as you like, for

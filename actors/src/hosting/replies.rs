@@ -14,6 +14,7 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, SpawnHandle,
     WrapFuture as _,
 };
+use serde_json::{Map, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 pub(super) use guard::SharedLoopGuard;
@@ -26,7 +27,9 @@ use self::{
 };
 use super::account_context::{AccountContext, UpdateContext};
 use crate::{
-    model::{ChannelId, Found, Generation, Lookup, OutgoingAction, PostId, PostedIds, ReplyError},
+    model::{
+        ChannelId, Found, Generation, IntegrationCall, Lookup, OutgoingAction, PostId, PostedIds, ReplyError,
+    },
     policy::{KeyedQueue, UpdateStreams},
 };
 
@@ -212,9 +215,9 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
             OrderingKey::Channel(draft.channel.clone())
         }
-        OutgoingAction::Typing { channel, .. } | OutgoingAction::Update { channel, .. } => {
-            OrderingKey::Channel(channel.clone())
-        }
+        OutgoingAction::Typing { channel, .. }
+        | OutgoingAction::Update { channel, .. }
+        | OutgoingAction::Integration { channel, .. } => OrderingKey::Channel(channel.clone()),
         OutgoingAction::Edit { post, .. }
         | OutgoingAction::React { post, .. }
         | OutgoingAction::Unreact { post, .. }
@@ -227,14 +230,21 @@ fn size(action: &OutgoingAction) -> usize {
     match action {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
             let files: usize = draft.files.iter().map(|file| file.bytes.len()).sum();
-            let props: usize =
-                draft.props.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
-            draft.text.len() + props + files
+            draft.text.len() + size_of_props(&draft.props) + files
         }
-        OutgoingAction::Edit { text, .. } | OutgoingAction::Update { text, .. } => text.len(),
+        OutgoingAction::Edit { text, props, .. } => text.len() + props.as_ref().map_or(0, size_of_props),
+        OutgoingAction::Update { text, .. } => text.len(),
         OutgoingAction::React { emoji, .. } | OutgoingAction::Unreact { emoji, .. } => emoji.len(),
         OutgoingAction::Delete { .. } | OutgoingAction::Typing { .. } => 0,
+        OutgoingAction::Integration { call, .. } => match call {
+            IntegrationCall::AnswerCommand { answer, .. } => answer.to_string().len(),
+            IntegrationCall::OpenDialog { dialog, .. } => size_of_props(dialog),
+        },
     }
+}
+
+fn size_of_props(props: &Map<String, Value>) -> usize {
+    props.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
 }
 
 impl Actor for Replies {

@@ -29,6 +29,8 @@ pub enum OutgoingAction {
         post: PostId,
         /// Its new text.
         text: String,
+        /// Its new properties, which replace all it has; `None` to keep them.
+        props: Option<Map<String, Value>>,
     },
     /// Change the text of the post that the account made with a key. Of several updates that wait, only the newest is sent.
     Update {
@@ -64,6 +66,36 @@ pub enum OutgoingAction {
         channel: ChannelId,
         /// The thread, by its first post.
         root_id: Option<PostId>,
+    },
+    /// Answer a slash command, or open a dialog. It is attempted once.
+    Integration {
+        /// The channel of the command or button.
+        channel: ChannelId,
+        /// The call.
+        call: IntegrationCall,
+    },
+}
+
+/// A call about a slash command, button or dialog.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IntegrationCall {
+    /// A later answer to a slash command. The server takes five.
+    AnswerCommand {
+        /// The last part of the command's response URL.
+        response_id: Box<str>,
+        /// The answer, as the server takes it.
+        answer: Value,
+    },
+    /// Open a dialog for the person of a trigger.
+    OpenDialog {
+        /// The trigger, which is valid for 30 seconds.
+        trigger_id: Box<str>,
+        /// The person.
+        user: UserId,
+        /// The URL that the server sends the dialog to; empty if the host takes no dialogs.
+        url: Box<str>,
+        /// The dialog, as the server takes it.
+        dialog: Map<String, Value>,
     },
 }
 

@@ -1,7 +1,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     mattermost::{
@@ -9,7 +9,7 @@ use crate::{
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError,
         RestResponse, SystemPing, Team, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -73,8 +73,15 @@ pub trait Api {
     /// Shows a post to one user, without storing it.
     fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()>;
 
-    /// Changes the text of one of the account's own posts. 403 and 404 are distinct errors.
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post>;
+    /// Changes the text of one of the account's own posts, and replaces its properties if there are new ones. 403 and 404
+    /// are distinct errors.
+    fn edit_post<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a PostId,
+        message: &'a str,
+        props: Option<&'a Map<String, Value>>,
+    ) -> ApiFuture<'a, Post>;
 
     /// Fetches a post.
     fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post>;
@@ -98,6 +105,9 @@ pub trait Api {
         channel: &'a ChannelId,
         root_id: Option<&'a PostId>,
     ) -> ApiFuture<'a, ()>;
+
+    /// Answers a slash command later, or opens a dialog. Calling it again shows it again.
+    fn call_integration<'a>(&'a self, token: &'a Token, call: &'a IntegrationCall) -> ApiFuture<'a, ()>;
 
     /// Uploads a file that a post can then refer to.
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId>;

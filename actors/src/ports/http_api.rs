@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
         RequestStats, SystemPing, Team, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -127,8 +127,14 @@ impl Api for Client {
         Client::create_ephemeral(self, token, post).boxed_local()
     }
 
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
-        Client::edit_post(self, token, id, message).boxed_local()
+    fn edit_post<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a PostId,
+        message: &'a str,
+        props: Option<&'a Map<String, Value>>,
+    ) -> ApiFuture<'a, Post> {
+        Client::edit_post(self, token, id, message, props).boxed_local()
     }
 
     fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
@@ -158,6 +164,10 @@ impl Api for Client {
         root_id: Option<&'a PostId>,
     ) -> ApiFuture<'a, ()> {
         Client::typing(self, token, channel, root_id).boxed_local()
+    }
+
+    fn call_integration<'a>(&'a self, token: &'a Token, call: &'a IntegrationCall) -> ApiFuture<'a, ()> {
+        Client::call_integration(self, token, call).boxed_local()
     }
 
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {

@@ -102,7 +102,8 @@ impl<B: Bot> BotHarness<B> {
             | OutgoingAction::React { .. }
             | OutgoingAction::Unreact { .. }
             | OutgoingAction::Delete { .. }
-            | OutgoingAction::Typing { .. } => None,
+            | OutgoingAction::Typing { .. }
+            | OutgoingAction::Integration { .. } => None,
         };
         self.actions().into_iter().filter_map(text).collect()
     }

@@ -124,7 +124,11 @@ fn a_stopped_account_posts_nothing() {
 fn edits_reactions_typing_and_ephemeral_posts() {
     with_a_bot(settings(), async |harness| {
         let own = post(harness, draft("town", "hello")).await.unwrap().ids[0].clone();
-        let edit = |post: &PostId, text: &str| OutgoingAction::Edit { post: post.clone(), text: text.into() };
+        let edit = |post: &PostId, text: &str| OutgoingAction::Edit {
+            post: post.clone(),
+            text: text.into(),
+            props: None,
+        };
         perform(harness, edit(&own, "bye")).await.unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["bye"]);
         let theirs = harness.fake.post("town", 2_000);

@@ -25,7 +25,7 @@ const QUEUE_FULL_RETRY: Duration = Duration::from_secs(1);
 
 /// The reason why a request failed, with the status and headers of its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     pub(super) status: StatusCode,
     detail: String,
     retry_after: Option<Duration>,
@@ -35,7 +35,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     /// Wraps the error as the result of a handler that always fails.
-    pub(super) fn into_result(self) -> Result<HttpResponse, Self> {
+    pub(crate) fn into_result(self) -> Result<HttpResponse, Self> {
         Err(self)
     }
 
@@ -55,7 +55,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
-    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 

@@ -14,6 +14,7 @@ use matterhost_actors::{
     hosting::{Observer, Supervisor},
     model::{AccountName, AccountSnapshot},
     policy::TokenBucket,
+    ports::Poster,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -108,6 +109,8 @@ pub struct ReloadRefused {
 pub struct Backend {
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) operations: Arc<dyn Operations>,
+    /// Takes the actions of accounts.
+    pub(super) poster: Arc<dyn Poster>,
     pub(super) access: Arc<Access>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) sign_in_links: SignInLinks,
@@ -134,15 +137,16 @@ pub struct Backend {
 
 /// A shared limit of requests per second.
 #[derive(Clone)]
-pub(super) struct RateLimit(Arc<Mutex<TokenBucket>>);
+pub(crate) struct RateLimit(Arc<Mutex<TokenBucket>>);
 
 impl RateLimit {
-    fn new(requests_per_second: f64) -> Self {
+    /// Returns a limit with so many requests per second.
+    pub(crate) fn new(requests_per_second: f64) -> Self {
         Self(Arc::new(Mutex::new(TokenBucket::new(Instant::now(), requests_per_second))))
     }
 
     /// Admits one request.
-    pub(super) fn take(&self) -> Result<(), ApiError> {
+    pub(crate) fn take(&self) -> Result<(), ApiError> {
         let result = self.0.lock().take(Instant::now());
         result.map_err(|wait| ApiError::too_many_requests("too many requests", wait))
     }
@@ -161,6 +165,7 @@ impl Backend {
         let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         Self {
             account_feed: AccountFeed::new(supervisor.clone(), Arc::clone(&operations)),
+            poster: Arc::new(supervisor.clone()),
             supervisor,
             operations,
             authenticator: Arc::new(Authenticator::new(config, Arc::clone(&access))),
@@ -188,6 +193,12 @@ impl Backend {
     #[must_use]
     pub fn with_reply_tokens(self, tokens: ReplyTokens) -> Self {
         Self { reply_tokens: Some(tokens), ..self }
+    }
+
+    /// Takes the actions of accounts by this poster instead of the Supervisor itself.
+    #[must_use]
+    pub fn with_poster(self, poster: Arc<dyn Poster>) -> Self {
+        Self { poster, ..self }
     }
 
     /// True if the host generated the token, so that an operator needs a link to the page.

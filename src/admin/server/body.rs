@@ -28,7 +28,7 @@ pub(super) const MAX_ACCOUNT_BYTES: usize = 8 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the body and stores it in the request, where the extractors find it.
-pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
+pub(crate) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
         return Err(too_large(MAX_BODY_BYTES));
@@ -63,7 +63,7 @@ pub(super) fn too_large(limit: usize) -> ApiError {
 
 /// Holds the unread rest of a request until its response is sent. actix would otherwise read a dropped chunked body for as
 /// long as the client sends it; a held one ends the connection.
-pub(super) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
+pub(crate) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
     match request {
         Payload::None => answer,
         request => hold_until_sent(answer, request),

@@ -60,7 +60,7 @@ pub(super) async fn run(
         BotActions::One(action) => {
             let action = action.check(place(event, key))?;
             let permit = is_look_up(&action).then(|| backend.large_answer_permit()).transpose()?;
-            let done = take(&backend.supervisor, account, action).await?;
+            let done = take(&*backend.poster, account, action).await?;
             Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
         BotActions::Several(actions) => {
@@ -133,7 +133,7 @@ async fn take_all(
     let mut results: Vec<ActionResult> = Vec::with_capacity(actions.len());
     for action in actions {
         results.push(if results.last().is_none_or(ActionResult::is_done) {
-            ActionResult::of(take(&backend.supervisor, account, action).await)
+            ActionResult::of(take(&*backend.poster, account, action).await)
         } else {
             ActionResult::not_taken()
         });
@@ -192,7 +192,7 @@ pub(super) async fn get_lookup(
     let account = parse_name(&name)?;
     let permit = backend.large_answer_permit()?;
     let action = action(kind, query.into_inner()).check(ActionPlace::Request { key: None })?;
-    let done = take(&backend.supervisor, &account, action).await?;
+    let done = take(&*backend.poster, &account, action).await?;
     let json = done.found.map(|found| found.get().to_owned()).unwrap_or_default();
     let answer = HttpResponse::Ok().content_type("application/json").body(json);
     Ok(answer.map_body(|_, body| hold_until_sent(body, permit)))

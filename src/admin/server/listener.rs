@@ -77,6 +77,15 @@ impl Listener {
         }
     }
 
+    /// Binds a TCP address.
+    ///
+    /// # Errors
+    /// When the address is in use, or cannot be bound.
+    pub fn bind_tcp(address: SocketAddr, tls: Option<AdminTls>) -> Result<Self, ListenError> {
+        let failed = |cause| ListenError { address: address.to_string(), explicit: true, cause };
+        Ok(Self { socket: tcp(address).map(ListenSocket::Tcp).map_err(failed)?, tls })
+    }
+
     /// Returns the TCP address with the actual port.
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {

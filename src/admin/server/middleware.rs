@@ -47,16 +47,23 @@ fn is_further_request(request: &ServiceRequest) -> bool {
     request.conn_data::<ConnectionUse>().is_some_and(|connection| connection.has_request.replace(true))
 }
 
+/// Returns the response that ends a connection on which a request was answered before.
+pub(crate) async fn refuse_further_request(request: &ServiceRequest) -> Option<HttpResponse> {
+    if !is_further_request(request) {
+        return None;
+    }
+    // First the response before is written.
+    yield_now().await;
+    Some(HttpResponse::BadRequest().finish().map_body(|_, _| body::abort()))
+}
+
 /// Admits a request or refuses it, and adds the security headers. Only the first request of a connection is answered.
 pub(super) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if is_further_request(&request) {
-        // First the response before is written.
-        yield_now().await;
-        let response = HttpResponse::BadRequest().finish().map_body(|_, _| body::abort());
-        return Ok(request.into_response(response));
+    if let Some(refused) = refuse_further_request(&request).await {
+        return Ok(request.into_response(refused));
     }
     let is_head = request.method() == Method::HEAD;
     let mut payload = request.take_payload();

@@ -1,18 +1,15 @@
 //! The HTTP server and its routes.
 
-use std::{future::ready, io, net::TcpListener, time::Duration};
+use std::{future::ready, io};
 
-use actix_http::HttpService;
-use actix_server::ServerBuilder;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_web::{
-    App, Error, HttpRequest, HttpResponse, HttpServer, Resource, Route,
+    App, Error, HttpRequest, HttpResponse, Resource, Route,
     body::BoxBody,
-    dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
     error::{JsonPayloadError, PathError, QueryPayloadError},
     guard::{Any, Get, Head},
     http::{
-        KeepAlive, StatusCode,
+        StatusCode,
         header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
     },
     middleware::from_fn,
@@ -21,77 +18,17 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host, late_answers,
-    listener::ListenSocket, middleware, sign_in, sinks, sse,
+    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host, http_server,
+    late_answers, middleware, sign_in, sinks, sse,
 };
-use crate::{
-    admin::ui::{ASSETS, Asset, DOCUMENTS},
-    config::AdminTls,
-};
-
-/// The time limit for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time limit for a client to close its side of the connection.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The time limit for open requests at a shutdown, in seconds.
-const SHUTDOWN_TIMEOUT_S: u64 = 1;
-/// Each request has its own connection, because actix limits the time only for the first request of a connection.
-const KEEP_ALIVE: KeepAlive = KeepAlive::Disabled;
+use crate::admin::ui::{ASSETS, Asset, DOCUMENTS};
 
 /// Creates the server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
     backend.event_log.follow();
     let max_connections = backend.max_connections;
     let backend = Data::new(backend);
-    let listener = match (listener.socket, listener.tls) {
-        (ListenSocket::Tcp(listener), Some(tls)) => {
-            return over_tls(listener, &tls, max_connections, backend);
-        }
-        (socket, _) => socket,
-    };
-    let server = HttpServer::new(move || app(backend.clone()))
-        .workers(1)
-        .disable_signals()
-        .max_connections(max_connections)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .on_connect(|_, data| middleware::on_connect(data))
-        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-    let server = match listener {
-        ListenSocket::Tcp(listener) => server.listen(listener)?,
-        ListenSocket::Unix(listener) => server.listen_uds(listener)?,
-    };
-    Ok(server.run())
-}
-
-/// Creates the server behind TLS, from the parts of `HttpServer`, which would offer HTTP/2: such a connection may be idle
-/// for ever and has no limit of concurrent requests.
-fn over_tls(
-    listener: TcpListener,
-    tls: &AdminTls,
-    max_connections: usize,
-    backend: Data<Backend>,
-) -> io::Result<Server> {
-    let mut tls = tls.server_config();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let server = ServerBuilder::new()
-        .workers(1)
-        .disable_signals()
-        .max_concurrent_connections(max_connections)
-        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-    let service = move || {
-        let app = app(backend.clone()).into_factory().map_err(|error| error.error_response());
-        HttpService::build()
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
-            .on_connect_ext(|_, data| middleware::on_connect(data))
-            .h1(map_config(app, |()| AppConfig::default()))
-            .rustls_0_23(tls.clone())
-    };
-    Ok(server.listen("admin", listener, service)?.run())
+    http_server::serve(listener, max_connections, move || app(backend.clone()))
 }
 
 fn app(

@@ -45,7 +45,8 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     }
 }
 
-fn address(section: &mut TableReader<'_>, bind: &str) -> Option<SocketAddr> {
+/// Reads an address with a port.
+pub(in crate::config) fn address(section: &mut TableReader<'_>, bind: &str) -> Option<SocketAddr> {
     let remedy = "write an address and a port, like 127.0.0.1:8466 or [::1]:8466";
     // `localhost` is safe to resolve here. Other names need DNS and may point to another machine later.
     let local = bind.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));

@@ -31,7 +31,7 @@ impl fmt::Debug for AdminTls {
 }
 
 /// Reads `tls_cert_file` and `tls_key_file`, if they are set.
-pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<AdminTls> {
+pub(in crate::config) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<AdminTls> {
     let mut file = |key: &'static str| section.optional_path(key, context);
     let (cert, key) = (file("tls_cert_file"), file("tls_key_file"));
     let (cert, key) = match (cert, key) {

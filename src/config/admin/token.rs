@@ -1,6 +1,6 @@
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD, prelude::BASE64_STANDARD};
 use ring::{
     error::Unspecified,
     rand::{SecureRandom as _, SystemRandom},
@@ -71,6 +71,16 @@ impl AdminToken {
         let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
         SystemRandom::new().fill(&mut *bytes).map_err(|Unspecified| RandomError)?;
         Ok(Self(URL_SAFE_NO_PAD.encode(*bytes).into()))
+    }
+
+    /// Creates a key as webhooks and hooks use it: `whsec_` and Base64, from the random source of the operating system.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn generate_secret() -> Result<Self, RandomError> {
+        let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
+        SystemRandom::new().fill(&mut *bytes).map_err(|Unspecified| RandomError)?;
+        Ok(Self(format!("whsec_{}", BASE64_STANDARD.encode(*bytes)).into()))
     }
 
     /// Returns true if `shown` is this token. The time taken reveals nothing but the length.

@@ -10,7 +10,8 @@ use super::{
     ItemKind, changed,
 };
 use crate::config::{
-    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
+    AccountConfig, Commands, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
+    Transport,
 };
 
 /// Compares two lists by the names of their items.
@@ -88,11 +89,17 @@ pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Chan
                 ("server", a.server == b.server, Restart),
                 ("token", a.token.same_as(&b.token), Restart),
                 ("sinks", a.sinks == b.sinks, Immediate),
+                ("commands", same_commands(&a.commands, &b.commands), Immediate),
             ];
             keys.extend(compare_settings(a.settings.as_deref(), b.settings.as_deref()));
             compared(keys)
         },
     )
+}
+
+fn same_commands(a: &Commands, b: &Commands) -> bool {
+    a.len() == b.len()
+        && a.iter().all(|(name, command)| b.get(name).is_some_and(|other| command.same_as(other)))
 }
 
 /// Compares the settings that accounts have for themselves, by section.

@@ -7,7 +7,8 @@ use super::{
     Effect::{Immediate, NextConnection, NextStart, Restart},
 };
 use crate::config::{
-    AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, ScopedToken, StateConfig,
+    AdminConfig, AdminTls, AdminToken, Config, DeadLetterConfig, HooksConfig, LogConfig, MetricsConfig,
+    ScopedToken, Secrets, StateConfig,
 };
 
 type Keys = Vec<Compared>;
@@ -37,6 +38,7 @@ pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> 
         ("host", host(old, new)),
         ("state", state(&old.state, &new.state)),
         ("admin", admin(&old.admin, &new.admin)),
+        ("hooks", hooks(old.hooks.as_ref(), new.hooks.as_ref())),
         ("metrics", metrics(old.metrics, new.metrics)),
     ]
 }
@@ -149,11 +151,7 @@ fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
 }
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
-    let is_same_token = |a: Option<&AdminToken>, b: Option<&AdminToken>| match (a, b) {
-        (Some(a), Some(b)) => a.matches(b.expose()),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
+    let same_token = |a: &AdminToken, b: &AdminToken| a.matches(b.expose());
     let mut keys = compare!(a, b;
         "bind": |s: &AdminConfig| s.listen.clone() => NextStart,
         "allow_anonymous": |s: &AdminConfig| s.allow_anonymous => NextStart,
@@ -163,16 +161,35 @@ fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
         "max_streams": |s: &AdminConfig| s.max_streams => NextStart,
     );
     let mut push = |key, same| keys.push(Compared { key, same, effect: NextStart });
-    push("token", is_same_token(a.token.as_ref(), b.token.as_ref()));
-    push("read_token", is_same_token(a.read_token.as_ref(), b.read_token.as_ref()));
-    let is_same = |(a, b): (&ScopedToken, &ScopedToken)| a.same_as(b);
+    push("token", is_same(a.token.as_ref(), b.token.as_ref(), same_token));
+    push("read_token", is_same(a.read_token.as_ref(), b.read_token.as_ref(), same_token));
+    let is_same_scoped = |(a, b): (&ScopedToken, &ScopedToken)| a.same_as(b);
     let (before, now) = (&a.scoped_tokens, &b.scoped_tokens);
-    push("tokens", before.len() == now.len() && before.iter().zip(now).all(is_same));
-    let is_same_tls = match (&a.tls, &b.tls) {
-        (Some(a), Some(b)) => a.same_as(b),
+    push("tokens", before.len() == now.len() && before.iter().zip(now).all(is_same_scoped));
+    push("tls_cert_file", is_same(a.tls.as_ref(), b.tls.as_ref(), AdminTls::same_as));
+    keys
+}
+
+fn hooks(a: Option<&HooksConfig>, b: Option<&HooksConfig>) -> Keys {
+    let mut keys = compare!(a, b;
+        "bind": |s: Option<&HooksConfig>| s.map(|s| s.listen) => NextStart,
+        "public_url": |s: Option<&HooksConfig>| s.map(|s| s.public_url.clone()) => NextStart,
+        "max_connections": |s: Option<&HooksConfig>| s.map(|s| s.max_connections) => NextStart,
+        "button_lifetime": |s: Option<&HooksConfig>| s.map(|s| s.button_lifetime) => NextStart,
+    );
+    let mut push = |key, same| keys.push(Compared { key, same, effect: NextStart });
+    let secrets = |s: Option<&'_ HooksConfig>| s.and_then(|s| s.secrets.clone());
+    let tls = |s: Option<&'_ HooksConfig>| s.and_then(|s| s.tls.clone());
+    push("secret", is_same(secrets(a).as_ref(), secrets(b).as_ref(), Secrets::same_as));
+    push("tls_cert_file", is_same(tls(a).as_ref(), tls(b).as_ref(), AdminTls::same_as));
+    keys
+}
+
+/// Compares two values that have no equality of their own.
+fn is_same<T>(a: Option<&T>, b: Option<&T>, same: fn(&T, &T) -> bool) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same(a, b),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
-    };
-    push("tls_cert_file", is_same_tls);
-    keys
+    }
 }

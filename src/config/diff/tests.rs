@@ -199,6 +199,10 @@ fn every_setting_is_compared() {
         ("admin.tokens.NAME.token_file", "admin.tokens"),
         ("admin.tokens.NAME.token_env", "admin.tokens"),
         ("admin.tokens.NAME.token", "admin.tokens"),
+        ("hooks.allow_plaintext", "hooks.bind"),
+        ("hooks.secret_file", "hooks.secret"),
+        ("hooks.secret_env", "hooks.secret"),
+        ("hooks.tls_key_file", "hooks.tls_cert_file"),
     ];
     // These only say where accounts are, or what they inherit: the accounts themselves are compared.
     let makes_accounts =

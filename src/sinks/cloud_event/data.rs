@@ -7,7 +7,10 @@ use std::{borrow::Cow, cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 use matterhost_actors::model::EventBody;
 use serde_json::value::RawValue;
 
-use crate::sinks::event_data::{EventData, PostHead, object, text};
+use crate::sinks::{
+    event_data::{EventData, PostHead, object, text},
+    hook_events::is_hook,
+};
 
 /// The most events whose data a thread remembers: as many as one socket brings in a turn before the next socket brings the
 /// same.
@@ -54,7 +57,7 @@ impl EncodedData {
         if let Some(known) = RECENT.try_with(find).ok().flatten() {
             return known;
         }
-        let encoded = Rc::new(Self::encode(&body.data, &body.broadcast));
+        let encoded = Rc::new(Self::encode(body));
         if body.data.len() + body.broadcast.len() <= MOST_BYTES {
             let (data, broadcast) = (Arc::clone(&body.data), Arc::clone(&body.broadcast));
             let new = Remembered { data, broadcast, encoded: Rc::clone(&encoded) };
@@ -68,11 +71,16 @@ impl EncodedData {
         encoded
     }
 
-    fn encode(text: &str, broadcast: &str) -> Self {
+    fn encode(body: &EventBody) -> Self {
+        let (text, broadcast) = (&*body.data, &*body.broadcast);
         let data = EventData::parse(text);
         let (post_json, post) = data.as_ref().and_then(|data| nested_post(data.post?)).unzip();
         let post = post.or_else(|| object(data.as_ref()?.post?));
-        let post = PostHead::answered(post, || object(data.as_ref()?.reaction?));
+        let post = if is_hook(&body.event) {
+            serde_json::from_str(text).map(PostHead::of_hook).unwrap_or_default()
+        } else {
+            PostHead::answered(post, || object(data.as_ref()?.reaction?))
+        };
         let mut json = String::with_capacity(text.len() + broadcast.len());
         match &data {
             Some(data) => {

@@ -26,6 +26,7 @@ use crate::{
     sinks::{
         failing_events::MAX_DEATHS,
         handler::ThrottledWarning,
+        hook_events::MAX_HOOKS,
         message::Message,
         monitor::CommandReceiver,
         queue::{Job, JobReceiver},
@@ -109,7 +110,7 @@ impl<'a> ChildRun<'a> {
         let (sink, monitor) = (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
         Ok(Self {
             process,
-            input: ChildInput::new(input, config.in_flight),
+            input: ChildInput::new(input, config.in_flight + MAX_HOOKS),
             output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
             log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
@@ -187,6 +188,7 @@ impl<'a> ChildRun<'a> {
                     }
                 }
                 job = jobs.recv() => match job {
+                    Some(job) if job.item.is_hook => self.send_hook(job),
                     Some(job) => self.state.waiting.borrow_mut().push(&job.item.account.clone(), job),
                     None => return None,
                 },
@@ -251,6 +253,14 @@ impl<'a> ChildRun<'a> {
         };
         let index = self.suspects.iter().position(may_go);
         index.and_then(|index| self.suspects.remove(index))
+    }
+
+    /// Sends an event for which a person waits, past those that wait for a slot.
+    fn send_hook(&mut self, job: Job<Message>) {
+        if self.unanswered.count_hooks() >= MAX_HOOKS {
+            return job.settle(super::queue_full());
+        }
+        self.send_to_child(job);
     }
 
     fn send_to_child(&mut self, job: Job<Message>) {

@@ -44,11 +44,16 @@ impl ExecState {
 
     /// Returns the slot of an event.
     pub(super) fn release(&self, job: &Job<Message>) {
+        // An event for which a person waits has none.
+        if job.item.is_hook {
+            return;
+        }
         self.waiting.borrow_mut().release(&job.item.account);
         self.handler_deps.monitor.free_slot(&job.item.account);
     }
 
-    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
+    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay. An event for which a person waits is
+    /// given up at once.
     pub(super) fn retry(
         &self,
         job: Job<Message>,
@@ -56,6 +61,9 @@ impl ExecState {
         cause: &str,
         delay: impl Fn(Duration) -> Duration,
     ) {
+        if job.item.is_hook {
+            return self.reject(job, cause);
+        }
         if job.is_disowned() {
             return;
         }
@@ -70,10 +78,13 @@ impl ExecState {
         }
     }
 
-    /// Makes an event a dead letter.
+    /// Makes an event a dead letter, unless a person waits for it and reads that it failed.
     pub(super) fn reject(&self, job: Job<Message>, cause: &str) {
         if job.is_disowned() {
             return;
+        }
+        if job.item.is_hook {
+            return job.settle(Outcome::Rejected { cause: cause.to_owned() });
         }
         let outcome = self.handler_deps.reject(&job.item, cause);
         if matches!(outcome, Outcome::Rejected { .. }) {

@@ -110,6 +110,11 @@ impl UnansweredEvents {
         self.events.iter().filter(|event| failing.deaths(&event.job.item) >= deaths).count()
     }
 
+    /// Returns the number of events for which a person waits.
+    pub(super) fn count_hooks(&self) -> usize {
+        self.events.iter().filter(|event| event.job.item.is_hook).count()
+    }
+
     /// Adds an event whose line ends at that place of the child's input.
     pub(super) fn add(&mut self, job: Job<Message>, end: u64) {
         let event = UnansweredEvent::new(job, end, &self.state.handler_deps);

@@ -4,6 +4,7 @@ use matterhost_actors::model::{PostKey, UserId};
 
 use super::*;
 use crate::{
+    sinks::HOOK_EVENTS,
     sinks::tests::fixtures::{ScriptedSink, event, outcome},
     telemetry::metrics::Metrics,
 };
@@ -47,6 +48,24 @@ fn channels_are_filtered_by_type_and_an_unknown_type_passes() {
     let accepts = |kind: &str| accepts(&quiet, &of("posted", &data(kind, None, "")));
     assert!(accepts("P") && accepts("D") && !accepts("O") && !accepts("G"));
     assert!(accepts("X") && self::accepts(&quiet, &of("reaction_added", "{}")));
+}
+
+/// A command or button is meant for the bot, and its author is the person who used it.
+#[test]
+fn hooks_are_filtered_by_person_and_channel_and_count_as_mentions() {
+    let hook = |name| Event { sender: Some("ann".into()), ..of(name, r#"{"user_id":"u1"}"#) };
+    let anyones = filter(|filter| filter.mentions_only = true);
+    let by_name = filter(|filter| filter.users = ["ann".to_owned()].into());
+    let by_id = filter(|filter| filter.users = ["u1".to_owned()].into());
+    let others = filter(|filter| filter.users = ["bob".to_owned()].into());
+    let elsewhere = filter(|filter| filter.channels = ["other".to_owned()].into());
+    for name in HOOK_EVENTS {
+        for accepting in [&anyones, &by_name, &by_id] {
+            assert!(accepts(accepting, &hook(name)), "{name} {accepting:?}");
+        }
+        assert!(!accepts(&others, &hook(name)) && !accepts(&elsewhere, &hook(name)), "{name}");
+    }
+    assert!(accepts(&others, &of("typing", r#"{"user_id":"u1"}"#)), "as before: no author");
 }
 
 #[test]

@@ -29,7 +29,7 @@ use super::{
     rigs::config,
 };
 use crate::{
-    config::{AttemptLimits, DeadLetterConfig, ExecConfig},
+    config::{AttemptLimits, DeadLetterConfig, ExecConfig, FilterConfig},
     sinks::{
         HandlerDeps, board::SinkHandle, dead_letter::DeadLetters, exec::Exec, monitor::SinkMonitor,
         running_sink::LetterTarget, watched::WatchedSink, webhook::Webhook,
@@ -87,6 +87,8 @@ impl Operated {
             monitor: deps.monitor.clone(),
             letters,
             target: Some(target),
+            filter: FilterConfig::default(),
+            direct: Arc::downgrade(&sink),
             poster: Arc::clone(&deps.poster),
         };
         Self { sink: WatchedSink::new(sink, deps), handle, retry: Arc::default() }

@@ -145,6 +145,9 @@ const UNANSWERED: Family =
 const SINK_STATE: Family = Family::gauge("sink_state", "1 for the current state of a sink");
 const SINK_WAITING: Family =
     Family::gauge("sink_waiting_events", "Events that a sink did not accept and that are tried again");
+const HOOKS: Family = Family::counter("hooks", "Slash commands, buttons and dialogs by outcome");
+const HOOK: Family =
+    Family::seconds("hook", Kind::Histogram, "How long a slash command, button or dialog took to answer");
 const LOST: Family =
     Family::counter("sink_lost_events", "Events dropped because a best_effort sink did not keep up");
 const LEFT_OUT: Family = Family::counter(
@@ -159,6 +162,8 @@ impl Collector for Scrape {
         accounts::encode(self, encoder)?;
         servers::encode(self, encoder)?;
         self.sinks(encoder)?;
+        HOOKS.write_metric(encoder, &self.metrics.hooks.counts)?;
+        HOOK.write_metric(encoder, &self.metrics.hooks.times)?;
         self.facts(encoder)
     }
 }

@@ -35,6 +35,7 @@ impl SampleMetrics {
         sink.record_lost();
         sink.record_left_out(FilterKey::Recovered);
         sink.set_state("running", 0);
+        metrics.hook_meter().start("command").finish("answered");
         metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
         record_requests(&metrics);
         let mut stalled = account("stalled", 1);

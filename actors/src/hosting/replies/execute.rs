@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
@@ -13,7 +14,8 @@ use super::{
 use crate::{
     mattermost::{EphemeralPost, LookupRequest, Reaction, RestError, RestErrorKind, RestResponse},
     model::{
-        ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey, Token, UserId,
+        ChannelId, Draft, Excerpt, IntegrationCall, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        Token, UserId,
     },
     policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
@@ -29,7 +31,9 @@ pub(super) async fn execute_action(
     match action {
         OutgoingAction::Post(draft) => posting::post(client, draft, deadline).await,
         OutgoingAction::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
-        OutgoingAction::Edit { post, text } => edit(client, post, text, deadline).await,
+        OutgoingAction::Edit { post, text, props } => {
+            edit(client, post, text, props.as_ref(), deadline).await
+        }
         OutgoingAction::Update { channel, key, text } => {
             update_post(client, &channel, &key, text, deadline).await
         }
@@ -47,6 +51,7 @@ pub(super) async fn execute_action(
         OutgoingAction::Typing { channel, root_id } => {
             show_typing(client, &channel, root_id.as_ref(), deadline).await
         }
+        OutgoingAction::Integration { call, .. } => call_integration(client, &call, deadline).await,
     }
 }
 
@@ -72,7 +77,7 @@ async fn update_post(
         let what = Excerpt::of(&format_args!("a post with the key {}", key.as_str()));
         return Err(ReplyError::NotFound { account: client.context().account.clone(), what });
     };
-    edit(client, post, text, deadline).await
+    edit(client, post, text, None, deadline).await
 }
 
 /// Sends a typing notification if the account may send now.
@@ -103,6 +108,24 @@ async fn show_typing(
         // A late typing notification would be pointless.
         Ok(()) | Err(_) => Ok(PostedIds::default()),
     }
+}
+
+/// Makes a call once: a person waits for it, and a repeated one would be shown twice.
+async fn call_integration(
+    client: &ReplyClient,
+    call: &IntegrationCall,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
+    if matches!(call, IntegrationCall::OpenDialog { url, .. } if url.is_empty()) {
+        let cause = "the host takes no dialogs; set [hooks] in its configuration";
+        return Err(ReplyError::Refused { cause: cause.into() });
+    }
+    let made = client.request(deadline, async |api, token| api.call_integration(token, call).await).await;
+    let reason = |failed: &FailedRequest| match failed.failure {
+        RequestFailure::Refused => GiveUpReason::Refused,
+        _ => GiveUpReason::TimedOut { maybe_done: true },
+    };
+    made.map_err(|failed| client.reply_error(reason(&failed), failed)).map(|()| PostedIds::default())
 }
 
 async fn ephemeral(
@@ -162,10 +185,11 @@ async fn edit(
     client: &ReplyClient,
     post: PostId,
     text: String,
+    props: Option<&Map<String, Value>>,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
     check_text(&text, client.limits_for(&text, &[], deadline).await)?;
-    repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
+    repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text, props).await).await?;
     Ok(PostedIds { ids: vec![post] })
 }
 

@@ -9,9 +9,9 @@ use super::client::{RawResponse, RestRequest};
 use crate::{
     mattermost::{
         Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, User,
-        transport::url::percent_encode,
+        transport::url::{RESPONSE_PATH, percent_encode},
     },
-    model::{ChannelId, PostId, Token, UserId},
+    model::{ChannelId, IntegrationCall, PostId, Token, UserId},
 };
 
 /// The content type of a JSON body.
@@ -106,7 +106,7 @@ impl Client {
         Ok(RestResponse { value: response.json(ROUTE)?, rate: RateHeaders::read(&response.headers) })
     }
 
-    /// Replaces the text of a post.
+    /// Replaces the text of a post, and its properties if there are new ones.
     ///
     /// # Errors
     ///
@@ -117,10 +117,15 @@ impl Client {
         token: &Token,
         id: &PostId,
         message: &str,
+        props: Option<&Map<String, Value>>,
     ) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts/{post_id}/patch";
         let path = format!("/posts/{}/patch", percent_encode(id.as_str()));
-        let response = self.write(Method::PUT, ROUTE, &path, token, &json!({ "message": message })).await?;
+        let mut body = json!({ "message": message });
+        if let Some(props) = props {
+            body["props"] = json!(props);
+        }
+        let response = self.write(Method::PUT, ROUTE, &path, token, &body).await?;
         read_post(&response, ROUTE)
     }
 
@@ -194,6 +199,31 @@ impl Client {
         const ROUTE: &str = "/users/me/typing";
         let body = json!({ "channel_id": channel, "parent_id": root_id.map_or("", PostId::as_str) });
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
+    }
+
+    /// Answers a slash command later, or opens a dialog.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn call_integration(
+        &self,
+        token: &Token,
+        call: &IntegrationCall,
+    ) -> Result<RestResponse<()>, RestError> {
+        let response = match call {
+            IntegrationCall::AnswerCommand { response_id, answer } => {
+                const ROUTE: &str = "/hooks/commands/{id}";
+                let path = format!("{RESPONSE_PATH}{}", percent_encode(response_id));
+                self.write(Method::POST, ROUTE, &path, token, answer).await?
+            }
+            IntegrationCall::OpenDialog { trigger_id, url, dialog, .. } => {
+                const ROUTE: &str = "/actions/dialogs/open";
+                let body = json!({ "trigger_id": trigger_id, "url": url, "dialog": dialog });
+                self.write(Method::POST, ROUTE, ROUTE, token, &body).await?
+            }
+        };
+        Ok(empty_response(&response))
     }
 
     async fn delete(

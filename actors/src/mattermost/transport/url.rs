@@ -10,6 +10,9 @@ use crate::model::ResumePoint;
 /// The prefix of Mattermost's REST routes.
 const API: &str = "/api/v4";
 
+/// The route for later answers to slash commands, which stands beside the API.
+pub(in crate::mattermost) const RESPONSE_PATH: &str = "/hooks/commands/";
+
 /// The address of a Mattermost server: scheme, host, port, and a sub-path if it has one.
 ///
 /// It is parsed from, for example, `https://chat.example.com`, `http://[::1]:8065/` or
@@ -103,7 +106,8 @@ impl ServerUrl {
     /// Returns the address of a REST route for the HTTP client: with the scheme of a plain stream, because
     /// TLS is added beneath it (see `transport`).
     pub(in crate::mattermost) fn plain_api(&self, route: &str) -> Result<Uri, InvalidUri> {
-        format!("http://{}{}{API}{route}", self.authority, self.path).parse()
+        let base = if route.starts_with(RESPONSE_PATH) { "" } else { API };
+        format!("http://{}{}{base}{route}", self.authority, self.path).parse()
     }
 
     /// Returns the host's name or address; an IPv6 address has no brackets.

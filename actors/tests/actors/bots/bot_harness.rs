@@ -144,7 +144,10 @@ fn all_actions_of_a_bot_are_collected() {
         let actions = harness.actions();
         let [post, edit, react, typing, ephemeral, elsewhere] = &actions[..] else { panic!("{actions:?}") };
         assert!(matches!(post, OutgoingAction::Post(draft) if draft.channel.as_str() == "town"));
-        assert_eq!(*edit, OutgoingAction::Edit { post: "reply-1".into(), text: "edited".into() });
+        assert_eq!(
+            *edit,
+            OutgoingAction::Edit { post: "reply-1".into(), text: "edited".into(), props: None }
+        );
         assert_eq!(*react, OutgoingAction::React { post: "p1".into(), emoji: "wave".into() });
         assert_eq!(*typing, OutgoingAction::Typing { channel: "town".into(), root_id: None });
         assert!(matches!(ephemeral, OutgoingAction::Ephemeral { user, .. } if user.as_str() == "ana"));

@@ -56,7 +56,7 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl ServerContro
     assert_eq!(newest[1].prop("matterhost_key").as_deref(), Some("k"), "a key is found again");
     assert_ne!(api.create_post(token, &new_post(channel, "x", "other")).await.unwrap().value.id, made.id);
 
-    let edited = api.edit_post(token, &made.id, "bye").await.unwrap().value;
+    let edited = api.edit_post(token, &made.id, "bye", None).await.unwrap().value;
     assert!(said(&edited, "message") == "bye" && edited.id == made.id && edited.edit_at > 0);
     let read = api.post(token, &made.id).await.unwrap().value;
     assert_eq!((said(&read, "message"), read.prop("matterhost_key")), (json!("bye"), Some("k".into())));
@@ -65,9 +65,9 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl ServerContro
     assert_eq!(api.create_post(token, &long).await.unwrap_err().kind, RestErrorKind::Refused(400));
     let foreign = &server.channel("not mine", false);
     assert_eq!(api.create_post(token, &new_post(foreign, "x", "")).await.unwrap_err().kind, FORBIDDEN);
-    assert_eq!(api.edit_post(token, &root, "x").await.unwrap_err().kind, FORBIDDEN, "another's");
+    assert_eq!(api.edit_post(token, &root, "x", None).await.unwrap_err().kind, FORBIDDEN, "another's");
     let nobodys = &PostId::from(UNKNOWN_ID);
-    assert_eq!(api.edit_post(token, nobodys, "x").await.unwrap_err().kind, RestErrorKind::NotFound);
+    assert_eq!(api.edit_post(token, nobodys, "x", None).await.unwrap_err().kind, RestErrorKind::NotFound);
     assert_eq!(api.post(token, nobodys).await.unwrap_err().kind, RestErrorKind::NotFound);
     server.disable();
     let refused = api.create_post(token, &new_post(channel, "x", "")).await.unwrap_err();

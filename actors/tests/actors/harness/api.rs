@@ -9,10 +9,10 @@ use matterhost_actors::{
         MentionKeywords, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
         RestError, RestErrorKind, RestResponse, Roles, SystemPing, Team, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
     ports::{Api, ApiFactory, ApiFuture},
 };
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{FakeServer, PostReply, channels::FakeChannels, fake_server::rest_error};
 
@@ -137,7 +137,18 @@ impl Api for FakeServer {
         async move { answer }.boxed_local()
     }
 
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
+    fn call_integration<'a>(&'a self, token: &'a Token, _: &'a IntegrationCall) -> ApiFuture<'a, ()> {
+        let answer = self.answer("integration", token, |_| Ok(()));
+        async move { answer }.boxed_local()
+    }
+
+    fn edit_post<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a PostId,
+        message: &'a str,
+        _: Option<&'a Map<String, Value>>,
+    ) -> ApiFuture<'a, Post> {
         let answer = self.answer("edit", token, |channels| channels.update_post(token.expose(), id, message));
         async move { answer }.boxed_local()
     }

@@ -49,7 +49,7 @@ fn every_action_with_a_text_keeps_to_the_servers_limit() {
         perform(harness, OutgoingAction::Ephemeral { user, draft: long }).await.unwrap();
         assert_eq!(harness.fake.request_count("ephemeral"), 3);
         let id = post(harness, draft("town", "hello")).await.unwrap().ids[0].clone();
-        let edit = OutgoingAction::Edit { post: id, text: "x".repeat(4_001) };
+        let edit = OutgoingAction::Edit { post: id, text: "x".repeat(4_001), props: None };
         let refused = perform(harness, edit).await;
         assert_eq!(refused, Err(ReplyError::TooLong { characters: 4_001, limit: 4_000 }));
         assert_eq!(harness.fake.request_count("edit"), 0);

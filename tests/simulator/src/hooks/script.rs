@@ -18,6 +18,14 @@ type Handler = fn(&mut State, &ApiRequest) -> RouteResult;
 
 /// Each gives the status and the JSON that the user's app gets, once the integration has answered.
 impl Simulator {
+    /// Makes a slash command as the admin, and returns its token.
+    pub fn create_command(&self, team_id: &str, trigger: &str, url: &str) -> String {
+        let body = json!({ "team_id": team_id, "trigger": trigger, "method": "P", "url": url });
+        let admin = self.admin().user_id;
+        let made = self.ask_as(&admin, commands::create, ApiRequest { body, ..ApiRequest::default() }).1;
+        made["token"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Runs a slash command as a user.
     pub fn run_command(&self, user_id: &str, channel_id: &str, line: &str) -> (u16, Value) {
         let body = json!({ "channel_id": channel_id, "command": line });

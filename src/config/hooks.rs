@@ -1,0 +1,134 @@
+//! `[hooks]`: the listener for slash commands, buttons, menus and dialogs.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use url::Url;
+
+use super::{
+    admin::{self, AdminTls},
+    key_reader::TableReader,
+    secret_source::SecretSource,
+    servers::ReadContext,
+    sinks::Secrets,
+};
+
+/// More than a server opens at once. Each connection needs a file descriptor.
+const CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 20_000;
+
+/// Few people answer an older post.
+const BUTTON_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A shorter time would end before a person has read the post.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+/// Older signatures are not accepted at all.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The file of a key that the host generates, in the directory of the state.
+const GENERATED_SECRET_FILE: &str = "hooks.secret";
+
+const SECRET: SecretSource =
+    SecretSource { noun: "secret", owner: "hooks'", keys: ["secret_file", "secret_env", "secret"] };
+
+/// The settings of the hooks.
+#[derive(Debug, Clone)]
+pub struct HooksConfig {
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// The URL at which Mattermost reaches it, without a slash at its end.
+    pub public_url: String,
+    /// The certificate and its key.
+    pub tls: Option<AdminTls>,
+    /// The limit of simultaneous connections.
+    pub max_connections: usize,
+    /// The time for which a button can be pressed.
+    pub button_lifetime: Duration,
+    /// The secrets that sign buttons and dialogs, the new one first; without them the host generates one.
+    pub secrets: Option<Secrets>,
+    /// The file of the generated secret; `None` if there is no directory for it.
+    pub generated_secret_file: Option<PathBuf>,
+}
+
+/// Reads the section; `None` without a `bind`.
+pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> Option<HooksConfig> {
+    let is_set = section.has("public_url") || section.has("tls_cert_file") || SECRET.is_set(&section);
+    let bind = section.optional::<String>("bind");
+    let listen = bind.as_deref().and_then(|bind| admin::read_address(&mut section, bind));
+    let public_url = public_url(&mut section, bind.is_some());
+    let tls = admin::read_tls(&mut section, context);
+    let allow_plaintext = section.read("allow_plaintext", false);
+    let max_connections = section.within("max_connections", CONNECTIONS, 16..=MOST_CONNECTIONS);
+    let button_lifetime =
+        section.within("button_lifetime", BUTTON_LIFETIME, SHORTEST_LIFETIME..=LONGEST_LIFETIME);
+    let secrets = secrets(&mut section, context);
+    if bind.is_none() && is_set {
+        section.refuse("bind", "it is missing", "write an address and a port, like 127.0.0.1:8467");
+    }
+    if let Some(listen) =
+        listen.filter(|listen| !listen.ip().is_loopback() && tls.is_none() && !allow_plaintext)
+    {
+        let message =
+            format!("{listen} can be reached from other machines, and tokens would be sent in the clear");
+        let remedy = "set tls_cert_file and tls_key_file, bind 127.0.0.1 behind a proxy, or set allow_plaintext = \
+                      true if something else encrypts the connection";
+        section.refuse("bind", message, remedy);
+    }
+    section.finish();
+    Some(HooksConfig {
+        listen: listen?,
+        public_url: public_url?,
+        tls,
+        max_connections,
+        button_lifetime,
+        secrets,
+        generated_secret_file: None,
+    })
+}
+
+/// Reads the URL at which Mattermost reaches the hooks, which may be that of a proxy.
+fn public_url(section: &mut TableReader<'_>, is_required: bool) -> Option<String> {
+    let remedy =
+        "write the URL at which the Mattermost server reaches this host, like https://bots.example.com";
+    let Some(text) = section.optional::<String>("public_url") else {
+        if is_required && !section.has("public_url") {
+            section.refuse("public_url", "it is missing", remedy);
+        }
+        return None;
+    };
+    let is_usable = |url: &Url| {
+        let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+        is_http && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+    };
+    if Url::parse(&text).is_ok_and(|url| is_usable(&url)) {
+        return Some(text.trim_end_matches('/').to_owned());
+    }
+    section.refuse("public_url", "it is not a URL with http or https, a host and at most a path", remedy);
+    None
+}
+
+fn secrets(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Secrets> {
+    let (key, text) = SECRET.read_optional(section, context)?;
+    match Secrets::parse(&text) {
+        Ok(secrets) => Some(secrets),
+        Err(error) => {
+            let remedy = "set it to whsec_ and a Base64 key (`echo whsec_$(openssl rand -base64 32)`); during a \
+                          rotation, to two secrets, the new one first";
+            section.refuse(key, error.to_string(), remedy);
+            None
+        }
+    }
+}
+
+impl HooksConfig {
+    /// Returns these settings with the directory for the generated secret.
+    pub(super) fn with_state_directory(self, directory: Option<PathBuf>) -> Self {
+        let generated_secret_file = directory.map(|directory| directory.join(GENERATED_SECRET_FILE));
+        Self { generated_secret_file, ..self }
+    }
+
+    /// Returns the number of files that the hooks may have open at once.
+    pub(super) fn open_files(&self) -> usize {
+        /// The server thread's own files and the listening socket.
+        const OWN: usize = 16;
+        self.max_connections + OWN
+    }
+}

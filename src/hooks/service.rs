@@ -1,0 +1,322 @@
+//! The way of a request: checked, handed to the account's sinks, answered.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use matterhost_actors::{
+    model::{AccountName, AccountUser, Draft, Event, Excerpt, OutgoingAction, ReplyKey, ServerName},
+    ports::{Delivered, Outcome, Poster},
+};
+use parking_lot::{Mutex, RwLock};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use subtle::ConstantTimeEq as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{
+    ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookedAccount,
+    Integrations, Refusal,
+    admission::{self, Admission},
+    hook_poster::HookPoster,
+    open_hooks::{OpenHook, OpenHooks},
+};
+use crate::{
+    actions::HOOK_ANSWER,
+    config::AdminToken,
+    sinks::{AskedSink, SinkBoard},
+    telemetry::metrics::HookMeter,
+};
+
+/// The time that a handler has for an answer in the response. The server waits longer (fact 43), people do not.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// The time after which a handler that answers nothing is given up: longer than any sink waits.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+/// The requests that are being answered at once, also after the response.
+const MAX_AT_ONCE: usize = 1_000;
+
+/// The words for a person whose request no handler takes.
+const NO_HANDLER: &str = "This bot does not take that.";
+/// The words for a person whose request the handler failed at.
+const FAILED: &str = "The bot cannot answer now. Try again later.";
+
+/// The hooks of a host. Clones share them.
+#[derive(Clone)]
+pub struct HookService(Arc<Inner>);
+
+struct Inner {
+    accounts: RwLock<HashMap<AccountName, HookAccount>>,
+    integrations: Integrations,
+    admission: Mutex<Admission>,
+    open: Arc<OpenHooks>,
+    sinks: OnceLock<SinkBoard>,
+    poster: OnceLock<Arc<dyn Poster>>,
+    meter: HookMeter,
+    at_once: Arc<Semaphore>,
+}
+
+/// An account that takes hooks.
+#[derive(Debug, Clone)]
+pub struct HookAccount {
+    /// Its server.
+    pub server: ServerName,
+    /// The tokens of its commands, by trigger. A command may have one for each team.
+    pub commands: BTreeMap<String, Vec<AdminToken>>,
+}
+
+/// The response to a request.
+#[derive(Debug, PartialEq)]
+pub struct HookResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON.
+    pub body: Value,
+}
+
+/// A request that passed the checks.
+struct Checked {
+    data: HookData,
+    hook: OpenHook,
+    server: ServerName,
+}
+
+impl HookService {
+    /// Returns the hooks of a host with these integrations.
+    pub fn new(integrations: Integrations, meter: HookMeter) -> Self {
+        Self(Arc::new(Inner {
+            accounts: RwLock::default(),
+            integrations,
+            admission: Mutex::default(),
+            open: Arc::default(),
+            sinks: OnceLock::new(),
+            poster: OnceLock::new(),
+            meter,
+            at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        }))
+    }
+
+    /// Returns the poster for sinks and for the API, in front of another.
+    pub fn poster(&self, inner: Arc<dyn Poster>) -> Arc<dyn Poster> {
+        let (open, integrations) = (Arc::clone(&self.0.open), self.0.integrations.clone());
+        let poster: Arc<dyn Poster> = Arc::new(HookPoster { inner, open, integrations });
+        // It is set once.
+        let _ = self.0.poster.set(Arc::clone(&poster));
+        poster
+    }
+
+    /// Sets the sinks, once they run.
+    pub fn set_sinks(&self, board: SinkBoard) {
+        let _ = self.0.sinks.set(board);
+    }
+
+    /// Sets the accounts that take hooks.
+    pub fn set_accounts(&self, accounts: HashMap<AccountName, HookAccount>) {
+        *self.0.accounts.write() = accounts;
+    }
+
+    /// Answers a slash command: a form.
+    pub async fn command(&self, account: &str, name: &str, form: &[u8]) -> HookResponse {
+        let checked = self.check_command(account, name, form);
+        self.respond("command", account, checked).await
+    }
+
+    /// Answers a button or menu: JSON.
+    pub async fn action(&self, account: &str, body: &[u8]) -> HookResponse {
+        let checked = self.check_action(account, body);
+        self.respond("action", account, checked).await
+    }
+
+    /// Answers a dialog: JSON.
+    pub async fn dialog(&self, account: &str, body: &[u8]) -> HookResponse {
+        let (claims, checked) = match self.check_dialog(account, body) {
+            Ok((claims, checked)) => (Some(claims), Ok(checked)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        let response = self.respond("dialog", account, checked).await;
+        // Any other answer leaves the dialog open.
+        let is_done = response.body.as_object().is_some_and(serde_json::Map::is_empty);
+        if let Some(claims) = claims.filter(|_| !is_done) {
+            self.0.admission.lock().reopen_dialog(&claims);
+        }
+        response
+    }
+
+    fn check_command(&self, account: &str, name: &str, form: &[u8]) -> Result<Checked, Refusal> {
+        let known = self.account(account)?;
+        let request = CommandRequest::parse(form)?;
+        let tokens = known.commands.get(name).ok_or(Refusal::UnknownCommand)?;
+        let shown = request.token.expose_secret().as_bytes();
+        // All are compared, so that the time does not say which one is nearly right.
+        let matching = tokens.iter().filter(|token| token.expose().as_bytes().ct_eq(shown).into()).count();
+        if matching == 0 {
+            return Err(Refusal::WrongToken);
+        }
+        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
+        let mut hook = OpenHook::new(HookKind::SlashCommand, request.origin.clone());
+        hook.response_id = request.response_id.as_deref().map(Into::into);
+        Ok(Checked { data: HookData::of_command(&request), hook, server: known.server })
+    }
+
+    fn check_action(&self, account: &str, body: &[u8]) -> Result<Checked, Refusal> {
+        let known = self.account(account)?;
+        let request = ActionRequest::parse(body)?;
+        let signer = self.0.integrations.signer();
+        let claims = admission::check_action(&request, account, signer, SystemTime::now())?;
+        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
+        let data = HookData::of_action(&request, claims);
+        let mut hook = OpenHook::new(data.kind, request.origin.clone());
+        hook.post = Some(request.post_id.as_str().into());
+        Ok(Checked { data, hook, server: known.server })
+    }
+
+    fn check_dialog(&self, account: &str, body: &[u8]) -> Result<(super::DialogClaims, Checked), Refusal> {
+        let known = self.account(account)?;
+        let request = DialogRequest::parse(body)?;
+        let signer = self.0.integrations.signer();
+        let claims = admission::check_dialog(&request, account, signer, SystemTime::now())?;
+        self.0.admission.lock().take_dialog(&claims, Instant::now())?;
+        let hook = OpenHook::new(HookKind::Dialog, claims.origin.clone());
+        let data = HookData::of_dialog(request, &claims);
+        Ok((claims, Checked { data, hook, server: known.server }))
+    }
+
+    fn account(&self, account: &str) -> Result<HookAccount, Refusal> {
+        let name = AccountName::new(account).map_err(|_| Refusal::UnknownAccount)?;
+        self.0.accounts.read().get(&name).cloned().ok_or(Refusal::UnknownAccount)
+    }
+
+    async fn respond(
+        &self,
+        hook: &'static str,
+        account: &str,
+        checked: Result<Checked, Refusal>,
+    ) -> HookResponse {
+        let timer = self.0.meter.start(hook);
+        let (account, checked) = match (AccountName::new(account), checked) {
+            (Ok(account), Ok(checked)) => (account, checked),
+            (_, Err(refusal)) => {
+                timer.finish(refusal.label());
+                return refuse(&refusal, hook, account);
+            }
+            (Err(_), Ok(_)) => return refuse(&Refusal::UnknownAccount, hook, account),
+        };
+        let Ok(permit) = Arc::clone(&self.0.at_once).try_acquire_owned() else {
+            timer.finish(Refusal::Busy.label());
+            return refuse(&Refusal::Busy, hook, account.as_str());
+        };
+        let kind = checked.data.kind;
+        let (answer, outcome) = self.ask(&account, checked, permit).await;
+        timer.finish(outcome);
+        HookResponse { status: 200, body: answer.into_json(kind) }
+    }
+
+    /// Hands the event to the sinks, and waits for the answer as long as the person does.
+    async fn ask(
+        &self,
+        account: &AccountName,
+        checked: Checked,
+        permit: OwnedSemaphorePermit,
+    ) -> (HookAnswer, &'static str) {
+        let Checked { data, hook, server } = checked;
+        let to = HookedAccount { account: account.clone(), server, user: AccountUser::default() };
+        let event = Arc::new(data.into_event(&to, SystemTime::now()));
+        let open = self.0.open.open(account, &event.id(), hook);
+        let asked = self.0.sinks.get().map(|board| board.ask(account, &event)).unwrap_or_default();
+        let (handlers, writers): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.has_handler);
+        if !writers.is_empty() {
+            tokio::spawn(outcomes(writers));
+        }
+        if handlers.is_empty() {
+            open.close();
+            return (HookAnswer::words(NO_HANDLER), "no_handler");
+        }
+        // A task of its own goes on after the response, and if the server hangs up.
+        let mut outcomes = tokio::spawn(outcomes(handlers));
+        let answered = timeout(ANSWER_WITHIN, &mut outcomes).await;
+        let answer = open.close();
+        match answered {
+            Ok(Ok(Answered::Taken)) => (answer, "answered"),
+            Ok(Ok(Answered::Failed) | Err(_)) => (HookAnswer::words(FAILED), "failed"),
+            Err(_) => {
+                let (hooks, open) = (self.clone(), Arc::clone(&open));
+                tokio::spawn(async move {
+                    if !matches!(outcomes.await, Ok(Answered::Taken)) {
+                        hooks.tell_failure(&event, &open).await;
+                    }
+                    drop(permit);
+                });
+                (answer, "late")
+            }
+        }
+    }
+
+    /// Tells a person who waits no more that the handler failed.
+    async fn tell_failure(&self, event: &Event, hook: &OpenHook) {
+        let Some(poster) = self.0.poster.get() else { return };
+        let key = ReplyKey::new(&format!("{}#hooks#failed", event.id())).ok();
+        let channel = event.body.channel_id.clone();
+        let props = [(HOOK_ANSWER.to_owned(), Value::Bool(true))].into_iter().collect();
+        let draft = Draft { channel, text: FAILED.into(), key, props, ..Draft::default() };
+        let whisper = OutgoingAction::Ephemeral { user: hook.origin.user_id.as_str().into(), draft };
+        if let Err(error) = poster.post(&event.account, whisper).await {
+            let (account, event) = (event.account.as_str(), event.id());
+            tracing::warn!(account, event, %error, "a handler failed, and the person who waited cannot be told");
+        }
+    }
+}
+
+/// The end of the sinks' work on an event.
+enum Answered {
+    /// One of them took it.
+    Taken,
+    /// None did.
+    Failed,
+}
+
+/// Waits for the sinks' outcomes.
+async fn outcomes(asked: Vec<AskedSink>) -> Answered {
+    let outcome = |asked: AskedSink| async move {
+        let outcome = match asked.delivered {
+            Delivered::Now(outcome) => outcome,
+            Delivered::Later(outcome) => match timeout(GIVE_UP_AFTER, outcome).await {
+                Ok(outcome) => outcome,
+                Err(_) => return false,
+            },
+        };
+        let cause = match outcome {
+            Outcome::Acknowledged => return true,
+            Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
+            Outcome::Rejected { cause } | Outcome::Broken { cause } => cause,
+        };
+        tracing::warn!(sink = &*asked.name, cause, "a sink did not take a command, button or dialog");
+        false
+    };
+    let mut waiting: FuturesUnordered<_> = asked.into_iter().map(|asked| outcome(asked).boxed()).collect();
+    let mut taken = false;
+    while let Some(is_taken) = waiting.next().await {
+        taken |= is_taken;
+    }
+    if taken { Answered::Taken } else { Answered::Failed }
+}
+
+fn refuse(refusal: &Refusal, hook: &str, account: &str) -> HookResponse {
+    tracing::warn!(account = %Excerpt::of(account), hook, "a request to a hook is refused: {refusal}");
+    let Some(words) = refusal.words() else {
+        return HookResponse {
+            status: refusal.status(),
+            body: serde_json::json!({ "detail": refusal.to_string() }),
+        };
+    };
+    let kind = match hook {
+        "command" => HookKind::SlashCommand,
+        "action" => HookKind::Button,
+        _ => HookKind::Dialog,
+    };
+    HookResponse { status: 200, body: HookAnswer::words(words).into_json(kind) }
+}
