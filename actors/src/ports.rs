@@ -2,6 +2,7 @@
 //! implementation runs.
 
 mod api;
+mod fence;
 mod http_api;
 mod memory_store;
 mod poster;
@@ -9,6 +10,7 @@ mod sink;
 mod store;
 
 pub use api::{Api, ApiFactory, ApiFuture};
+pub use fence::AccountFence;
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;
 pub use poster::Poster;

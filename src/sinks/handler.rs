@@ -22,12 +22,16 @@ use super::{
     dead_letter::{DeadLetters, UnpostedReply},
     message::Message,
     monitor::SinkMonitor,
+    queue::Job,
     reply::HandlerAction,
 };
 use crate::actions::{ActionResult, ReplyTokens};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
+
+/// The wait of an event that another host may own. Its account is about to be removed here.
+const FENCED_RETRY: Duration = Duration::from_secs(1);
 
 /// The dependencies of a sink with a handler, besides its own configuration.
 #[derive(Clone)]
@@ -71,6 +75,15 @@ impl HandlerDeps {
             ActionResult::of(taken)
         }
         .boxed()
+    }
+
+    /// Returns the job unless another host owns its account by now; its event is then not handed over here.
+    pub(super) fn unless_fenced(&self, job: Job<Message>) -> Option<Job<Message>> {
+        if self.poster.may_act(&job.item.account) {
+            return Some(job);
+        }
+        job.settle(Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() });
+        None
     }
 
     /// Does the same as `reject` for an account whose thread must not wait for the disk or for another process.

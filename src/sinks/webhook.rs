@@ -234,7 +234,8 @@ impl Sender {
             self.handler_deps.monitor.take_slot(&slot.account);
             let more = std::iter::from_fn(|| self.take_along(&first.item)).take(self.batch - 1);
             let more: Vec<_> = more.collect();
-            let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
+            let batch = std::iter::once(first).chain(more).filter_map(unless_abandoned);
+            let batch: Vec<_> = batch.filter_map(|job| self.handler_deps.unless_fenced(job)).collect();
             if !batch.is_empty() {
                 tokio::task::spawn_local(Rc::clone(self).send_batch(batch, slot));
             }

@@ -22,7 +22,7 @@ use crate::{
         UserId, WaitingChannels, Witnesses,
     },
     policy::{PingSettings, PollTiming, SendPermission, SiblingWatch, send_permission},
-    ports::ApiFactory,
+    ports::{AccountFence, ApiFactory},
 };
 
 /// The settings, handles and statistics that the actors of one account share.
@@ -44,12 +44,18 @@ pub(super) struct AccountContext {
     pub(super) observer: Observer,
     pub(super) stats: Arc<AccountStats>,
     pub(super) replay: SharedReplay,
+    pub(super) fence: Option<Arc<dyn AccountFence>>,
     pub(super) supervisor: Addr<Supervisor>,
 }
 
 impl AccountContext {
     pub(super) fn observe(&self, generation: Generation, fact: Fact) {
         self.observer.publish_account(&self.account, &self.server, generation, fact);
+    }
+
+    /// Returns true unless another host owns the account by now.
+    pub(super) fn may_act(&self) -> bool {
+        self.fence.as_ref().is_none_or(|fence| fence.is_open(&self.account))
     }
 }
 

@@ -5,7 +5,7 @@ mod reconfigure;
 mod refusals;
 mod rounds;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
@@ -39,6 +39,9 @@ use crate::{
     policy::{KeyedQueue, RefusalScope, RefusedEvents, ReplayState},
     ports::{Delivered, EventSink, Outcome},
 };
+
+/// The wait before an event is tried again that another host may own: such an account is about to be removed.
+const FENCED_RETRY: Duration = Duration::from_secs(1);
 
 /// Delivers an account's events to its sink, in order within a channel and with a limit on events in flight. It lives
 /// as long as the account, across its Connections.
@@ -199,7 +202,7 @@ impl Delivery {
                 continue;
             }
             self.context.loop_guard.observe_delivery(&queued.event);
-            match self.sink.deliver(&queued.event) {
+            match self.hand_over(&queued.event) {
                 Delivered::Now(outcome) => self.settle(channel, queued, outcome, false, ctx),
                 Delivered::Later(outcome) => {
                     self.in_flight.push(queued.event.clone());
@@ -226,6 +229,15 @@ impl Delivery {
         } else if self.has_only_long_retries() {
             self.draining.retain(|waiting| waiting.awaits_retries);
         }
+    }
+
+    /// Hands an event to the sink, unless another host owns the account by now.
+    fn hand_over(&self, event: &Arc<Event>) -> Delivered {
+        if self.context.may_act() {
+            return self.sink.deliver(event);
+        }
+        let cause = "another host may own the account".into();
+        Delivered::Now(Outcome::Retry { after: FENCED_RETRY, cause })
     }
 
     /// Returns true if no event is with the sink and all channels wait for a retry that is far away.

@@ -51,7 +51,7 @@ use super::{
 use crate::{
     model::{AccountName, ServerName},
     policy::{CommonCause, SocketLifetimes},
-    ports::CursorStore,
+    ports::{AccountFence, CursorStore},
 };
 
 /// Messages that the mailbox of the Supervisor or a gate holds before callers of `send` have to wait. Actors use
@@ -66,6 +66,7 @@ pub struct Supervisor {
     servers: HashMap<ServerName, Server>,
     accounts: BTreeMap<AccountName, Account>,
     store: Option<Arc<dyn CursorStore>>,
+    fence: Option<Arc<dyn AccountFence>>,
     shutting_down: Option<ShuttingDown>,
 }
 
@@ -96,6 +97,7 @@ impl Supervisor {
             servers: HashMap::new(),
             accounts: BTreeMap::new(),
             store: None,
+            fence: None,
             shutting_down: None,
         }
     }
@@ -105,6 +107,13 @@ impl Supervisor {
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Lets accounts act only while the fence is open for them.
+    #[must_use]
+    pub fn with_fence(mut self, fence: Arc<dyn AccountFence>) -> Self {
+        self.fence = Some(fence);
         self
     }
 

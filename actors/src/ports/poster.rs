@@ -18,6 +18,12 @@ pub trait Poster: Send + Sync + 'static {
         order: OutgoingAction,
     ) -> BoxFuture<'static, Result<PostedIds, ReplyError>>;
 
+    /// Returns true unless another host owns the account by now: then nothing is handed over for it any more.
+    fn may_act(&self, account: &AccountName) -> bool {
+        let _ = account;
+        true
+    }
+
     /// Looks something up as an account. A service that only posts finds nothing.
     fn look_up(
         &self,

@@ -268,6 +268,10 @@ impl<'a> ChildRun<'a> {
             self.state.release(&job);
             return job.settle(super::queue_full());
         }
+        if !self.state.handler_deps.poster.may_act(&job.item.account) {
+            self.state.release(&job);
+            return job.settle(super::redeliver("another host may own the account"));
+        }
         let Some(job) = self.unanswered.join_work(job) else { return };
         let end = self.input.send(format!("{}\n", job.item.json));
         self.unanswered.add(job, end);

@@ -100,6 +100,9 @@ impl ReplyClient {
         let acquired = timeout_at(deadline, self.acquire_permit()).await;
         let (_slot, permit) = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
         let (context, api) = (self.context(), self.api.borrow().1.clone());
+        if !context.may_act() {
+            return Err(FailedRequest::stopped("another host may own the account"));
+        }
         let answer = permit.request(async || send(&*api, &context.token).await).await;
         answer.map_err(|error| {
             if matches!(error.kind, RestErrorKind::Refused(400 | 413)) {
@@ -138,10 +141,7 @@ impl ReplyClient {
 
     async fn acquire_permit(&self) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
         if self.context().stats.wait_for_send_permission().await == SendPermission::Denied {
-            return Err(FailedRequest {
-                is_stopped: true,
-                ..FailedRequest::not_done("the account is stopped")
-            });
+            return Err(FailedRequest::stopped("the account is stopped"));
         }
         let slots = self.slots.borrow().clone();
         let slot = slots.acquire_owned().await.map_err(|error| FailedRequest::not_done(&error))?;
@@ -190,6 +190,11 @@ impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
         let failure = RequestFailure::NotDone { retry_after: None };
         Self { failure, cause: Excerpt::of(cause), error: None, is_stopped: false }
+    }
+
+    /// Returns the error of a request that is not made, because the account may not act.
+    fn stopped(cause: &str) -> Self {
+        Self { is_stopped: true, ..Self::not_done(cause) }
     }
 
     fn kind(&self) -> Option<RestErrorKind> {

@@ -90,6 +90,7 @@ impl Handler<AddAccount> for Supervisor {
             observer: self.observer.clone(),
             stats: Arc::new(AccountStats::default()),
             replay: SharedReplay::new(settings.catch_up.replay_settings(), self.store.clone()),
+            fence: self.fence.clone(),
             settings,
             supervisor: ctx.address(),
         });
