@@ -8,6 +8,8 @@
 
 mod cluster_time;
 mod coordinator;
+#[cfg(any(test, feature = "cluster"))]
+mod cursor_merge;
 mod lease;
 mod lease_fence;
 mod member;
@@ -20,6 +22,7 @@ mod nats;
 mod placement;
 mod records;
 mod shard;
+mod shard_fences;
 #[cfg(test)]
 mod simulation;
 
@@ -32,6 +35,7 @@ pub use member_loop::{ClusterStatus, MemberLoop, MemberRequest, ShardRunner};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 #[cfg(feature = "cluster")]
-pub use nats::{NatsCredentials, NatsError, NatsMembership, NatsSettings};
+pub use nats::{NatsCluster, NatsCredentials, NatsCursors, NatsError, NatsMembership, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};
+pub use shard_fences::ShardFences;

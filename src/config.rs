@@ -9,6 +9,7 @@ mod admin;
 mod api_accounts;
 mod audit;
 mod catch_up;
+mod cluster;
 mod dead_letter;
 mod delivery;
 mod diff;
@@ -47,6 +48,7 @@ pub use admin::{
     ReadyPolicy, ScopedToken, TokenScope,
 };
 pub use api_accounts::{AccountRefused, ApiAccounts, NewAccount, PlannedChange, StoredFiles};
+pub use cluster::{ClusterConfig, ClusterCredentials};
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
@@ -104,6 +106,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The metrics' settings.
     pub metrics: MetricsConfig,
+    /// The cluster that the process is a member of, if it is of one.
+    pub cluster: Option<ClusterConfig>,
     /// Settings that are valid but unwise.
     pub warnings: Vec<Problem>,
     /// Files in directories of tokens that cannot be used: their accounts are left out, or keep their previous tokens.
@@ -125,6 +129,7 @@ impl Config {
         self.hooks.clone_from(&running.hooks);
         self.state = running.state.clone();
         self.metrics = running.metrics;
+        self.cluster.clone_from(&running.cluster);
         self.log.format = running.log.format;
         self.log.otlp_endpoint.clone_from(&running.log.otlp_endpoint);
         self.host.arbiters = running.host.arbiters;

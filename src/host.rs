@@ -3,6 +3,7 @@
 mod account_changes;
 mod accounts;
 mod admin_api;
+mod cluster;
 mod exit;
 mod hooks;
 mod operations;
@@ -31,6 +32,7 @@ use tokio::{sync::watch, time::Instant};
 use self::{
     accounts::{HostDeps, HostState},
     admin_api::{BoundApi, PreparedApi},
+    cluster::PreparedCluster,
     hooks::BoundHooks,
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
@@ -63,7 +65,9 @@ pub(crate) fn protect_memory() {
 
 /// Runs the host until a signal or the end of standard output.
 pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> anyhow::Result<Exit> {
-    let store = match Store::open(&config.state) {
+    // The members of a cluster share their state.
+    let store = if config.cluster.is_some() { Ok(Store::Memory) } else { Store::open(&config.state) };
+    let store = match store {
         Ok(store) => store,
         Err(error) => {
             tracing::error!("{error}");
@@ -86,7 +90,7 @@ fn follow_facts(observer: &Observer, metrics: &Metrics) {
 async fn run_until_stopped(
     config: Config,
     sources: Sources,
-    store: Store,
+    mut store: Store,
     level: LogLevelHandle,
 ) -> anyhow::Result<Exit> {
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
@@ -95,6 +99,11 @@ async fn run_until_stopped(
     let api = BoundApi::bind(&config.admin)?;
     let reply_tokens = api.as_ref().map(BoundApi::reply_tokens);
     let mut supervisor = Supervisor::new(config.host.clone());
+    let cluster = PreparedCluster::connect(config.cluster.as_ref()).await?;
+    if let Some(cluster) = &cluster {
+        store = cluster.store();
+        supervisor = supervisor.with_fence(cluster.fence());
+    }
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
     }
@@ -106,7 +115,7 @@ async fn run_until_stopped(
     let (reloader, requests) = Reloader::new();
     let operations =
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
-    let (poster, hooks) = hooks::poster(&supervisor, bound_hooks.as_ref());
+    let (poster, hooks) = hooks::poster(cluster::poster(&supervisor, cluster.as_ref()), bound_hooks.as_ref());
     // Before the accounts start, so that its log of events is complete.
     let api = api.map(|api| {
         api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone(), &poster)
@@ -123,7 +132,8 @@ async fn run_until_stopped(
         manager: manager.clone(),
         hooks,
     };
-    let mut state = HostState::start(config, sources, sinks, deps).await?;
+    let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
+    let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;
     let hooks = bound_hooks.map(BoundHooks::start).transpose()?;
     manager.ready();
@@ -135,17 +145,27 @@ async fn run_until_stopped(
         never = state.run_reloads(&mut triggers) => match never {},
     };
     let HostState { config, sinks, .. } = state;
+    let running = RunningHost { supervisor, sinks, store, api, hooks, manager, member };
+    Ok(shut_down(running, &cause, config.shutdown_deadline, &mut signals).await)
+}
+
+/// Shuts down within the time limit, or at once after a second signal. Returns the exit status.
+async fn shut_down(
+    running: RunningHost,
+    cause: &ShutdownCause,
+    limit: Duration,
+    signals: &mut StopSignals,
+) -> Exit {
     let exit = cause.log();
-    let deadline = cause.deadline(config.shutdown_deadline);
+    let deadline = cause.deadline(limit);
     let times = ShutdownTimes::new(Instant::now(), deadline);
     logging::limit_flush(times.end.into_std());
-    manager.stopping(deadline + SYSTEMD_MARGIN);
-    let running = RunningHost { supervisor, sinks, store, api, hooks, manager };
+    running.manager.stopping(deadline + SYSTEMD_MARGIN);
     tokio::select! {
-        () = running.stop(times) => Ok(exit),
+        () = running.stop(times) => exit,
         signal = signals.next() => {
             tracing::warn!(signal = signal.name(), "second signal: exiting without delivering the remaining events");
-            Ok(signal.forced_exit())
+            signal.forced_exit()
         }
     }
 }

@@ -222,11 +222,12 @@ default_features() {
   local config said
   cargo build --locked
   config=$(mktemp)
-  printf '[log]\notlp_endpoint = "http://127.0.0.1:4318"\n' >"$config"
+  printf '[log]\notlp_endpoint = "http://127.0.0.1:4318"\n[cluster]\nurl = "nats://a"\n' >"$config"
   said=$("$BUILT/debug/matterhost" check --config "$config" 2>&1) || true
   rm "$config"
   say "$said"
-  [[ $said == *'log.otlp_endpoint: this program was built without OpenTelemetry'*'build with --features otlp'* ]]
+  [[ $said == *'log.otlp_endpoint: this program was built without OpenTelemetry'*'build with --features otlp'* ]] &&
+    [[ $said == *'cluster: this program was built without clusters'*'build with --features cluster'* ]]
 }
 
 # One line with the sums of cargo's results above.

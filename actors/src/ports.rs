@@ -1,16 +1,16 @@
 //! The interfaces between the actors and the outside, as traits. Each has one contract suite that every
 //! implementation runs.
 
+mod account_fence;
 mod api;
-mod fence;
 mod http_api;
 mod memory_store;
 mod poster;
 mod sink;
 mod store;
 
+pub use account_fence::AccountFence;
 pub use api::{Api, ApiFactory, ApiFuture};
-pub use fence::AccountFence;
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;
 pub use poster::Poster;

@@ -2,11 +2,13 @@
 
 mod bucket_watch;
 mod buckets;
+mod cursors;
 mod nats_connection;
 
+pub use cursors::NatsCursors;
 pub use nats_connection::{NatsCredentials, NatsSettings};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{
     Client,
@@ -14,10 +16,11 @@ use async_nats::{
     jetstream::kv::{CreateErrorKind, DeleteErrorKind, Store, UpdateErrorKind},
 };
 use futures_util::future::FutureExt as _;
-use matterhost_actors::model::Excerpt;
+use matterhost_actors::{model::Excerpt, ports::AccountFence};
 use serde::Serialize;
 use tokio::{sync::mpsc, time::timeout};
 
+use self::buckets::Buckets;
 use super::{
     ClusterChange, LeaseRequest, LeaseTiming, MemberId, MemberRecord, Membership, Revision, ShardId,
     ShardRecord, WriteError,
@@ -47,6 +50,32 @@ pub struct NatsMembership {
     limit: Duration,
 }
 
+/// The stores of a cluster, with one connection to NATS.
+#[derive(Debug, Clone)]
+pub struct NatsCluster {
+    /// The members and shards.
+    pub membership: NatsMembership,
+    /// The read positions of the accounts.
+    pub cursors: NatsCursors,
+}
+
+impl NatsCluster {
+    /// Connects, and creates the buckets or checks their settings. Read positions are written only while the fence is open.
+    ///
+    /// # Errors
+    /// The same as [`NatsMembership::connect`].
+    pub async fn connect(
+        settings: &NatsSettings,
+        lease_ttl: Duration,
+        fence: Arc<dyn AccountFence>,
+    ) -> Result<Self, NatsError> {
+        let client = nats_connection::connect(settings).await?;
+        let buckets = buckets::open(&client, settings, lease_ttl).await?;
+        let cursors = NatsCursors::new(client.clone(), buckets.cursors.clone(), fence);
+        Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors })
+    }
+}
+
 impl NatsMembership {
     /// Connects, and creates the buckets or checks their settings.
     ///
@@ -56,8 +85,12 @@ impl NatsMembership {
     pub async fn connect(settings: &NatsSettings, lease_ttl: Duration) -> Result<Self, NatsError> {
         let client = nats_connection::connect(settings).await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
+        Ok(Self::of(client, buckets, lease_ttl))
+    }
+
+    fn of(client: Client, buckets: Buckets, lease_ttl: Duration) -> Self {
         let limit = LeaseTiming::new(lease_ttl).renew_every;
-        Ok(Self { client, members: buckets.members, shards: buckets.shards, limit })
+        Self { client, members: buckets.members, shards: buckets.shards, limit }
     }
 
     /// Runs a write within its time limit. Without a connection it is not tried, because the client would keep it and

@@ -17,7 +17,7 @@ use super::{
     accounts::{self, FoundAccounts, KnownNames, TokenOrigin},
     admin,
     api_accounts::{AccountReader, ApiAccounts},
-    audit, catch_up, dead_letter, delivery, health, hooks, host,
+    audit, catch_up, cluster, dead_letter, delivery, health, hooks, host,
     key_reader::{Diagnostics, TableReader, unknown},
     log, metrics,
     overrides::{self, Level},
@@ -31,7 +31,7 @@ use super::{
 };
 
 /// The known sections.
-pub(super) const SECTIONS: [&str; 17] = [
+pub(super) const SECTIONS: [&str; 18] = [
     "servers",
     "accounts",
     "sinks",
@@ -48,6 +48,7 @@ pub(super) const SECTIONS: [&str; 17] = [
     "log",
     "metrics",
     "host",
+    "cluster",
     accounts::DEFAULTS,
 ];
 
@@ -154,6 +155,8 @@ fn read(
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
+    let is_member = tree.0.contains_key("cluster");
+    let cluster = cluster::read(tree.section("cluster", report), is_member, context);
     let settings = HostSettings {
         restart,
         health,
@@ -179,6 +182,7 @@ fn read(
         hooks,
         log,
         metrics,
+        cluster,
         warnings: Vec::new(),
         left_out: Vec::new(),
         layout: Layout::default(),

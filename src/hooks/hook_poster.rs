@@ -37,6 +37,10 @@ impl Poster for HookPoster {
         }
     }
 
+    fn may_act(&self, account: &AccountName) -> bool {
+        self.inner.may_act(account)
+    }
+
     fn look_up(
         &self,
         account: &AccountName,

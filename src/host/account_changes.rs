@@ -88,6 +88,11 @@ fn plan(
     name: &AccountName,
     change: AccountChange,
 ) -> Result<Option<PlannedChange>, AccountRefused> {
+    if running.cluster.is_some() {
+        let detail = "the other members of the cluster would not know of it; change the configuration of all members, \
+                      and reload them";
+        return Err(AccountRefused::Conflict(detail.into()));
+    }
     match change {
         AccountChange::Put(new) => running.plan_put(sources, name, new, config::raise_open_files()),
         AccountChange::Remove => running.plan_removal(sources, name).map(Some),

@@ -16,7 +16,13 @@ use matterhost_actors::{
     ports::HttpApi,
 };
 
-use super::{hooks, operations::HostOperations, reload::ReloadError, systemd::ServiceManager};
+use super::{
+    cluster::{OwnedShards, ShardEvent},
+    hooks,
+    operations::HostOperations,
+    reload::ReloadError,
+    systemd::ServiceManager,
+};
 use crate::{
     config::{
         AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
@@ -40,6 +46,8 @@ pub(super) struct HostState {
     pub(super) reported_problems: Vec<Problem>,
     /// The fingerprint of the configuration's directories when they were last read.
     pub(super) seen_directories: u64,
+    /// The shards that it runs as a member of a cluster; all accounts without one.
+    pub(super) shards: Option<OwnedShards>,
 }
 
 /// The parts of the host that a reload does not replace.
@@ -69,6 +77,7 @@ impl HostState {
         sources: Sources,
         sinks: SinkRegistry,
         deps: HostDeps,
+        shards: Option<OwnedShards>,
     ) -> anyhow::Result<Self> {
         tracing::info!(
             servers = config.servers.len(),
@@ -85,15 +94,57 @@ impl HostState {
             deps,
             reported_problems: Vec::new(),
             seen_directories,
+            shards,
         };
         for server in state.config.servers.clone() {
             state.add_server(&server).await?;
         }
         for account in state.config.accounts.clone() {
-            let spec = state.account_spec(&account);
-            state.deps.supervisor.send(AddAccount(spec)).await??;
+            if state.hosts(&account.name) {
+                let spec = state.account_spec(&account);
+                state.deps.supervisor.send(AddAccount(spec)).await??;
+            }
         }
         Ok(state)
+    }
+
+    /// Returns true unless another member of the cluster hosts the account.
+    fn hosts(&self, account: &AccountName) -> bool {
+        self.shards.as_ref().is_none_or(|shards| shards.owns(account))
+    }
+
+    /// Waits for a shard to be started or stopped; forever if the host is in no cluster.
+    pub(super) async fn next_shard_event(shards: &mut Option<OwnedShards>) -> ShardEvent {
+        match shards {
+            Some(shards) => shards.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Starts or stops the accounts of a shard.
+    pub(super) async fn take_shard_event(&mut self, event: ShardEvent) -> Result<(), ReloadError> {
+        let Some(shards) = &mut self.shards else { return Ok(()) };
+        match event {
+            ShardEvent::Start(shard, fence) => {
+                for name in shards.start(shard, fence) {
+                    self.add_account(&name).await?;
+                }
+            }
+            ShardEvent::Stop(shard, done) => shards.stop(shard, done, &self.deps.supervisor),
+            ShardEvent::Stopped(stopped) => {
+                for account in shards.stopped(stopped) {
+                    self.sinks.forget_account(&account);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_account(&mut self, name: &AccountName) -> Result<(), ReloadError> {
+        let accounts = &self.config.accounts;
+        let Ok(at) = accounts.binary_search_by(|account| account.name.cmp(name)) else { return Ok(()) };
+        let spec = self.account_spec(&accounts[at].clone());
+        log_refusal(self.deps.supervisor.send(AddAccount(spec)).await?)
     }
 
     /// Applies a new configuration, and returns the differences.
@@ -183,25 +234,36 @@ impl HostState {
 
     /// Updates existing accounts first; removes old ones before adding new ones, which may reuse their names or tokens.
     async fn apply_accounts(&mut self, config: &Config) -> Result<Vec<SinkReleased>, ReloadError> {
-        let before = account_names(&self.config);
+        let before = self.hosted_names(&self.config);
         let unchanged: HashSet<AccountName> = self.unchanged_accounts(config);
         let mut released = Vec::new();
         for account in config.accounts.iter().filter(|account| before.contains(&account.name)) {
             let is_unchanged = unchanged.contains(&account.name);
             released.extend(self.change_account(account, is_unchanged).await?);
         }
-        let after = account_names(config);
+        let after = self.hosted_names(config);
         let removed = before.iter().filter(|name| !after.contains(*name));
         let removals = removed.clone().map(|name| self.deps.supervisor.send(RemoveAccount(name.clone())));
         for result in join_all(removals).await {
             log_refusal(result?)?;
         }
         removed.for_each(|name| self.sinks.forget_account(name));
-        for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
+        let is_new =
+            |account: &&AccountConfig| after.contains(&account.name) && !before.contains(&account.name);
+        for account in config.accounts.iter().filter(is_new) {
             let spec = self.account_spec(account);
             log_refusal(self.deps.supervisor.send(AddAccount(spec)).await?)?;
         }
+        if let Some(shards) = &mut self.shards {
+            shards.set_accounts(config);
+        }
         Ok(released)
+    }
+
+    /// Returns the accounts of a configuration that this host runs.
+    fn hosted_names(&self, config: &Config) -> HashSet<AccountName> {
+        let names = config.accounts.iter().map(|account| &account.name);
+        names.filter(|name| self.hosts(name)).cloned().collect()
     }
 
     /// Returns the accounts whose server, token and settings are the same as before.
@@ -246,10 +308,6 @@ impl HostState {
         }
         Ok(())
     }
-}
-
-fn account_names(config: &Config) -> HashSet<AccountName> {
-    config.accounts.iter().map(|account| account.name.clone()).collect()
 }
 
 /// Logs a change that the Supervisor refuses, and continues with the others. A validated configuration causes no

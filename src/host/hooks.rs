@@ -2,9 +2,8 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use actix::Addr;
 use anyhow::Context as _;
-use matterhost_actors::{hosting::Supervisor, model::AccountName, ports::Poster};
+use matterhost_actors::{model::AccountName, ports::Poster};
 
 use crate::{
     admin::{generated_token, server::Listener},
@@ -53,10 +52,9 @@ impl BoundHooks {
 
 /// Returns the poster of the sinks and of the API, and the hooks that it belongs to if the host takes any.
 pub(super) fn poster(
-    supervisor: &Addr<Supervisor>,
+    direct: Arc<dyn Poster>,
     bound: Option<&BoundHooks>,
 ) -> (Arc<dyn Poster>, Option<HookService>) {
-    let direct: Arc<dyn Poster> = Arc::new(supervisor.clone());
     match bound {
         Some(bound) => (bound.service.poster(direct), Some(bound.service.clone())),
         None => (direct, None),

@@ -75,6 +75,7 @@ pub(super) enum ReloadRequest {
 #[derive(PartialEq, Eq)]
 enum Performed {
     AccountChange,
+    ShardChange,
     Other,
 }
 
@@ -133,8 +134,8 @@ impl HostState {
             self.reread_directories().await;
             self.reread_files().await;
             let read = Instant::now();
-            // A change of one account leaves the files of the others as they were.
-            while self.perform_next(triggers).await == Performed::AccountChange
+            // A change of one account, or of a shard, leaves the files of the others as they were.
+            while self.perform_next(triggers).await != Performed::Other
                 && read.elapsed() < MAX_UNREAD
                 && self.config.files() == files
             {}
@@ -160,6 +161,12 @@ impl HostState {
                 }
             },
             () = triggers.files.changed() => {}
+            event = Self::next_shard_event(&mut self.shards) => {
+                if let Err(error) = self.take_shard_event(event).await {
+                    tracing::warn!(%error, "cannot start the accounts of a shard");
+                }
+                return Performed::ShardChange;
+            }
         }
         Performed::Other
     }

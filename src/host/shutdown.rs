@@ -6,7 +6,7 @@ use actix::Addr;
 use matterhost_actors::hosting::{Shutdown, Supervisor};
 use tokio::time::{Instant, timeout_at};
 
-use super::{exit::Exit, signals::StopSignal, store::Store, systemd::ServiceManager};
+use super::{cluster::ClusterMember, exit::Exit, signals::StopSignal, store::Store, systemd::ServiceManager};
 use crate::{
     admin::server::AdminServer,
     hooks::HookServer,
@@ -38,6 +38,7 @@ pub(super) struct RunningHost {
     pub(super) api: Option<AdminServer>,
     pub(super) hooks: Option<HookServer>,
     pub(super) manager: ServiceManager,
+    pub(super) member: Option<ClusterMember>,
 }
 
 /// The reason why the host shuts down.
@@ -109,6 +110,9 @@ impl RunningHost {
         self.sinks.close(time_left(times.sinks)).await;
         self.manager.feed_watchdog();
         close_store(&self.store, times.store).await;
+        if let Some(member) = self.member {
+            member.leave(times.store).await;
+        }
         if let Some(hooks) = self.hooks {
             hooks.stop(time_left(times.store)).await;
         }

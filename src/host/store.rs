@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// The open store.
-#[derive(Debug)]
 pub(super) enum Store {
     /// Cursors are lost when the process ends.
     Memory,
     Disk(DiskStore),
+    /// All members of the cluster share the cursors.
+    Cluster(Arc<dyn CursorStore>),
 }
 
 impl Store {
@@ -38,6 +39,7 @@ impl Store {
         match self {
             Self::Memory => None,
             Self::Disk(store) => Some(Arc::new(store.clone())),
+            Self::Cluster(store) => Some(Arc::clone(store)),
         }
     }
 

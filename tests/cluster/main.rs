@@ -1,12 +1,26 @@
-//! The port to the store of a cluster, and its implementations.
+//! The stores of a cluster, their implementations, and members as processes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![cfg_attr(feature = "cluster", expect(clippy::expect_used, reason = "a test that cannot go on fails"))]
+#![cfg_attr(
+    feature = "cluster",
+    expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")
+)]
+#![cfg_attr(feature = "cluster", expect(clippy::print_stdout, reason = "a failed test prints its seed"))]
 
 mod contract;
+#[cfg(feature = "cluster")]
+mod cursors;
+#[cfg(feature = "cluster")]
+mod harness;
 mod members;
 #[cfg(feature = "cluster")]
 mod nats;
 #[cfg(feature = "cluster")]
 mod nats_server;
+#[cfg(feature = "cluster")]
+mod processes;
+#[cfg(feature = "cluster")]
+#[path = "../service/program.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod program;
 mod sharing;

@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 46] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 47] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -53,6 +53,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 46] = [
     ("catch_up", "fetching what was missed"),
     ("channel", "a channel's missed posts"),
     ("client", "a client of an HTTP API"),
+    ("cluster", "the members that share accounts"),
     ("config", "the program's configuration"),
     ("context", "the surroundings of a bot's handler"),
     ("dead_letter", "events that a handler refused for good"),

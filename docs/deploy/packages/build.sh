@@ -26,13 +26,13 @@ version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 target_option=(${TARGET:+--target "$TARGET"})
 
 stage() {
-  cargo build --locked --profile "$PROFILE" --bin matterhost "${target_option[@]}"
+  cargo build --locked --profile "$PROFILE" --features cluster --bin matterhost "${target_option[@]}"
   rm -rf "$STAGE"
   mkdir -p "$STAGE/completions" "$STAGE/man" "$OUT"
   # A program for another machine cannot describe itself here; that of this machine is the same.
   local program=$BUILT/matterhost
   if ! "$program" --version >/dev/null 2>&1; then
-    cargo build --locked --bin matterhost
+    cargo build --locked --features cluster --bin matterhost
     program=${CARGO_TARGET_DIR:-target}/debug/matterhost
   fi
   "$program" man "$STAGE/man"

@@ -24,6 +24,7 @@ const OLDEST_VERSION: (i64, i64, i64) = (2, 11, 0);
 pub(super) struct Buckets {
     pub(super) members: Store,
     pub(super) shards: Store,
+    pub(super) cursors: Store,
 }
 
 pub(super) async fn open(
@@ -52,9 +53,11 @@ pub(super) async fn open(
         ..config("members", "matterhost: live members")
     };
     let shards = config("shards", "matterhost: the owner of each shard");
+    let cursors = config("cursors", "matterhost: the read position of each account in each channel");
     Ok(Buckets {
         members: open_bucket(&context, members).await?,
         shards: open_bucket(&context, shards).await?,
+        cursors: open_bucket(&context, cursors).await?,
     })
 }
 

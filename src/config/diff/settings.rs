@@ -7,8 +7,8 @@ use super::{
     Effect::{Immediate, NextConnection, NextStart, Restart},
 };
 use crate::config::{
-    AdminConfig, AdminTls, AdminToken, Config, DeadLetterConfig, HooksConfig, LogConfig, MetricsConfig,
-    ScopedToken, Secrets, StateConfig,
+    AdminConfig, AdminTls, AdminToken, ClusterConfig, Config, DeadLetterConfig, HooksConfig, LogConfig,
+    MetricsConfig, ScopedToken, Secrets, StateConfig,
 };
 
 type Keys = Vec<Compared>;
@@ -40,6 +40,7 @@ pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> 
         ("admin", admin(&old.admin, &new.admin)),
         ("hooks", hooks(old.hooks.as_ref(), new.hooks.as_ref())),
         ("metrics", metrics(old.metrics, new.metrics)),
+        ("cluster", cluster(old.cluster.as_ref(), new.cluster.as_ref())),
     ]
 }
 
@@ -148,6 +149,25 @@ fn state(a: &StateConfig, b: &StateConfig) -> Keys {
 
 fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
     compare!(a, b; "per_account": |s: MetricsConfig| s.per_account => NextStart)
+}
+
+fn cluster(a: Option<&ClusterConfig>, b: Option<&ClusterConfig>) -> Keys {
+    // Without a cluster on either side, only `url` is meaningful.
+    let both = a.zip(b);
+    let compare = |key, same: fn(&ClusterConfig, &ClusterConfig) -> bool| {
+        let same = both.is_none_or(|(a, b)| same(a, b));
+        Compared { key, same: same && (key != "url" || a.is_some() == b.is_some()), effect: NextStart }
+    };
+    vec![
+        compare("url", |a, b| a.urls == b.urls),
+        compare("name", |a, b| a.name == b.name),
+        compare("credentials", |a, b| a.credentials == b.credentials),
+        compare("ca_file", |a, b| a.ca_file == b.ca_file),
+        compare("cert_file", |a, b| a.client_certificate == b.client_certificate),
+        compare("prefix", |a, b| a.prefix == b.prefix),
+        compare("replicas", |a, b| a.replicas == b.replicas),
+        compare("lease_ttl", |a, b| a.lease_ttl == b.lease_ttl),
+    ]
 }
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {

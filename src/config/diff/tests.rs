@@ -194,6 +194,7 @@ fn every_setting_is_compared() {
         ("admin.read_token_file", "admin.read_token"),
         ("admin.read_token_env", "admin.read_token"),
         ("admin.tls_key_file", "admin.tls_cert_file"),
+        ("cluster.key_file", "cluster.cert_file"),
         ("admin.tokens.NAME.scope", "admin.tokens"),
         ("admin.tokens.NAME.accounts", "admin.tokens"),
         ("admin.tokens.NAME.token_file", "admin.tokens"),
@@ -204,6 +205,11 @@ fn every_setting_is_compared() {
         ("hooks.secret_env", "hooks.secret"),
         ("hooks.tls_key_file", "hooks.tls_cert_file"),
     ];
+    let credentials = |key: &str| {
+        let kind =
+            key.strip_prefix("cluster.").map(|key| key.trim_end_matches("_file").trim_end_matches("_env"));
+        matches!(kind, Some("creds" | "nkey" | "token" | "user" | "password"))
+    };
     // These only say where accounts are, or what they inherit: the accounts themselves are compared.
     let makes_accounts =
         |key: &str| ["include", "token_dir"].contains(&key) || key.starts_with("account_defaults.");
@@ -211,6 +217,9 @@ fn every_setting_is_compared() {
         |key: &String| key.contains("NAME") == key.starts_with("admin.tokens.") && !makes_accounts(key);
     let known = known_keys().into_iter().map(|known| known.key).filter(is_setting);
     let as_compared = |key: String| {
+        if credentials(&key) {
+            return "cluster.credentials".to_owned();
+        }
         as_one.iter().find(|(one, _)| *one == key).map_or(key.clone(), |(_, other)| (*other).to_owned())
     };
     assert_eq!(known.map(as_compared).collect::<BTreeSet<_>>(), compared);

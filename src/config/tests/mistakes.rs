@@ -3,9 +3,9 @@
 use super::{GOOD, refused};
 
 /// Text appended to the valid configuration, and a part of the expected message.
-type Case = (&'static str, &'static str);
+type Case<'a> = (&'a str, &'a str);
 
-fn assert_refused(cases: &[Case]) {
+fn assert_refused(cases: &[Case<'_>]) {
     for (more, expected) in cases {
         let messages = refused(&format!("{GOOD}{more}\n"));
         assert!(
@@ -56,6 +56,44 @@ fn mistakes_in_settings() {
 fn a_collector_needs_a_program_that_can_send() {
     let message = "log.otlp_endpoint: this program was built without OpenTelemetry; remove it, or build with";
     assert_refused(&[("[log]\notlp_endpoint = 'http://127.0.0.1:4318'", message)]);
+}
+
+#[test]
+fn mistakes_in_the_cluster() {
+    let of = |more: &str| format!("[cluster]\nurl = 'nats://a:4222'\n{more}");
+    for (section, expected) in [
+        ("[cluster]".to_owned(), "cluster.url: there is no server of NATS; set it to addresses"),
+        ("[cluster]\nurl = []".to_owned(), "cluster.url: there is no server of NATS;"),
+        (
+            "[cluster]\nurl = 'a:4222'".to_owned(),
+            "cluster.url: this is not an address of NATS; write it like",
+        ),
+        (
+            "[cluster]\nurl = 'nats://u:mustnotshow7dqm4q6zj3h5s9e@a'".to_owned(),
+            "cluster.url: it contains a user name, a token or a password; remove that, and set token_file",
+        ),
+        (of("name = 'a.b'"), "cluster.name: it cannot be a part of a name in NATS; use 1 to 64 of"),
+        (of("prefix = ''"), "cluster.prefix: it cannot be a part of a name in NATS;"),
+        (of("replicas = 0"), "cluster.replicas: 0 is out of bounds; use 1 to 5"),
+        (of("lease_ttl = '1s'"), "cluster.lease_ttl: 1s is out of bounds; use 2s to 5m"),
+        (of("token = 'x'\nnkey = 'y'"), "cluster: nkey and token are set together; keep one of them"),
+        (of("token = 'x'\ntoken_env = 'Y'"), "cluster: token_env and token are set together; keep one"),
+        (of("token_file = 'no/such'"), "no/such: the file cannot be read"),
+        (of("user = 'u'"), "cluster.user: there is no password; set password_file,"),
+        (of("password = 'p'"), "cluster: there is a password without a user; set user, too"),
+        (of("cert_file = 'c.pem'"), "cluster.cert_file: its key is missing; set key_file, too"),
+        (of("urls = 'nats://a'"), "cluster.urls: there is no such key; did you mean url?"),
+    ] {
+        assert_refused(&[(&section, expected)]);
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+#[test]
+fn a_cluster_needs_a_program_that_can_join_it() {
+    let message =
+        "cluster: this program was built without clusters; remove the section, or build with --features";
+    assert_refused(&[("[cluster]\nurl = 'nats://a:4222'", message)]);
 }
 
 #[test]

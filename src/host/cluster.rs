@@ -1,0 +1,184 @@
+//! The host as a member of a cluster: it hosts only the accounts of the shards that it owns.
+
+mod cluster_stores;
+mod owned_shards;
+
+pub(super) use self::owned_shards::{OwnedShards, ShardEvent};
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actix::Addr;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use matterhost_actors::{
+    hosting::Supervisor,
+    model::{AccountName, Lookup, OutgoingAction, PostedIds, ReplyError},
+    ports::{AccountFence, Poster},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+
+use self::cluster_stores::{ClusterStores, connect};
+use super::store::Store;
+use crate::{
+    cluster::{
+        ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberName, MemberRecord, MemberRequest,
+        Membership, SHARDS, ShardFences, ShardId, ShardRunner,
+    },
+    config::{ClusterConfig, Config},
+    telemetry::version,
+};
+
+/// The accounts that all members together move at a time: each connects anew, and the server answers others, too.
+const MOST_MOVING: usize = 64;
+
+/// Requests to the member that wait. There is one a reload, and one of an operator.
+const MAX_REQUESTS: usize = 16;
+
+/// Orders that wait for the host: a shard has at most one start and one stop.
+const MAX_ORDERS: usize = 2 * SHARDS as usize;
+
+/// An order of the member to the host.
+pub(super) enum ShardOrder {
+    /// Starts the accounts of a shard.
+    Start(ShardId, Fence),
+    /// Stops them. The sender is notified when they hand over nothing any more.
+    Stop(ShardId, oneshot::Sender<()>),
+}
+
+/// The connection to a cluster that this host has not joined yet.
+pub(super) struct PreparedCluster {
+    config: ClusterConfig,
+    fences: ShardFences,
+    stores: ClusterStores,
+}
+
+/// The membership of this host.
+pub(super) struct ClusterMember {
+    requests: mpsc::Sender<MemberRequest>,
+    task: JoinHandle<()>,
+}
+
+/// Passes the member's decisions on to the host.
+struct OrderSender(mpsc::Sender<ShardOrder>);
+
+impl ShardRunner for OrderSender {
+    fn start(&mut self, shard: ShardId, fence: Fence) {
+        // The queue has room for all orders; without a receiver the host is ending.
+        let _ = self.0.try_send(ShardOrder::Start(shard, fence));
+    }
+
+    fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()> {
+        let (done, stopped) = oneshot::channel();
+        let sent = self.0.try_send(ShardOrder::Stop(shard, done));
+        async move {
+            if sent.is_err() || stopped.await.is_err() {
+                // The host is ending, and its accounts end by themselves; then the member leaves.
+                std::future::pending::<()>().await;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl PreparedCluster {
+    /// Connects to the stores of the cluster, if the host is to be in one.
+    pub(super) async fn connect(config: Option<&ClusterConfig>) -> anyhow::Result<Option<Self>> {
+        let Some(config) = config else { return Ok(None) };
+        let fences = ShardFences::default();
+        let stores = connect(config, Arc::new(fences.clone())).await?;
+        Ok(Some(Self { config: config.clone(), fences, stores }))
+    }
+
+    /// Returns the store of the cursors, which all members share.
+    pub(super) fn store(&self) -> Store {
+        Store::Cluster(Arc::clone(&self.stores.cursors))
+    }
+
+    /// Returns the fence of the accounts.
+    pub(super) fn fence(&self) -> Arc<dyn AccountFence> {
+        Arc::new(self.fences.clone())
+    }
+
+    /// Joins the cluster.
+    pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
+        let ClusterStores { membership, release, .. } = self.stores;
+        let (member, orders) = ClusterMember::join(&self.config, membership)?;
+        let shards = OwnedShards::new(config, self.fences, (orders, member.requests.clone()), release);
+        Ok((member, shards))
+    }
+}
+
+impl ClusterMember {
+    /// Joins the cluster. The orders go to the returned receiver.
+    fn join(
+        config: &ClusterConfig,
+        membership: Arc<dyn Membership>,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<ShardOrder>)> {
+        let settings =
+            ClusterSettings { lease_ttl: config.lease_ttl, shards: SHARDS, most_moving: MOST_MOVING };
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let process = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+        let id = MemberId::new(MemberName::new(&config.name)?, process);
+        let record = MemberRecord { version: version::VERSION.into(), draining: false };
+        let (orders, receiver) = mpsc::channel(MAX_ORDERS);
+        let coordinator = Coordinator::new(settings, id, record);
+        let (member, _) = MemberLoop::new(coordinator, membership, OrderSender(orders));
+        let (requests, requested) = mpsc::channel(MAX_REQUESTS);
+        let task = tokio::spawn(member.run(requested));
+        Ok((Self { requests, task }, receiver))
+    }
+
+    /// Leaves the cluster, after the accounts have stopped. Without an answer in time the lease ends by itself.
+    pub(super) async fn leave(self, until: Instant) {
+        let leave = async {
+            // An error means that the loop has ended.
+            let _ = self.requests.send(MemberRequest::Leave).await;
+            let _ = self.task.await;
+        };
+        if timeout_at(until, leave).await.is_err() {
+            tracing::warn!("cannot leave the cluster in time; the others take over when the lease ends");
+        }
+    }
+}
+
+/// Returns the poster of the accounts' replies. In a cluster it knows which accounts may act here.
+pub(super) fn poster(supervisor: &Addr<Supervisor>, cluster: Option<&PreparedCluster>) -> Arc<dyn Poster> {
+    match cluster {
+        Some(cluster) => Arc::new(FencedPoster { supervisor: supervisor.clone(), fence: cluster.fence() }),
+        None => Arc::new(supervisor.clone()),
+    }
+}
+
+/// A poster that knows which accounts may act here.
+struct FencedPoster {
+    supervisor: Addr<Supervisor>,
+    fence: Arc<dyn AccountFence>,
+}
+
+impl Poster for FencedPoster {
+    fn post(
+        &self,
+        account: &AccountName,
+        order: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        self.supervisor.post(account, order)
+    }
+
+    fn may_act(&self, account: &AccountName) -> bool {
+        self.fence.is_open(account)
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<matterhost_actors::model::Found, ReplyError>> {
+        self.supervisor.look_up(account, lookup)
+    }
+}

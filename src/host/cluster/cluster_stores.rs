@@ -1,0 +1,64 @@
+//! The connection to the stores of the cluster.
+
+use std::sync::Arc;
+
+use matterhost_actors::{
+    model::AccountName,
+    ports::{AccountFence, CursorStore},
+};
+
+use crate::{cluster::Membership, config::ClusterConfig};
+
+/// The stores of the cluster.
+pub(in crate::host) struct ClusterStores {
+    pub(in crate::host) membership: Arc<dyn Membership>,
+    pub(in crate::host) cursors: Arc<dyn CursorStore>,
+    /// Drops what the cursors' store keeps in memory of an account that has left.
+    pub(in crate::host) release: Box<dyn Fn(&AccountName) + Send>,
+}
+
+/// Connects to NATS. Read positions are written only while the fence is open.
+#[cfg(feature = "cluster")]
+pub(in crate::host) async fn connect(
+    config: &ClusterConfig,
+    fence: Arc<dyn AccountFence>,
+) -> anyhow::Result<ClusterStores> {
+    use crate::{
+        cluster::{NatsCluster, NatsCredentials, NatsSettings},
+        config::ClusterCredentials,
+    };
+    let credentials = match config.credentials.clone() {
+        ClusterCredentials::None => NatsCredentials::None,
+        ClusterCredentials::Creds(creds) => NatsCredentials::Creds(creds),
+        ClusterCredentials::NKey(seed) => NatsCredentials::NKey(seed),
+        ClusterCredentials::Token(token) => NatsCredentials::Token(token),
+        ClusterCredentials::User(user, password) => NatsCredentials::User(user, password),
+    };
+    let settings = NatsSettings {
+        servers: config.urls.clone(),
+        credentials,
+        ca_file: config.ca_file.clone(),
+        client_certificate: config.client_certificate.clone(),
+        prefix: config.prefix.clone(),
+        replicas: config.replicas,
+        name: format!("matterhost {}", config.name),
+    };
+    let NatsCluster { membership, cursors } =
+        NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
+    tracing::info!(member = config.name, prefix = config.prefix, "cursors are kept in NATS JetStream");
+    let released = cursors.clone();
+    Ok(ClusterStores {
+        membership: Arc::new(membership),
+        cursors: Arc::new(cursors),
+        release: Box::new(move |account| released.release(account)),
+    })
+}
+
+/// Fails: the configuration refuses a cluster in such a program.
+#[cfg(not(feature = "cluster"))]
+pub(in crate::host) async fn connect(
+    _: &ClusterConfig,
+    _: Arc<dyn AccountFence>,
+) -> anyhow::Result<ClusterStores> {
+    anyhow::bail!("this program was built without clusters; build with --features cluster")
+}

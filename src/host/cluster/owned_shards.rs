@@ -1,0 +1,145 @@
+//! The shards whose accounts this host runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use actix::Addr;
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _, join_all},
+    stream::FuturesUnordered,
+};
+use matterhost_actors::{
+    hosting::{RemoveAccount, Supervisor},
+    model::AccountName,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ShardOrder;
+use crate::{
+    cluster::{Fence, MemberRequest, ShardFences, ShardId, shard_of},
+    config::Config,
+};
+
+/// The shards whose accounts this host runs, and the accounts of each shard.
+pub(in crate::host) struct OwnedShards {
+    owned: BTreeSet<ShardId>,
+    accounts: HashMap<ShardId, Vec<AccountName>>,
+    fences: ShardFences,
+    orders: mpsc::Receiver<ShardOrder>,
+    member: mpsc::Sender<MemberRequest>,
+    stopping: FuturesUnordered<BoxFuture<'static, StoppedShard>>,
+    release: Box<dyn Fn(&AccountName) + Send>,
+}
+
+/// A shard whose accounts have stopped.
+pub(in crate::host) struct StoppedShard {
+    shard: ShardId,
+    accounts: Vec<AccountName>,
+    done: oneshot::Sender<()>,
+}
+
+/// Something to be done for a shard.
+pub(in crate::host) enum ShardEvent {
+    /// Its accounts are to be added.
+    Start(ShardId, Fence),
+    /// Its accounts are to be removed.
+    Stop(ShardId, oneshot::Sender<()>),
+    /// Its accounts have been removed.
+    Stopped(StoppedShard),
+}
+
+impl OwnedShards {
+    /// Returns none of the shards, until the member orders them to be started.
+    pub(in crate::host) fn new(
+        config: &Config,
+        fences: ShardFences,
+        (orders, member): (mpsc::Receiver<ShardOrder>, mpsc::Sender<MemberRequest>),
+        release: Box<dyn Fn(&AccountName) + Send>,
+    ) -> Self {
+        let mut shards = Self {
+            owned: BTreeSet::new(),
+            accounts: HashMap::new(),
+            fences,
+            orders,
+            member,
+            stopping: FuturesUnordered::new(),
+            release,
+        };
+        shards.set_accounts(config);
+        shards
+    }
+
+    /// Takes the accounts of a new configuration.
+    pub(in crate::host) fn set_accounts(&mut self, config: &Config) {
+        self.accounts.clear();
+        for account in &config.accounts {
+            self.accounts.entry(shard_of(&account.name)).or_default().push(account.name.clone());
+        }
+        let weights: BTreeMap<_, _> =
+            self.accounts.iter().map(|(shard, accounts)| (*shard, accounts.len())).collect();
+        if self.member.try_send(MemberRequest::SetAccounts(weights)).is_err() {
+            // Moves are only less even.
+            tracing::debug!("the member does not take the numbers of accounts now");
+        }
+    }
+
+    /// Returns true if this host runs the account.
+    pub(in crate::host) fn owns(&self, account: &AccountName) -> bool {
+        self.owned.contains(&shard_of(account))
+    }
+
+    /// Waits for the next thing to do. It may be dropped and called again.
+    pub(in crate::host) async fn next(&mut self) -> ShardEvent {
+        loop {
+            tokio::select! {
+                Some(stopped) = self.stopping.next(), if !self.stopping.is_empty() => {
+                    return ShardEvent::Stopped(stopped);
+                }
+                order = self.orders.recv() => match order {
+                    Some(ShardOrder::Start(shard, fence)) => return ShardEvent::Start(shard, fence),
+                    Some(ShardOrder::Stop(shard, done)) => return ShardEvent::Stop(shard, done),
+                    // The member has ended, and the fences close by themselves.
+                    None => std::future::pending().await,
+                },
+            }
+        }
+    }
+
+    /// Begins to run a shard, and returns its accounts.
+    pub(in crate::host) fn start(&mut self, shard: ShardId, fence: Fence) -> Vec<AccountName> {
+        self.owned.insert(shard);
+        self.fences.set(shard, fence);
+        self.accounts.get(&shard).cloned().unwrap_or_default()
+    }
+
+    /// Begins to stop the accounts of a shard.
+    pub(in crate::host) fn stop(
+        &mut self,
+        shard: ShardId,
+        done: oneshot::Sender<()>,
+        supervisor: &Addr<Supervisor>,
+    ) {
+        self.owned.remove(&shard);
+        let accounts = self.accounts.get(&shard).cloned().unwrap_or_default();
+        let removals: Vec<_> =
+            accounts.iter().map(|account| supervisor.send(RemoveAccount(account.clone()))).collect();
+        let removed = join_all(removals).map(move |results| {
+            let refused = results.into_iter().filter_map(|result| result.ok()?.err());
+            refused.for_each(|error| tracing::error!(%error, "the Supervisor refused to remove an account"));
+            StoppedShard { shard, accounts, done }
+        });
+        self.stopping.push(removed.boxed());
+    }
+
+    /// Ends a shard, so that another member may take it. Returns its accounts.
+    pub(in crate::host) fn stopped(&mut self, stopped: StoppedShard) -> Vec<AccountName> {
+        let StoppedShard { shard, accounts, done } = stopped;
+        self.fences.remove(shard);
+        for account in &accounts {
+            (self.release)(account);
+        }
+        // An error means that the member has ended.
+        let _ = done.send(());
+        accounts
+    }
+}

@@ -1,0 +1,224 @@
+//! Members as processes of the program, with a NATS server and a simulated Mattermost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use matterhost_simulator::{Account, Simulator};
+
+use crate::{
+    nats_server::NatsServer,
+    program::{ConfigDir, DEADLINE, RunningProgram},
+};
+
+/// The lifetime of a lease: the shortest there is.
+pub(crate) const TTL: Duration = Duration::from_secs(2);
+
+/// Enough that each of two members owns some: that all are on one happens once in two thousand runs.
+const BOTS: usize = 12;
+
+/// A handler that answers each post, and notes the time at which it got the event.
+const HANDLER: &str = r#"
+import json, sys, time
+log = open(sys.argv[1], "a")
+for line in sys.stdin:
+    event = json.loads(line)
+    source = {"source": event["source"]}
+    post = event["data"].get("post") or {}
+    if event["type"] == "com.mattermost.posted" and not event["own"] and not post.get("type"):
+        print(time.time(), event["account"], post["message"], file=log, flush=True)
+        answer = "answer to " + post["message"]
+        print(json.dumps({"reply": {"to": event["id"], **source, "text": answer}}), flush=True)
+    print(json.dumps({"ack": event["id"], **source}), flush=True)
+"#;
+
+/// An event that a handler has got.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    /// The Unix time in seconds.
+    pub(crate) at: f64,
+    pub(crate) account: String,
+    pub(crate) post: String,
+}
+
+/// A cluster's surroundings: each bot has a channel with a person, who posts.
+pub(crate) struct Cluster {
+    pub(crate) nats: Mutex<NatsServer>,
+    pub(crate) simulator: Simulator,
+    bots: Vec<(Account, String)>,
+    person: Account,
+    dir: ConfigDir,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        let simulator = Simulator::start().unwrap();
+        let (team, person) = (simulator.create_team("crew"), simulator.create_user("ann"));
+        simulator.add_to_team(&team, &person.user_id);
+        let bot = |n| {
+            let bot = simulator.create_bot(&format!("bot-{n}"));
+            let channel = simulator.create_channel(&team, &format!("channel-{n}"));
+            simulator.add_to_team(&team, &bot.user_id);
+            for user in [&bot, &person] {
+                simulator.add_to_channel_quietly(&channel, &user.user_id);
+            }
+            (bot, channel)
+        };
+        let bots = (0..BOTS).map(bot).collect();
+        let dir = ConfigDir::with("");
+        dir.write("handler.py", HANDLER);
+        Self { nats: Mutex::new(NatsServer::start("")), simulator, bots, person, dir }
+    }
+
+    /// Starts a member, and waits until it has joined.
+    pub(crate) fn start(&self, name: &str) -> RunningProgram {
+        self.start_with(name, "")
+    }
+
+    /// Starts a member with more configuration.
+    pub(crate) fn start_with(&self, name: &str, more: &str) -> RunningProgram {
+        let file = self.dir.write(&format!("{name}.toml"), &self.config(name, more));
+        let file = file.display().to_string();
+        let mut member = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
+        member.log.wait_for_line("joined the cluster");
+        member
+    }
+
+    /// Returns the configuration of a member. Its bots may answer many posts in a row, because all people are silent at the
+    /// end.
+    fn config(&self, name: &str, more: &str) -> String {
+        let (url, nats) = (self.simulator.url(), self.nats.lock().unwrap().address.clone());
+        let log = self.handed_file(name).display().to_string();
+        let mut config = format!(
+            "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
+             [cluster]\nurl = [\"nats://{nats}\"]\nname = \"{name}\"\nlease_ttl = \"2s\"\n\
+             [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
+        );
+        if !more.contains("[admin]") {
+            config += "[admin]\nenabled = false\n";
+        }
+        let account = |(n, (bot, _)): (usize, &(Account, String))| {
+            format!("[accounts.bot-{n}]\ntoken = \"{}\"\n", bot.token)
+        };
+        config.extend(self.bots.iter().enumerate().map(account));
+        config + more
+    }
+
+    fn handed_file(&self, member: &str) -> PathBuf {
+        self.dir.path().join(format!("handed-to-{member}"))
+    }
+
+    /// Returns the events that a member's handler has got.
+    pub(crate) fn handed_to(&self, member: &str) -> Vec<Handed> {
+        let text = fs::read_to_string(self.handed_file(member)).unwrap_or_default();
+        let line = |line: &str| {
+            let mut parts = line.splitn(3, ' ').map(str::to_owned);
+            Some(Handed { at: parts.next()?.parse().ok()?, account: parts.next()?, post: parts.next()? })
+        };
+        text.lines().filter_map(line).collect()
+    }
+
+    /// Waits until a member has got an event of every bot since a time.
+    pub(crate) fn await_all_on(&self, member: &str, since: f64) {
+        self.await_that("a member with all bots", |cluster| {
+            let handed = cluster.handed_to(member);
+            let accounts = handed.iter().filter(|event| event.at > since).map(|event| &event.account);
+            accounts.collect::<BTreeSet<_>>().len() == BOTS
+        });
+    }
+
+    /// Waits until each bot has so many sockets.
+    pub(crate) fn await_sockets(&self, sockets: usize) {
+        let bots = &self.bots;
+        let all = |seen: &matterhost_simulator::Counters| {
+            bots.iter().all(|(bot, _)| seen.open_sockets(&bot.user_id) == sockets)
+        };
+        assert!(self.simulator.wait_for(all, DEADLINE), "the bots do not have {sockets} sockets each");
+    }
+
+    /// Waits until a condition holds, which nothing announces.
+    pub(crate) fn await_that(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        while !holds(self) {
+            assert!(Instant::now() < end, "{what} does not come true");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Posts to the bots in random order until `quiet` is set.
+    pub(crate) fn post_randomly(&self, seed: u64, quiet: &AtomicBool) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut number = 0;
+        while !quiet.load(Ordering::Relaxed) {
+            number += 1;
+            let (_, channel) = random.choice(&self.bots).unwrap();
+            self.simulator.post(&self.person.user_id, channel, &format!("post {number}"));
+            thread::sleep(Duration::from_micros(random.u64(..20_000)));
+        }
+    }
+
+    /// Returns how often each post was answered.
+    pub(crate) fn answers(&self) -> BTreeMap<String, usize> {
+        let mut answers = BTreeMap::new();
+        for (bot, channel) in &self.bots {
+            let posts = self.simulator.posts_in(channel);
+            let by = |user: &str| {
+                let posts = posts.iter().filter(move |post| post.user_id == user && post.kind.is_empty());
+                posts.map(|post| post.message.clone()).collect::<Vec<_>>()
+            };
+            let answered = by(&bot.user_id);
+            for text in by(&self.person.user_id) {
+                let answer = format!("answer to {text}");
+                answers.insert(text, answered.iter().filter(|text| **text == answer).count());
+            }
+        }
+        answers
+    }
+
+    /// Waits until every post is answered.
+    pub(crate) fn await_answers(&self, seed: u64) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let answers = self.answers();
+            let missing: Vec<_> = answers.iter().filter(|(_, count)| **count == 0).collect();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < end,
+                "seed {seed}: {} of {} posts have no answer: {missing:?}; handed over: {:#?}",
+                missing.len(),
+                answers.len(),
+                ["a", "b"].map(|member| self.handed_to(member))
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Checks that every post was answered once.
+    pub(crate) fn check_answers(&self, seed: u64) {
+        let answers = self.answers();
+        let wrong: Vec<_> = answers.iter().filter(|(_, count)| **count != 1).collect();
+        assert!(wrong.is_empty() && answers.len() > 20, "seed {seed}: of {} posts: {wrong:?}", answers.len());
+    }
+}
+
+/// Returns the time as the handler notes it.
+pub(crate) fn unix_time() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+/// Ends a member, and checks that it ends as it should.
+pub(crate) fn terminate(member: RunningProgram) {
+    member.signal("TERM");
+    let (status, log) = member.wait_for_exit();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+}

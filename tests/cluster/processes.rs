@@ -1,0 +1,123 @@
+//! Two members as processes: one is killed, stopped for longer than its lease, or ended, while people post.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Instant,
+};
+
+use crate::{
+    harness::{Cluster, TTL, terminate, unix_time},
+    program::RunningProgram,
+};
+
+/// Stops the people when dropped, also after a failure.
+struct QuietOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for QuietOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn seed() -> u64 {
+    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
+    seed
+}
+
+/// Runs two members that share the bots, and does something to them while people post. Then all posts are answered once.
+fn run(harm: impl FnOnce(&Cluster, [RunningProgram; 2]) -> Vec<RunningProgram>) -> Cluster {
+    let (seed, cluster) = (seed(), Cluster::new());
+    let a = cluster.start("a");
+    cluster.await_sockets(1);
+    let b = cluster.start("b");
+    let quiet = AtomicBool::new(false);
+    let left = thread::scope(|scope| {
+        scope.spawn(|| cluster.post_randomly(seed, &quiet));
+        let _quiet = QuietOnDrop(&quiet);
+        cluster.await_that("both members get events", |cluster| {
+            !cluster.handed_to("a").is_empty() && !cluster.handed_to("b").is_empty()
+        });
+        harm(&cluster, [a, b])
+    });
+    cluster.await_answers(seed);
+    left.into_iter().for_each(terminate);
+    cluster.check_answers(seed);
+    cluster
+}
+
+#[test]
+fn a_member_that_is_killed_is_replaced_without_a_lost_post_or_a_doubled_answer() {
+    run(|cluster, [a, b]| {
+        let killed = Instant::now();
+        a.signal("KILL");
+        a.wait_for_exit();
+        cluster.await_sockets(1);
+        let took = killed.elapsed();
+        println!("fail-over: {} ms", took.as_millis());
+        assert!(took < TTL * 3, "{took:?}");
+        vec![b, cluster.start("a")]
+    });
+}
+
+#[test]
+fn a_member_that_wakes_after_its_lease_hands_nothing_over() {
+    run(|cluster, [mut a, b]| {
+        a.signal("STOP");
+        cluster.await_all_on("b", unix_time());
+        let before = cluster.handed_to("a").len();
+        let woken = unix_time();
+        a.signal("CONT");
+        a.log.wait_for_line("the lease of this member is over");
+        a.log.wait_for_line("joined the cluster");
+        let joined = unix_time();
+        let handed = cluster.handed_to("a");
+        let late: Vec<_> =
+            handed[before..].iter().filter(|event| (woken..joined).contains(&event.at)).collect();
+        assert!(late.is_empty(), "{late:?} between {woken} and {joined}");
+        vec![a, b]
+    });
+}
+
+#[test]
+fn a_member_that_is_ended_hands_its_accounts_over_without_a_doubled_event() {
+    let cluster = run(|cluster, [a, b]| {
+        let ended = Instant::now();
+        terminate(a);
+        cluster.await_sockets(1);
+        println!("hand-over: {} ms", ended.elapsed().as_millis());
+        assert!(ended.elapsed() < TTL, "nobody waits for the end of the lease");
+        cluster.await_all_on("b", unix_time());
+        vec![b]
+    });
+    let mut times = BTreeMap::new();
+    for event in cluster.handed_to("a").into_iter().chain(cluster.handed_to("b")) {
+        *times.entry(event.post).or_insert(0) += 1;
+    }
+    let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn without_nats_all_members_stop_and_afterwards_nothing_is_lost() {
+    run(|cluster, [mut a, mut b]| {
+        cluster.nats.lock().unwrap().stop();
+        for member in [&mut a, &mut b] {
+            member.log.wait_for_line("the lease of this member is over");
+        }
+        cluster.await_sockets(0);
+        let (stopped, posts) = (unix_time(), cluster.answers().len());
+        cluster.await_that("more posts", |cluster| cluster.answers().len() > posts + 20);
+        let handed = ["a", "b"].into_iter().flat_map(|member| cluster.handed_to(member));
+        let late: Vec<_> = handed.filter(|event| event.at > stopped).collect();
+        assert!(late.is_empty(), "{late:?} while no member had a lease");
+        cluster.nats.lock().unwrap().start_again();
+        for member in [&mut a, &mut b] {
+            member.log.wait_for_line("joined the cluster");
+        }
+        vec![a, b]
+    });
+}
