@@ -53,7 +53,9 @@ def think(question):
 def answer(event, token):
     act(token, action="reply", key="answer", text="…")
     for text in think(event["data"]["post"]["message"]):
-        act(token, action="update", key="answer", text=text)
+        # Only the newest text is sent, at most twice a second. The model need not wait for it.
+        act(token, action="update", key="answer", text=text, wait=False)
+    act(token, action="update", key="answer", text=text)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -101,6 +101,10 @@ pub enum BotAction {
         #[schema(schema_with = optional_target_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         target: Option<String>,
+        /// With `key`: false if the action is done once it is taken, and not only once the text is shown. The text is then not
+        /// shown if a later one replaces it or the host is killed.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        wait: Option<bool>,
         /// The new text.
         text: String,
         /// The new `props` of the Mattermost post, which replace the old ones; left out, they stay.

@@ -144,18 +144,21 @@ impl BotAction {
                 let whisper = OutgoingAction::Ephemeral { user: UserId::default(), draft };
                 Ok(act(whisper).to(place.target(target)?).read_by(place.user(user)?))
             }
-            Self::Update { post: Some(post), key: None, target: None, text, props } => {
+            Self::Update { post: Some(post), key: None, target: None, wait: None, text, props } => {
                 Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text, props }))
             }
             Self::Update { post: Some(_), key: Some(_), .. } => Err(ActionError::Both("post", "key")),
-            Self::Update { post: Some(_), .. } => Err(ActionError::Both("post", "target")),
+            Self::Update { post: Some(_), target: Some(_), .. } => Err(ActionError::Both("post", "target")),
+            Self::Update { post: Some(_), .. } => Err(ActionError::Both("post", "wait")),
             Self::Update { key: Some(_), props: Some(_), .. } => Err(ActionError::Both("key", "props")),
-            Self::Update { post: None, key: None, target: None, text, props } if place.is_hook() => {
+            Self::Update { post: None, key: None, target: None, wait: None, text, props }
+                if place.is_hook() =>
+            {
                 Ok(act(OutgoingAction::Edit { post: place.post(None)?, text, props }))
             }
-            Self::Update { post: None, key, target, text, .. } => {
+            Self::Update { post: None, key, target, wait, text, .. } => {
                 let Some(key) = key else { return Err(ActionError::MissingEither("post", "key")) };
-                place.update(&key, target, text)
+                place.update(&key, target, text, wait.unwrap_or(true))
             }
             Self::OpenDialog { dialog } => place.open_dialog(dialog),
             Self::Delete { post } => Ok(act(OutgoingAction::Delete { post: post_id("post", &post)? })),
@@ -337,10 +340,16 @@ impl<'a> ActionPlace<'a> {
 
 impl ActionPlace<'_> {
     /// Returns the update of a post by its key: of a reply to the event, unless a channel is named.
-    fn update(self, key: &str, target: Option<String>, text: String) -> Result<CheckedAction, ActionError> {
+    fn update(
+        self,
+        key: &str,
+        target: Option<String>,
+        text: String,
+        wait: bool,
+    ) -> Result<CheckedAction, ActionError> {
         let is_reply = target.is_none() && !matches!(self, Self::Request { .. });
         let key = if is_reply { self.answer_key(Some(key))? } else { check_key(key)? };
-        let update = OutgoingAction::Update { channel: ChannelId::default(), key, text };
+        let update = OutgoingAction::Update { channel: ChannelId::default(), key, text, wait };
         Ok(act(update).to(self.target(target)?))
     }
 }

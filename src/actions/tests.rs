@@ -140,6 +140,7 @@ fn an_answer_is_completed_by_its_event() {
                 channel: CHANNEL.into(),
                 key: event().own_key("k").unwrap(),
                 text: "t".into(),
+                wait: true,
             }),
         ),
         (json!({ "action": "get_thread" }), Work::LookUp(Lookup::Thread(POST.into()))),
@@ -196,7 +197,18 @@ fn mistakes_are_named() {
         (json!({ "action": "react", "emoji": "eyes" }), "missing field `post`"),
         (json!({ "action": "update", "text": "t" }), "missing field `post` or `key`"),
         (json!({ "action": "update", "key": "k", "text": "t" }), "missing field `target`"),
-        (json!({ "action": "update", "post": POST, "key": "k", "text": "t" }), "exclude each other"),
+        (
+            json!({ "action": "update", "post": POST, "key": "k", "text": "t" }),
+            "`post` and `key` exclude each other",
+        ),
+        (
+            json!({ "action": "update", "post": POST, "target": "a/b", "text": "t" }),
+            "`post` and `target` exclude each other",
+        ),
+        (
+            json!({ "action": "update", "post": POST, "wait": false, "text": "t" }),
+            "`post` and `wait` exclude each other",
+        ),
         (json!({ "action": "get_posts", "target": "a/b", "count": 201 }), "count must be 1 to 200"),
         (json!({ "action": "post", "target": "a/b", "txt": "t" }), "unknown field `txt`"),
         (json!({ "action": "post", "target": "town" }), "target: \"town\" is not a target"),

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The questions of a run, and the posts by the API.
-const QUESTIONS: usize = 5;
+const QUESTIONS: usize = 4;
 /// The starts of the host.
 const LIVES: usize = 3;
 /// Much more than a run takes on a busy machine.
@@ -76,8 +76,8 @@ def act(path, token, **action):
             time.sleep(0.1)
 
 def stream(path, token, text, key, **place):
-    for n in range(2):
-        act(path, token, action="update", text="%s %d" % (text, n), key=key, **place)
+    for n in range(6):
+        act(path, token, action="update", text="%s %d" % (text, n), key=key, wait=n == 3, **place)
     act(path, token, action="update", text=text + " end", key=key, **place)
 
 def answer(question, token):

@@ -117,14 +117,28 @@ impl Context {
             .map(|_| ())
     }
 
-    /// Replaces the text of the post that was made with a key in the event's channel. Call it as often as you like, for
-    /// instance for an answer that grows: only the newest text is sent, at most twice a second.
+    /// Replaces the text of the post that was made with a key in the event's channel, and waits until the text is shown or a
+    /// later one replaces it. For an answer that grows, call [`update_soon`](Self::update_soon), and this for its last text.
     ///
     /// # Errors
     /// [`ReplyError::NotFound`] if there is no such post; otherwise as [`reply`](Self::reply).
     pub async fn update(&self, key: &ReplyKey, text: impl Into<String>) -> Result<(), ReplyError> {
+        self.update_post(key, text.into(), true).await
+    }
+
+    /// Replaces the text of the post that was made with a key in the event's channel, without waiting until it is shown. Call
+    /// it as often as you like: only the newest text is sent, at most twice a second.
+    ///
+    /// # Errors
+    /// As [`reply`](Self::reply), as far as known at once.
+    pub async fn update_soon(&self, key: &ReplyKey, text: impl Into<String>) -> Result<(), ReplyError> {
+        self.update_post(key, text.into(), false).await
+    }
+
+    async fn update_post(&self, key: &ReplyKey, text: String, wait: bool) -> Result<(), ReplyError> {
         let Draft { channel, .. } = self.with_channel(Draft::default())?;
-        self.submit(OutgoingAction::Update { channel, key: key.clone(), text: text.into() }).await.map(|_| ())
+        let update = OutgoingAction::Update { channel, key: key.clone(), text, wait };
+        self.submit(update).await.map(|_| ())
     }
 
     /// Adds a reaction to the event's post.

@@ -265,8 +265,8 @@ impl Handler<Submit> for Replies {
             OutgoingAction::Typing { channel, root_id } => {
                 self.send_typing(channel, root_id, submit.done, ctx);
             }
-            OutgoingAction::Update { channel, key, text } => {
-                self.update(channel, key, text, submit.done, ctx);
+            OutgoingAction::Update { channel, key, text, wait } => {
+                self.update(channel, key, text, (submit.done, wait), ctx);
             }
             action => {
                 self.enqueue(action, submit.done);

@@ -40,6 +40,8 @@ pub enum OutgoingAction {
         key: ReplyKey,
         /// Its new text.
         text: String,
+        /// True if the action is done once the text is shown or replaced; otherwise it is done once it is taken.
+        wait: bool,
     },
     /// React to a post.
     React {

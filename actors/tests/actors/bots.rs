@@ -16,7 +16,7 @@ use matterhost_actors::{
     bots::{Bot, BotResult, BotSink, Context, Post},
     hosting::{HostSettings, Shutdown, StartAccount, StopAccount},
     mattermost::RestErrorKind,
-    model::{AccountState, CloseReason, Fact},
+    model::{AccountState, CloseReason, Draft, Fact, ReplyKey},
 };
 use tokio::sync::{Notify, watch};
 
@@ -237,6 +237,37 @@ fn an_event_that_comes_again_after_a_fault_is_answered_once() {
         bot.1.subscribe().wait_for(|done| *done).await.unwrap();
         assert_eq!(bot.0.load(Ordering::Relaxed), 3);
         assert_eq!(harness.fake.rest_messages("town"), ["first", "second"]);
+    });
+}
+
+#[test]
+fn a_bot_writes_an_answer_that_grows_without_waiting_for_each_piece() {
+    struct Model(watch::Sender<bool>);
+
+    impl Bot for Model {
+        async fn posted(&self, context: &Context, _: &Post) -> BotResult {
+            let key = ReplyKey::new("answer")?;
+            context.post(Draft { text: "…".into(), key: Some(key.clone()), ..Draft::default() }).await?;
+            for n in 0..500 {
+                context.update_soon(&key, format!("piece {n}")).await?;
+            }
+            context.update(&key, "all pieces").await?;
+            self.0.send_replace(true);
+            Ok(())
+        }
+    }
+
+    with_a_bot(settings(), async |harness, _| {
+        harness.fake.add_channel("town", &["model"]);
+        let bot = Arc::new(Model(watch::Sender::new(false)));
+        let sink = BotSink::new(bot.clone(), Arc::new(harness.supervisor.clone()));
+        harness.host_with("model", Arc::new(sink)).await.unwrap();
+        harness.wait_until_ready("model").await;
+        let id = harness.fake.post("town", 20_000).to_string();
+        harness.fake.server_socket("model").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        bot.0.subscribe().wait_for(|done| *done).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["all pieces"]);
+        assert!((1..=3).contains(&harness.fake.request_count("edit")));
     });
 }
 

@@ -49,7 +49,7 @@ impl UnpostedReply {
             Work::Act(OutgoingAction::Ephemeral { user, draft }) if action.user.is_none() => {
                 (draft.clone(), Some(user.clone()))
             }
-            Work::Act(OutgoingAction::Update { channel, key, text }) => {
+            Work::Act(OutgoingAction::Update { channel, key, text, .. }) => {
                 let (channel, text, key) = (channel.clone(), text.clone(), Some(key.clone()));
                 (Draft { channel, text, key, ..Draft::default() }, None)
             }
@@ -83,7 +83,8 @@ impl UnpostedReply {
             None => event.numbered_key(self.index)?,
         };
         if self.update {
-            let update = OutgoingAction::Update { channel: self.channel, key, text: self.text };
+            let (channel, text) = (self.channel, self.text);
+            let update = OutgoingAction::Update { channel, key, text, wait: true };
             return Ok(CheckedAction { target, user: None, work: Work::Act(update) });
         }
         let draft = Draft {

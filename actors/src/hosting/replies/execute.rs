@@ -34,7 +34,7 @@ pub(super) async fn execute_action(
         OutgoingAction::Edit { post, text, props } => {
             edit(client, post, text, props.as_ref(), deadline).await
         }
-        OutgoingAction::Update { channel, key, text } => {
+        OutgoingAction::Update { channel, key, text, .. } => {
             update_post(client, &channel, &key, text, deadline).await
         }
         OutgoingAction::React { post, emoji } => {

@@ -15,17 +15,18 @@ pub(super) struct UpdateJob {
     text: String,
     deadline: Instant,
     bytes: usize,
-    done: Done,
+    /// The receiver of the result; `None` if it does not wait.
+    done: Option<Done>,
 }
 
 impl Replies {
-    /// Takes an update. One that is replaced before it was sent counts as done.
+    /// Takes an update. One that is replaced before it was sent counts as done, and one whose sender does not `wait` at once.
     pub(super) fn update(
         &mut self,
         channel: ChannelId,
         key: ReplyKey,
         text: String,
-        done: Done,
+        (done, wait): (Done, bool),
         ctx: &mut Context<Self>,
     ) {
         let stream = StreamKey { channel, key: key.as_str().into() };
@@ -36,9 +37,12 @@ impl Replies {
         }
         let deadline = Instant::now() + self.client.context().settings.replies.deadline;
         self.bytes += bytes;
+        let done = wait_or_send(done, wait);
         if let Some(replaced) = self.updates.push(stream, UpdateJob { key, text, deadline, bytes, done }) {
             self.bytes -= replaced.bytes;
-            send_result(replaced.done, Ok(PostedIds::default()));
+            if let Some(done) = replaced.done {
+                send_result(done, Ok(PostedIds::default()));
+            }
         }
         self.pump_updates(ctx);
     }
@@ -72,11 +76,22 @@ impl Replies {
         ctx.spawn(update.map(move |result, act, ctx| {
             act.updates.done(&stream);
             act.bytes -= bytes;
-            send_result(done, result);
+            if let Some(done) = done {
+                send_result(done, result);
+            }
             act.pump_updates(ctx);
             act.report_drained();
         }));
     }
+}
+
+/// Returns the receiver of a result if it waits; otherwise tells it that the update is taken.
+fn wait_or_send(done: Done, wait: bool) -> Option<Done> {
+    if wait {
+        return Some(done);
+    }
+    send_result(done, Ok(PostedIds::default()));
+    None
 }
 
 /// Returns the post that an action creates, if updates could wait for it.

@@ -12,7 +12,13 @@ fn update(text: &str) -> OutgoingAction {
         channel: "town".into(),
         key: ReplyKey::new("stream").unwrap(),
         text: text.into(),
+        wait: true,
     }
+}
+
+fn update_soon(text: &str) -> OutgoingAction {
+    let OutgoingAction::Update { channel, key, text, .. } = update(text) else { unreachable!() };
+    OutgoingAction::Update { channel, key, text, wait: false }
 }
 
 /// A model writes 2,000 pieces in 20 s.
@@ -32,6 +38,33 @@ fn a_stream_of_updates_becomes_a_few_requests_and_its_last_text_is_shown() {
         assert_eq!(harness.fake.rest_messages("town"), ["text 1999"]);
         let sent = harness.fake.request_count("edit");
         assert!((35..=42).contains(&sent), "{sent} requests for 2,000 updates in 20 s");
+    });
+}
+
+/// A handler that does one thing after the other.
+#[test]
+fn an_update_that_does_not_wait_is_done_at_once_and_shown_later() {
+    with_a_bot(settings(), async |harness| {
+        let (release, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let posting = start(harness, OutgoingAction::Post(keyed("town", "…", "stream")));
+        for n in 0..100 {
+            assert_eq!(perform(harness, update_soon(&n.to_string())).await.unwrap().ids, []);
+        }
+        assert_eq!(harness.fake.request_count("edit"), 0);
+        release.send(()).unwrap();
+        posting.await.unwrap().unwrap();
+        perform(harness, update("the last")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["the last"]);
+        assert!((1..=2).contains(&harness.fake.request_count("edit")));
+        // Nobody is told that there is no such post.
+        let missing = OutgoingAction::Update {
+            channel: "other".into(),
+            key: ReplyKey::new("none").unwrap(),
+            text: "x".into(),
+            wait: false,
+        };
+        perform(harness, missing).await.unwrap();
     });
 }
 
