@@ -76,13 +76,16 @@ fn check(block: &Block) -> Result<(), String> {
         "python" => run_checker(block, "python3", &["-c", "import ast, sys; ast.parse(sys.stdin.read())"]),
         "js" => run_checker(block, "node", &["--input-type=module", "--check", "-"]),
         "toml" => block.text.parse::<toml::Table>().map(drop).map_err(|error| error.to_string()),
-        "json" => serde_json::from_str::<serde_json::Value>(&block.text)
-            .map(drop)
-            .map_err(|error| error.to_string()),
+        "json" => parse_json(&block.text),
+        "jsonl" => block.text.lines().try_for_each(parse_json),
         // Rust is a doc test, or a handler that other tests compile; YAML is a fragment of another program's configuration.
         "rust" | "rust,no_run" | "yaml" | "text" => Ok(()),
         other => Err(format!("unknown language {other:?}; name one that is checked, or text")),
     }
+}
+
+fn parse_json(text: &str) -> Result<(), String> {
+    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|error| error.to_string())
 }
 
 /// Checks every call of matterhost in a shell script against its command line.
