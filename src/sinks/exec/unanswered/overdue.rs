@@ -9,6 +9,8 @@ use crate::sinks::{message::Message, reply::RawAction};
 
 /// The most such events; older ones are forgotten.
 const MAX_OVERDUE: usize = 1_024;
+/// The most bytes of these events, apart from the newest.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The events of a child whose time has passed, oldest first.
 #[derive(Default)]
@@ -36,11 +38,16 @@ pub(super) enum Progress {
 }
 
 impl OverdueEvents {
+    /// Adds an event. The oldest make room.
     pub(super) fn add(&mut self, event: OverdueEvent) {
-        if self.0.len() >= MAX_OVERDUE {
+        while self.0.len() >= MAX_OVERDUE || self.bytes() > MAX_BYTES {
             self.0.pop_front();
         }
         self.0.push_back(event);
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|event| event.message.json.len()).sum()
     }
 
     /// Returns the events that the child has not acknowledged.
@@ -94,5 +101,24 @@ impl OverdueEvents {
         let is_same = |event: &OverdueEvent| event.message.is_same_event(again) && is_known(event);
         let index = self.0.iter().position(is_same)?;
         self.0.remove(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::tests::fixtures::post;
+
+    #[test]
+    fn long_events_are_forgotten_for_new_ones() {
+        let mut overdue = OverdueEvents::default();
+        for n in 0..10 {
+            let message = Message::from_event(&post("c", &n.to_string()));
+            let message = Message { json: "x".repeat(1024 * 1024).into(), ..message };
+            let (posts, actions, progress) = (0, Vec::new(), Progress::Unknown);
+            overdue.add(OverdueEvent { message, posts, actions, progress });
+        }
+        let kept: Vec<_> = overdue.unanswered().map(|event| &*event.id).collect();
+        assert_eq!(kept, ["5", "6", "7", "8", "9"]);
     }
 }
