@@ -109,6 +109,12 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Returns the token of a `Bearer` header, which the error calls `what`. A request without one is no wrong guess.
+pub(super) fn require_bearer_token<'a>(headers: &'a HeaderMap, what: &str) -> Result<&'a str, ApiError> {
+    let missing = || ApiError::unauthorized(format!("{what} is required: send Authorization: Bearer TOKEN"));
+    bearer_token(headers).ok_or_else(missing)
+}
+
 fn without_port(host: &str) -> &str {
     if host.starts_with('[') {
         return host.split_once(']').map_or(host, |(address, _)| &address[1..]);

@@ -13,7 +13,7 @@ use actix_web::{
 
 use super::{
     api_error::ApiError,
-    authenticator::bearer_token,
+    authenticator::require_bearer_token,
     backend::Backend,
     bot_actions::{BotActionResponse, idempotency_key, run},
 };
@@ -33,10 +33,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 /// # Errors
 /// If the token is not valid, or the account no longer delivers to the sink that has it.
 pub(super) fn authenticate(backend: &Backend, headers: &HeaderMap) -> Result<AnsweredEvent, ApiError> {
-    let Some(token) = bearer_token(headers) else {
-        let detail = "the reply token of an event is required: send Authorization: Bearer TOKEN";
-        return Err(ApiError::unauthorized(detail));
-    };
+    let token = require_bearer_token(headers, "the reply token of an event")?;
     let Some(tokens) = &backend.reply_tokens else {
         return Err(backend.authenticator.refuse("this host issues no reply tokens"));
     };

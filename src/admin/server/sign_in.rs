@@ -13,7 +13,7 @@ use actix_web::{
 };
 use parking_lot::Mutex;
 
-use super::{access::Access, api_error::ApiError, authenticator::bearer_token, backend::Backend};
+use super::{access::Access, api_error::ApiError, authenticator::require_bearer_token, backend::Backend};
 use crate::{
     admin::dto::{Problem, SignInLink, SignedIn},
     config::{AdminToken, RandomError},
@@ -84,7 +84,7 @@ pub(super) async fn sign_in(
     backend: Data<Backend>,
     request: HttpRequest,
 ) -> Result<Json<SignedIn>, ApiError> {
-    let code = bearer_token(request.headers()).unwrap_or_default();
+    let code = require_bearer_token(request.headers(), "the code of a link")?;
     match &*backend.access {
         Access::Tokens { full, .. } if backend.sign_in_links.redeem(code, Instant::now()) => {
             tracing::info!("a sign-in link of the page was used");
