@@ -85,17 +85,17 @@ pub(super) fn load_or_generate(path: &Path, what: &str) -> Result<AdminToken, Ra
     let file = path.display();
     match read_own(path) {
         Ok(token) => {
-            tracing::info!(%file, "{what} is in a file");
+            tracing::info!(%file, "the {what} is in a file");
             return Ok(token);
         }
         Err(error) if error.is_missing() => {}
-        Err(error) => tracing::warn!(%file, "a new one replaces the file of {what}: {error}"),
+        Err(error) => tracing::warn!(%file, "a new {what} replaces this file: {error}"),
     }
     let token = AdminToken::generate()?;
     match write(path, &token) {
-        Ok(()) => tracing::info!(%file, "{what} is new, and in a file"),
+        Ok(()) => tracing::info!(%file, "the {what} is new, and in a file"),
         Err(error) => {
-            tracing::warn!(%file, "{what} is kept in memory: its file cannot be written ({error})");
+            tracing::warn!(%file, "the {what} is kept in memory: its file cannot be written ({error})");
         }
     }
     Ok(token)

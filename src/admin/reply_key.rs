@@ -15,7 +15,7 @@ const FILE: &str = "reply.key";
 /// When the operating system gives no random bytes.
 pub fn reply_tokens(config: &AdminConfig) -> Result<ReplyTokens, RandomError> {
     let key = match &config.generated_token_file {
-        Some(beside) => load_or_generate(&beside.with_file_name(FILE), "the key of reply tokens")?,
+        Some(beside) => load_or_generate(&beside.with_file_name(FILE), "key of reply tokens")?,
         None => AdminToken::generate()?,
     };
     Ok(ReplyTokens::new(key.expose().as_bytes()))

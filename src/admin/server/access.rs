@@ -37,7 +37,7 @@ impl Access {
             return Ok(Self::Tokens { full, read, scoped, is_generated: false });
         }
         let full = config.generated_token_file.as_deref().map_or_else(generate_in_memory, |file| {
-            generated_token::load_or_generate(file, "the token of the admin API")
+            generated_token::load_or_generate(file, "token of the admin API")
         })?;
         Ok(Self::Tokens { full, read, scoped, is_generated: true })
     }
