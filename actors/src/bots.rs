@@ -4,16 +4,21 @@ mod context;
 mod event;
 mod failures;
 mod host;
+mod host_log;
 mod running_host;
+pub(crate) mod schedules;
 mod sink;
+mod text_commands;
 
 use std::{error::Error, future::Future};
 
 pub use context::Context;
-pub use event::{Joined, Post, Reaction};
+pub use event::{Joined, Post, Reaction, User};
 pub use host::{Host, HostBuilder, HostError};
 pub use running_host::RunningHost;
+pub use schedules::{Run, Schedule, ScheduleError};
 pub use sink::BotSink;
+pub use text_commands::{Call, Router, UserError};
 
 /// The result of a handler.
 pub type BotResult = Result<(), BotError>;
@@ -61,6 +66,23 @@ pub trait Bot: Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Returns the bot's schedules. They are asked for once, at the start of the host. Accounts that share a bot each run them.
+    fn schedules(&self) -> Vec<Schedule> {
+        Vec::new()
+    }
+
+    /// Carries out a run of a schedule. The context belongs to no event: name the channel of a post, as
+    /// [`Context::post_to`] does.
+    fn scheduled(&self, context: &Context, run: &Run) -> impl Future<Output = BotResult> + Send {
+        let _ = (context, run);
+        async { Ok(()) }
+    }
+
+    /// Returns the mistakes in how the bot was built, with remedies. A host does not start with any.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Handles any other event; [`Context::event`] has the server's JSON.
     fn raw(&self, context: &Context) -> impl Future<Output = BotResult> + Send {
         let _ = context;
@@ -92,5 +114,16 @@ impl<B: Bot> Bot for std::sync::Arc<B> {
 
     fn raw(&self, context: &Context) -> impl Future<Output = BotResult> + Send {
         B::raw(self, context)
+    }
+    fn schedules(&self) -> Vec<Schedule> {
+        B::schedules(self)
+    }
+
+    fn scheduled(&self, context: &Context, run: &Run) -> impl Future<Output = BotResult> + Send {
+        B::scheduled(self, context, run)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        B::problems(self)
     }
 }

@@ -1,37 +1,76 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+mod finding;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::UNIX_EPOCH,
 };
 
-use super::event::Thread;
+use bytes::Bytes;
+
+use super::{
+    event::{BotEvent, Thread},
+    schedules::Run,
+};
 use crate::{
     model::{
-        AccountName, ChannelId, Draft, Event, Found, Lookup, OutgoingAction, PostId, PostedIds, ReplyError,
-        ReplyKey, ServerName, Target, UserId,
+        AccountName, Attachment, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId, PostedIds,
+        ReplyError, ReplyKey, ServerName, Target, TargetError, UserId,
     },
     ports::Poster,
 };
+
+/// The milliseconds by which this machine's clock may be ahead of the server's.
+const CLOCK_MARGIN_MS: i64 = 600_000;
 
 /// The surroundings of one event: its account, its origin, and the means to reply.
 ///
 /// The posts that a handler makes for an event are numbered. When the event is delivered again, a post with the same
 /// number is the same post and is not created twice. A handler that makes the same posts in the same order therefore
-/// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a key.
+/// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a key. A clone
+/// continues the same numbers.
+#[derive(Clone)]
 pub struct Context {
     event: Arc<Event>,
     poster: Arc<dyn Poster>,
     post: Option<PostId>,
     thread: Thread,
-    next_reply: AtomicUsize,
+    sender: Option<UserId>,
+    /// The time of the action, in milliseconds of server time, if the event has it.
+    acted_at: Option<i64>,
+    is_scheduled: bool,
+    next_reply: Arc<AtomicUsize>,
 }
 
 impl Context {
-    pub(super) fn new(
-        event: Arc<Event>,
+    pub(super) fn new(event: Arc<Event>, poster: Arc<dyn Poster>, bot_event: &BotEvent) -> Self {
+        let (post, thread) = bot_event.post_and_thread();
+        let (sender, acted_at) = bot_event.sender_and_time();
+        Self {
+            event,
+            poster,
+            post,
+            thread,
+            sender,
+            acted_at,
+            is_scheduled: false,
+            next_reply: Arc::default(),
+        }
+    }
+
+    /// Returns the context of a schedule's run. Its event is made up, and names the run.
+    pub(super) fn for_run(
+        account: &AccountName,
+        server: &ServerName,
+        run: &Run,
         poster: Arc<dyn Poster>,
-        (post, thread): (Option<PostId>, Thread),
     ) -> Self {
-        Self { event, poster, post, thread, next_reply: AtomicUsize::new(0) }
+        let mut context = Self::new(Arc::new(run.to_event(account, server)), poster, &BotEvent::Raw);
+        context.acted_at = Some(run.due);
+        context.is_scheduled = true;
+        context
     }
 
     /// Returns the account that received the event.
@@ -57,6 +96,18 @@ impl Context {
     /// Returns the event's channel; empty if the event belongs to none.
     pub fn channel(&self) -> &ChannelId {
         &self.event.body.channel_id
+    }
+
+    /// Returns the author of the event's post, the user who reacted, or the one who joined.
+    pub fn sender(&self) -> Option<&UserId> {
+        self.sender.as_ref()
+    }
+
+    /// Returns the time of the event in milliseconds of server time; that of its receipt if it names none.
+    pub fn event_time(&self) -> i64 {
+        let received = || self.event.received_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let named = self.acted_at.filter(|at| *at > 0);
+        named.unwrap_or_else(|| i64::try_from(received()).unwrap_or(i64::MAX))
     }
 
     /// True if the event was fetched after an outage instead of received live: it may be old.
@@ -91,9 +142,7 @@ impl Context {
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn post(&self, draft: Draft) -> Result<PostedIds, ReplyError> {
-        let key = draft.key.clone().unwrap_or_else(|| {
-            ReplyKey::for_event(&self.event, self.next_reply.fetch_add(1, Ordering::Relaxed))
-        });
+        let key = draft.key.clone().unwrap_or_else(|| self.next_key());
         let draft = self.with_channel(Draft { key: Some(key), ..draft })?;
         self.submit(OutgoingAction::Post(draft)).await
     }
@@ -167,22 +216,29 @@ impl Context {
         self.submit(OutgoingAction::Delete { post: post.clone() }).await.map(|_| ())
     }
 
-    /// Looks up a channel, user, thread or the newest posts of a channel, as the account. Channels and users are
-    /// remembered for some minutes.
+    /// Posts a text in a channel that is given as a [`Target`] is written: `team/channel`, `@user` or an id.
     ///
     /// # Errors
-    /// [`ReplyError::NotFound`] if it does not exist or the account may not see it; otherwise as
-    /// [`reply`](Self::reply).
-    pub async fn look_up(&self, lookup: Lookup) -> Result<Found, ReplyError> {
-        self.poster.look_up(self.account(), lookup).await
+    /// As [`reply`](Self::reply); [`ReplyError::Refused`] if it is no target.
+    pub async fn post_to(&self, target: &str, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
+        let refused = |error| ReplyError::Refused { cause: Excerpt::of(&error) };
+        let target: Target = target.parse().map_err(|error: TargetError| refused(error))?;
+        let channel = self.find_channel(target).await?;
+        self.post(Draft { channel, text: text.into(), ..Draft::default() }).await
     }
 
-    /// Returns the id of a channel given by name or of the direct channel with a user, for a [`Draft`].
+    /// Posts a file in the event's channel, with a text.
     ///
     /// # Errors
-    /// As [`look_up`](Self::look_up).
-    pub async fn find_channel(&self, target: Target) -> Result<ChannelId, ReplyError> {
-        self.poster.find_channel(self.account(), target).await
+    /// As [`reply`](Self::reply).
+    pub async fn upload(
+        &self,
+        name: impl Into<String>,
+        bytes: impl Into<Bytes>,
+        text: impl Into<String>,
+    ) -> Result<PostedIds, ReplyError> {
+        let files = vec![Attachment { name: name.into(), bytes: bytes.into() }];
+        self.post(Draft { text: text.into(), files, ..Draft::default() }).await
     }
 
     /// Shows that the account is typing. Skipped without an error if that is not possible at once.
@@ -192,6 +248,16 @@ impl Context {
     pub async fn send_typing(&self) -> Result<(), ReplyError> {
         let Draft { channel, .. } = self.with_channel(Draft::default())?;
         self.submit(OutgoingAction::Typing { channel, root_id: None }).await.map(|_| ())
+    }
+
+    /// Returns the key of the next post.
+    fn next_key(&self) -> ReplyKey {
+        let key = ReplyKey::for_event(&self.event, self.next_reply.fetch_add(1, Ordering::Relaxed));
+        if self.is_scheduled {
+            key.into_announcement().with_earliest(self.event_time().saturating_sub(CLOCK_MARGIN_MS))
+        } else {
+            key
+        }
     }
 
     fn with_channel(&self, mut draft: Draft) -> Result<Draft, ReplyError> {

@@ -61,6 +61,27 @@ pub struct Joined {
     pub channel_id: ChannelId,
 }
 
+/// A user of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// The username, without the `@`.
+    pub username: String,
+    /// The first name; empty if the server hides it or the user has none, like the next ones.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub first_name: String,
+    /// The last name.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub last_name: String,
+    /// The nickname.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub nickname: String,
+    /// True for the account of a bot.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub is_bot: bool,
+}
+
 /// The thread of an event's post.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Thread {
@@ -90,6 +111,16 @@ impl Post {
     /// True if the server wrote the post.
     pub fn is_system(&self) -> bool {
         self.kind.starts_with("system_")
+    }
+
+    /// True if a bot or a webhook made the post. A webhook's posts have the person who created it as their author.
+    pub fn is_automated(&self) -> bool {
+        let is_marked = |prop| match self.props.get(prop) {
+            Some(Value::String(mark)) => mark == "true",
+            Some(mark) => *mark == Value::Bool(true),
+            None => false,
+        };
+        is_marked("from_bot") || is_marked("from_webhook")
     }
 
     /// Returns the user who joined the channel, if this is a join post (fact 28).
@@ -126,6 +157,19 @@ impl BotEvent {
             "reaction_removed" => Self::Reaction(parse_nested(data, "reaction")?),
             _ => Self::Raw,
         })
+    }
+
+    /// Returns the author of the post, the user who reacted or the one who joined, and the time in milliseconds of server
+    /// time, as far as the event has them.
+    pub(super) fn sender_and_time(&self) -> (Option<UserId>, Option<i64>) {
+        match self {
+            Self::Posted(post) => (Some(post.user_id.clone()), Some(post.create_at)),
+            Self::Edited(post) => (Some(post.user_id.clone()), Some(post.edit_at)),
+            Self::Deleted(post) => (Some(post.user_id.clone()), None),
+            Self::Reaction(reaction) => (Some(reaction.user_id.clone()), None),
+            Self::Joined(joined, _) => (Some(joined.user_id.clone()), None),
+            Self::Raw => (None, None),
+        }
     }
 
     /// Returns the post that the event concerns and the post's thread.

@@ -1,10 +1,13 @@
 //! The builder of a host.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
-use super::{Bot, BotSink, RunningHost, running_host};
+use super::{
+    Bot, BotSink, RunningHost, host_log, running_host,
+    schedules::{Journal, ScheduledBot},
+};
 use crate::{
     hosting::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
     mattermost::{ClientConfig, ClientLimits, Proxy, ServerUrl, Tls, UrlError, proxy},
@@ -16,6 +19,9 @@ use crate::{
 /// The default deadline of a shutdown: a usual time between SIGTERM and SIGKILL.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The time for the last lines of the log after a shutdown, which are ready by then.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
 /// The `User-Agent` of requests.
 const USER_AGENT: &str = concat!("matterhost-actors/", env!("CARGO_PKG_VERSION"));
 
@@ -24,7 +30,10 @@ const USER_AGENT: &str = concat!("matterhost-actors/", env!("CARGO_PKG_VERSION")
 pub struct Host;
 
 /// Creates the sink of an account as soon as the poster exists.
-type MakeSink = Box<dyn FnOnce(Arc<dyn Poster>) -> Arc<dyn EventSink> + Send>;
+type MakeSink = Box<dyn FnOnce(Arc<dyn Poster>) -> NewSink + Send>;
+
+/// The sink of an account, and its bot if that may have schedules.
+type NewSink = (Arc<dyn EventSink>, Option<Arc<dyn ScheduledBot>>);
 
 /// An account whose sink has not been created yet.
 pub(super) struct PendingAccount {
@@ -35,14 +44,10 @@ pub(super) struct PendingAccount {
 }
 
 impl PendingAccount {
-    pub(super) fn into_spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
-        AccountSpec {
-            name: self.name,
-            server: self.server,
-            token: self.token,
-            sink: (self.sink)(poster),
-            settings: None,
-        }
+    pub(super) fn into_spec(self, poster: Arc<dyn Poster>) -> (AccountSpec, Option<Arc<dyn ScheduledBot>>) {
+        let Self { name, server, token, sink } = self;
+        let (sink, scheduled) = sink(poster);
+        (AccountSpec { name, server, token, sink, settings: None }, scheduled)
     }
 }
 
@@ -53,6 +58,7 @@ pub(super) struct HostSpec {
     pub(super) accounts: Vec<PendingAccount>,
     pub(super) store: Option<Arc<dyn CursorStore>>,
     pub(super) observer: Observer,
+    pub(super) journal: Journal,
 }
 
 /// A builder of a host. [`start`](Self::start) reports all problems at once.
@@ -82,6 +88,7 @@ impl Host {
                 accounts: Vec::new(),
                 store: None,
                 observer: Observer::default(),
+                journal: Journal::default(),
             },
             bot_deadline: BotSink::<NoBot>::DEADLINE,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -121,16 +128,20 @@ impl HostBuilder {
     }
 
     /// Adds an account with its bot to the last server. The name is your choice and unique; the token is the account's.
-    pub fn account(self, name: &str, token: impl Into<String>, bot: impl Bot) -> Self {
+    pub fn account(mut self, name: &str, token: impl Into<String>, bot: impl Bot) -> Self {
         let deadline = self.bot_deadline;
-        let sink =
-            move |poster| Arc::new(BotSink::new(bot, poster).with_deadline(deadline)) as Arc<dyn EventSink>;
+        let problems = bot.problems().into_iter().map(|problem| format!("account {name}: {problem}"));
+        self.problems.extend(problems);
+        let sink = move |poster| {
+            let sink = Arc::new(BotSink::new(bot, poster).with_deadline(deadline));
+            (sink.clone() as Arc<dyn EventSink>, Some(sink as Arc<dyn ScheduledBot>))
+        };
         self.add(name, token.into(), Box::new(sink))
     }
 
     /// Adds an account whose events go to a custom sink.
     pub fn account_with(self, name: &str, token: impl Into<String>, sink: Arc<dyn EventSink>) -> Self {
-        self.add(name, token.into(), Box::new(move |_| sink))
+        self.add(name, token.into(), Box::new(move |_| (sink, None)))
     }
 
     fn add(mut self, name: &str, token: String, sink: MakeSink) -> Self {
@@ -152,6 +163,17 @@ impl HostBuilder {
     /// Stores acknowledgements, so that the next process continues where this one ends.
     pub fn store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.spec.store = Some(store);
+        self
+    }
+
+    /// Keeps the times of the schedules' runs in a file, which is created. The next process then makes up for a run that was
+    /// due between the two, the latest of each schedule; without the file it begins with the first run after its start. Two
+    /// hosts must not share a file.
+    pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
+        match Journal::load(path.into()) {
+            Ok(journal) => self.spec.journal = journal,
+            Err(problem) => self.problems.push(problem),
+        }
         self
     }
 
@@ -189,21 +211,31 @@ impl HostBuilder {
     /// Runs the host until SIGINT (or SIGTERM on Unix), then shuts it down: events already received are handled, and
     /// their replies posted.
     ///
+    /// Logs the observations by `tracing`. Without a subscriber of the program, the log goes to standard error from level
+    /// `INFO` on.
+    ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run(self) -> Result<ShutdownReport, HostError> {
         self.run_until(running_host::wait_for_termination()).await
     }
 
-    /// Runs the host until a future completes, then shuts it down.
+    /// Runs the host until a future completes, then shuts it down. It logs as [`run`](Self::run) does.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run_until(self, until: impl Future) -> Result<ShutdownReport, HostError> {
-        let deadline = self.shutdown_deadline;
+        host_log::init();
+        let (deadline, log) = (self.shutdown_deadline, host_log::log(self.subscribe()));
         let running = self.start().await?;
+        let log = tokio::spawn(log);
         until.await;
-        Ok(running.shutdown(deadline).await)
+        let report = running.shutdown(deadline).await;
+        // The stream ends with the host; if an actor is still alive, its log is not waited for.
+        if tokio::time::timeout(LAST_LINES, log).await.is_err() {
+            tracing::debug!("the host has not ended yet");
+        }
+        Ok(report)
     }
 
     fn validate(mut self) -> Result<HostSpec, HostError> {

@@ -3,12 +3,19 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use actix::{Actor as _, Addr, System};
-use tokio::sync::{broadcast, oneshot};
+use tokio::{
+    sync::{broadcast, oneshot},
+    time::Instant,
+};
 
-use super::{HostError, host::HostSpec};
+use super::{
+    HostError,
+    host::HostSpec,
+    schedules::{Journal, Runner, RunningSchedules, ScheduledBot},
+};
 use crate::{
     hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
-    model::Observation,
+    model::{AccountName, Observation, ServerName},
     ports::Poster,
 };
 
@@ -20,6 +27,7 @@ use crate::{
 pub struct RunningHost {
     supervisor: Addr<Supervisor>,
     observer: Observer,
+    schedules: RunningSchedules,
     own_system: Option<OwnSystem>,
 }
 
@@ -42,9 +50,12 @@ impl RunningHost {
         self.observer.subscribe()
     }
 
-    /// Shuts the host down within the deadline: events already received are handled, replies are posted, and
+    /// Shuts the host down within the deadline: runs of schedules that began end, events already received are handled, replies are posted, and
     /// acknowledgements are stored.
     pub async fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
+        let until = Instant::now() + deadline;
+        self.schedules.stop(until).await;
+        let deadline = until.saturating_duration_since(Instant::now());
         // The mailbox is closed if another Shutdown message has ended the Supervisor already.
         let report = self.supervisor.send(Shutdown { deadline }).await.unwrap_or_default();
         if let Some(mut own) = self.own_system.take() {
@@ -58,8 +69,9 @@ impl RunningHost {
 
 impl Drop for RunningHost {
     fn drop(&mut self) {
-        if let Some(own) = self.own_system.take() {
-            own.system.stop();
+        match self.own_system.take() {
+            Some(own) => own.system.stop(),
+            None => self.schedules.detach(),
         }
     }
 }
@@ -85,23 +97,40 @@ async fn start_on_this_thread(
     };
     let supervisor = supervisor.start();
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
-    let mut problems = Vec::new();
+    let (mut problems, mut runners) = (Vec::new(), Vec::new());
     for server in spec.servers {
         problems.extend(supervisor.send(AddServer(server)).await.err().map(|error| error.to_string()));
     }
     for account in spec.accounts {
-        match supervisor.send(AddAccount(account.into_spec(poster.clone()))).await {
-            Ok(Ok(())) => {}
+        let (spec, scheduled) = account.into_spec(poster.clone());
+        let (account, server) = (spec.name.clone(), spec.server.clone());
+        match supervisor.send(AddAccount(spec)).await {
+            Ok(Ok(())) => runners.extend(scheduled.map(|bot| (bot, account, server))),
             Ok(Err(error)) => problems.push(error.to_string()),
             Err(error) => problems.push(error.to_string()),
         }
     }
     if problems.is_empty() {
-        return Ok(RunningHost { supervisor, observer, own_system });
+        let schedules = start_schedules(runners, spec.journal, &observer);
+        return Ok(RunningHost { supervisor, observer, schedules, own_system });
     }
     // Stop the accounts that did start; their report is of no interest.
     let _ = supervisor.send(Shutdown { deadline: Duration::ZERO }).await;
     Err(HostError { problems })
+}
+
+/// Starts the schedules of the accounts.
+fn start_schedules(
+    bots: Vec<(Arc<dyn ScheduledBot>, AccountName, ServerName)>,
+    journal: Journal,
+    observer: &Observer,
+) -> RunningSchedules {
+    let (mut running, journal) = (RunningSchedules::default(), Arc::new(journal));
+    for (bot, account, server) in bots {
+        let (journal, observer) = (journal.clone(), observer.clone());
+        running.start(&Arc::new(Runner { bot, account, server, journal, observer }));
+    }
+    running
 }
 
 /// Starts the host on a new thread with an actix system.

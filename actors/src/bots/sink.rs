@@ -1,6 +1,6 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::future::FutureExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -8,9 +8,10 @@ use super::{
     Bot, BotError, BotResult, Context,
     event::BotEvent,
     failures::{Failures, MAX_FAILURES},
+    schedules::{Run, Schedule, ScheduledBot},
 };
 use crate::{
-    model::{Event, ReplyError, Retryability},
+    model::{AccountName, Event, ReplyError, Retryability, ServerName},
     ports::{Delivered, EventSink, Outcome, Poster},
 };
 
@@ -54,20 +55,35 @@ impl<B: Bot> EventSink for BotSink<B> {
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
         let failing = Arc::clone(&event);
         let handling = async move {
-            let context = Context::new(event, poster, bot_event.post_and_thread());
+            let context = Context::new(event, poster, &bot_event);
             handle(&*bot, &context, &bot_event).await
         };
-        let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
+        let outcome = outcome_of(handling, self.deadline);
         let failures = Arc::clone(&self.failures);
-        let outcome = async move {
-            let outcome = match timeout(deadline, handling).await {
-                Ok(Ok(result)) => to_outcome(result),
-                Ok(Err(panic)) => broken(format!("the bot panicked: {}", panic_message(&*panic))),
-                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
-            };
-            give_up_poison(&failures, &failing, outcome)
-        };
+        let outcome = async move { give_up_poison(&failures, &failing, outcome.await) };
         Delivered::Later(outcome.boxed())
+    }
+}
+
+impl<B: Bot> ScheduledBot for BotSink<B> {
+    fn schedules(&self) -> Vec<Schedule> {
+        self.bot.schedules()
+    }
+
+    fn run(&self, account: &AccountName, server: &ServerName, run: &Run) -> BoxFuture<'static, Outcome> {
+        let (bot, run) = (self.bot.clone(), run.clone());
+        let context = Context::for_run(account, server, &run, self.poster.clone());
+        let handling = async move { bot.scheduled(&context, &run).await };
+        outcome_of(handling, self.deadline).boxed()
+    }
+}
+
+/// Waits for a handler until a deadline, and returns the outcome of its result.
+async fn outcome_of(handling: impl Future<Output = BotResult>, deadline: Duration) -> Outcome {
+    match timeout(deadline, AssertUnwindSafe(handling).catch_unwind()).await {
+        Ok(Ok(result)) => to_outcome(result),
+        Ok(Err(panic)) => broken(format!("the bot panicked: {}", panic_message(&*panic))),
+        Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
     }
 }
 

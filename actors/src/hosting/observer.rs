@@ -29,7 +29,7 @@ impl Observer {
         self.sender.subscribe()
     }
 
-    pub(super) fn publish_account(
+    pub(crate) fn publish_account(
         &self,
         account: &AccountName,
         server: &ServerName,

@@ -145,6 +145,13 @@ pub struct PostKey {
     pub id: PostId,
 }
 
+impl ChannelInfo {
+    /// True for the direct channel of two users.
+    pub fn is_direct(&self) -> bool {
+        &*self.kind == "D"
+    }
+}
+
 impl Event {
     /// Returns the id of the event, which is the same whether it was received live or fetched later, and in any
     /// generation. An event that cannot be fetched is named after its connection and its number there.

@@ -181,6 +181,12 @@ impl ReplyKey {
         Self { answers: true, ..self }
     }
 
+    /// Marks the post as made without an event to answer: the loop guard never refuses it.
+    #[must_use]
+    pub(crate) fn into_announcement(self) -> Self {
+        Self { answers: false, ..self }
+    }
+
     /// Declares that no post with this key is older than the given time, in server milliseconds.
     #[must_use]
     pub fn with_earliest(self, server_ms: i64) -> Self {

@@ -12,13 +12,25 @@ use parking_lot::Mutex;
 
 use super::EventBuilder;
 use crate::{
-    bots::{Bot, BotSink},
-    model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
+    bots::{
+        Bot, BotSink, Run,
+        schedules::{Plan, ScheduledBot as _, Step, millis},
+    },
+    model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerName},
     ports::{Delivered, EventSink as _, Outcome, Poster},
 };
 
 /// The name of the bot's account.
 pub(super) const ACCOUNT: &str = "bot";
+
+/// The name of the server.
+pub(super) const SERVER: &str = "harness";
+
+/// The time of the first event, in server milliseconds.
+const FIRST_EVENT_AT: i64 = 1_700_000_000_000;
+
+/// The time from event to event.
+const EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The id of the bot's own user.
 pub(super) const USER: &str = "bot-user";
@@ -32,6 +44,14 @@ pub struct BotHarness<B> {
     sink: BotSink<B>,
     poster: Arc<FakePoster>,
     delivered: AtomicI64,
+    clock: Mutex<Clock>,
+}
+
+/// The harness's own time, and the schedules of the bot.
+#[derive(Debug)]
+struct Clock {
+    now: i64,
+    plans: Vec<Plan>,
 }
 
 /// A poster that records the actions and returns scripted failures.
@@ -53,7 +73,11 @@ impl<B: Bot> BotHarness<B> {
     /// Returns a harness around a bot.
     pub fn new(bot: B) -> Self {
         let poster = Arc::new(FakePoster::default());
-        Self { sink: BotSink::new(bot, poster.clone()), poster, delivered: AtomicI64::new(0) }
+        let sink = BotSink::new(bot, poster.clone());
+        let plans =
+            sink.schedules().into_iter().map(|schedule| Plan::new(schedule, FIRST_EVENT_AT)).collect();
+        let clock = Mutex::new(Clock { now: FIRST_EVENT_AT, plans });
+        Self { sink, poster, delivered: AtomicI64::new(0), clock }
     }
 
     /// Limits the duration of a handler.
@@ -65,12 +89,51 @@ impl<B: Bot> BotHarness<B> {
     /// Delivers an event and waits for its handler. Returns the outcome on which a host would act.
     pub async fn deliver(&self, builder: EventBuilder) -> Outcome {
         let n = self.delivered.fetch_add(1, Ordering::Relaxed);
-        match builder.build(n) {
+        let now = self.clock.lock().tick();
+        match builder.build(n, now) {
             Ok(event) => match self.sink.deliver(&Arc::new(event)) {
                 Delivered::Now(outcome) => outcome,
                 Delivered::Later(outcome) => outcome.await,
             },
             Err(error) => Outcome::Rejected { cause: error.to_string() },
+        }
+    }
+
+    /// Returns the harness's time, in Unix milliseconds. It begins on 14 November 2023, 22:13:20 UTC; each event takes a
+    /// second of it.
+    pub fn now(&self) -> i64 {
+        self.clock.lock().now
+    }
+
+    /// Lets time pass, and carries out the runs of the bot's schedules that become due, in order. Returns the outcome of each.
+    pub async fn pass_time(&self, duration: Duration) -> Vec<(Run, Outcome)> {
+        let until = self.now().saturating_add(millis(duration));
+        let mut runs = Vec::new();
+        loop {
+            runs.extend(self.carry_out_due_runs().await);
+            if !self.clock.lock().move_to_next_run(until) {
+                return runs;
+            }
+        }
+    }
+
+    /// Lets time pass while the host does not run, and starts it again: of the missed runs of each schedule, the latest happens.
+    pub async fn be_away(&self, duration: Duration) -> Vec<(Run, Outcome)> {
+        self.clock.lock().move_by(duration);
+        self.carry_out_due_runs().await
+    }
+
+    async fn carry_out_due_runs(&self) -> Vec<(Run, Outcome)> {
+        let mut ended = Vec::new();
+        loop {
+            let due = self.clock.lock().due();
+            let Some((n, run)) = due else { return ended };
+            let outcome = match (AccountName::new(ACCOUNT), ServerName::new(SERVER)) {
+                (Ok(account), Ok(server)) => self.sink.run(&account, &server, &run).await,
+                (Err(error), _) | (_, Err(error)) => Outcome::Rejected { cause: error.to_string() },
+            };
+            self.clock.lock().ended(n, &run, &outcome);
+            ended.push((run, outcome));
         }
     }
 
@@ -106,6 +169,49 @@ impl<B: Bot> BotHarness<B> {
             | OutgoingAction::Integration { .. } => None,
         };
         self.actions().into_iter().filter_map(text).collect()
+    }
+}
+
+impl Clock {
+    /// Returns the time, and lets a second pass.
+    fn tick(&mut self) -> i64 {
+        let now = self.now;
+        self.move_by(EVENT_INTERVAL);
+        now
+    }
+
+    fn move_by(&mut self, duration: Duration) {
+        self.now = self.now.saturating_add(millis(duration));
+    }
+
+    /// Moves to the next run until a time, or to that time. Returns false if there is no run before it.
+    fn move_to_next_run(&mut self, until: i64) -> bool {
+        let now = self.now;
+        let next = self.plans.iter_mut().filter_map(|plan| match plan.next(now) {
+            Step::WaitUntil(at) => Some(at),
+            Step::Run(_) => Some(now),
+            Step::Never => None,
+        });
+        let next = next.min().filter(|next| *next <= until);
+        self.now = next.unwrap_or(until).max(now);
+        next.is_some()
+    }
+
+    /// Returns a run that is due, with the number of its plan.
+    fn due(&mut self) -> Option<(usize, Run)> {
+        let now = self.now;
+        let due = self.plans.iter_mut().enumerate().filter_map(|(n, plan)| match plan.next(now) {
+            Step::Run(run) => Some((n, run)),
+            Step::WaitUntil(_) | Step::Never => None,
+        });
+        due.min_by_key(|(_, run)| run.due)
+    }
+
+    fn ended(&mut self, n: usize, run: &Run, outcome: &Outcome) {
+        let now = self.now;
+        if let Some(plan) = self.plans.get_mut(n) {
+            plan.ended(now, run, outcome);
+        }
     }
 }
 

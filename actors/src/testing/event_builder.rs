@@ -1,14 +1,12 @@
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::bot_harness::{ACCOUNT, USER};
+use super::bot_harness::{ACCOUNT, SERVER, USER};
 use crate::model::{
-    AccountName, AccountUser, Change, Event, EventBody, Generation, NameError, PostKey, ServerName,
+    AccountName, AccountUser, Change, ChannelInfo, Event, EventBody, Generation, NameError, PostKey,
+    ServerName,
 };
-
-/// The time of the first event, in server milliseconds; each next one is a second later.
-const FIRST_EVENT_AT: i64 = 1_700_000_000_000;
 
 /// A builder of events, by default by user `ana`, in channel `town`, received live.
 #[derive(Debug, Clone)]
@@ -22,6 +20,9 @@ pub struct EventBuilder {
     kind: String,
     props: Map<String, Value>,
     recovered: bool,
+    at: Option<i64>,
+    info: Option<Arc<ChannelInfo>>,
+    hides_sender: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +60,9 @@ impl EventBuilder {
             kind: String::new(),
             props: Map::new(),
             recovered: false,
+            at: None,
+            info: None,
+            hides_sender: false,
         }
     }
 
@@ -70,6 +74,31 @@ impl EventBuilder {
     /// Sets the id of the channel.
     pub fn in_channel(self, channel: &str) -> Self {
         Self { channel: channel.to_owned(), ..self }
+    }
+
+    /// Puts the event into the direct channel between the bot and the user.
+    pub fn in_direct_channel(self) -> Self {
+        let name = format!("{}__{USER}", self.user).into();
+        let info = ChannelInfo { kind: "D".into(), name, ..ChannelInfo::default() };
+        Self { channel: format!("direct-{}", self.user), info: Some(Arc::new(info)), ..self }
+    }
+
+    /// Puts the event into a public channel of a team, by their names. The channel's id is `team-channel`, and the team's
+    /// its name.
+    pub fn in_team_channel(self, team: &str, channel: &str) -> Self {
+        let info = ChannelInfo {
+            kind: "O".into(),
+            name: channel.into(),
+            display_name: channel.into(),
+            team_id: team.into(),
+            team_name: team.into(),
+        };
+        Self { channel: format!("{team}-{channel}"), info: Some(Arc::new(info)), ..self }
+    }
+
+    /// Leaves out the name of the user, as events do that were fetched from the server before the name was known.
+    pub fn without_sender_name(self) -> Self {
+        Self { hides_sender: true, ..self }
     }
 
     /// Puts the post into the thread of another post.
@@ -112,31 +141,36 @@ impl EventBuilder {
         Self { content, ..self }
     }
 
+    /// Sets the time of the event, in milliseconds of server time. By default it is the time of the harness.
+    pub fn at(self, server_ms: i64) -> Self {
+        Self { at: Some(server_ms), ..self }
+    }
+
     /// Marks the event as fetched after an outage.
     pub fn recovered(self) -> Self {
         Self { recovered: true, ..self }
     }
 
-    /// Builds the `n`th event of a harness.
-    pub(super) fn build(&self, n: i64) -> Result<Event, NameError> {
+    /// Builds the `n`th event of a harness, at its time.
+    pub(super) fn build(&self, n: i64, now: i64) -> Result<Event, NameError> {
         Ok(Event {
             account: AccountName::new(ACCOUNT)?,
-            server: ServerName::new("harness")?,
+            server: ServerName::new(SERVER)?,
             user: AccountUser { id: USER.into(), name: ACCOUNT.into(), ..AccountUser::default() },
-            channel: None,
-            sender: Some((&*self.user).into()),
+            channel: self.info.clone(),
+            sender: (!self.hides_sender).then(|| (&*self.user).into()),
             generation: Generation(1),
             connection_id: "harness".into(),
             received_at: SystemTime::now(),
             recovered: self.recovered,
             last_recovered: self.recovered,
             own: self.user == USER,
-            body: self.body(n),
+            body: self.body(n, now),
         })
     }
 
-    fn body(&self, n: i64) -> EventBody {
-        let at = FIRST_EVENT_AT + n * 1_000;
+    fn body(&self, n: i64, now: i64) -> EventBody {
+        let at = self.at.unwrap_or(now);
         let id = self.post.clone().unwrap_or_else(|| format!("post-{n}"));
         let (event, data) = self.name_and_data(&id, at);
         EventBody {

@@ -2,7 +2,10 @@
 
 mod bot_harness;
 mod builder;
+mod commands;
+mod look_ups;
 mod random_faults;
+mod schedules;
 
 use std::{
     sync::{

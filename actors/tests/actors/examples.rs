@@ -1,9 +1,14 @@
 //! The examples run and print the results that their descriptions promise.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
-/// Runs an example and returns its output. `cargo test` builds the examples beside the tests.
+/// Runs an example and returns what it printed.
 fn run(example: &str) -> String {
+    String::from_utf8(run_to_end(example).stdout).unwrap()
+}
+
+/// Runs an example. `cargo test` builds the examples beside the tests.
+fn run_to_end(example: &str) -> Output {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join("examples").join(example);
     let output = Command::new(&program).output();
@@ -11,7 +16,7 @@ fn run(example: &str) -> String {
         panic!("{}: {error}; build it with `cargo build -p matterhost-actors --examples`", program.display())
     });
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    output
 }
 
 #[test]
@@ -34,6 +39,24 @@ fn a_restart_budget_runs_out_for_one_account_alone() {
 #[test]
 fn echo_repeats_each_post() {
     assert_eq!(run("echo"), "hello\nYou said: hello\n");
+}
+
+#[test]
+fn a_bot_runs_commands_and_a_schedule_and_its_host_logs() {
+    let Output { stdout, stderr, .. } = run_to_end("commands");
+    let output = String::from_utf8(stdout).unwrap();
+    for line in [
+        "* `!deploy <env> [count]`: Deploys the newest build.",
+        "There is no command `depoly`. Did you mean `!deploy`?",
+        "`env` is missing. Usage: `!deploy <env> [count]`",
+        "Deploying 2 to staging for ana.",
+        "All is well.",
+    ] {
+        assert!(output.lines().any(|printed| printed == line), "{line}: {output}");
+    }
+    assert!(output.contains("before you call `!deploy` again."), "{output}");
+    let log = String::from_utf8(stderr).unwrap();
+    assert!(log.contains("ready after") && log.contains("account=\"deployer\""), "{log}");
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! The log of a host that a program runs.
+
+use std::{
+    io::{self, IsTerminal as _},
+    sync::Arc,
+};
+
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tracing::Level;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::model::{CloseClass, Fact, Observation, Subject};
+
+/// Writes the log to standard error from now on, if the program has not set a subscriber of its own.
+pub(super) fn init() {
+    if !tracing::dispatcher::has_been_set() {
+        let log = tracing_subscriber::fmt().compact().with_target(false).with_writer(io::stderr);
+        let log = log.with_ansi(io::stderr().is_terminal());
+        // Another thread may have set one meanwhile; it stays.
+        let _ = log.with_max_level(Level::INFO).finish().try_init();
+    }
+}
+
+/// Logs the observations until the host ends.
+pub(super) async fn log(mut observations: Receiver<Arc<Observation>>) {
+    loop {
+        match observations.recv().await {
+            Ok(observation) => write(&observation),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "the log fell behind; observations are missing here");
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn write(observation: &Observation) {
+    let (level, message) = describe(&observation.fact);
+    let (account, server) = match &observation.subject {
+        Subject::Account(account, _) => (Some(account.as_str()), None),
+        Subject::Server(server) => (None, Some(server.as_str())),
+    };
+    // `tracing` requires a constant level at each call site.
+    match level {
+        Level::ERROR => tracing::error!(account, server, "{message}"),
+        Level::WARN => tracing::warn!(account, server, "{message}"),
+        Level::INFO => tracing::info!(account, server, "{message}"),
+        _ => tracing::debug!(account, server, "{message}"),
+    }
+}
+
+/// Returns the level and the text of a fact. Foreign text in it is in excerpts.
+fn describe(fact: &Fact) -> (Level, String) {
+    match fact {
+        Fact::Ready { after } => (Level::INFO, format!("ready after {} ms", after.as_millis())),
+        Fact::HearsAgain { after } => {
+            (Level::INFO, format!("receiving events again; deaf for at most {} s", after.as_secs()))
+        }
+        Fact::Closed { reason, .. } => {
+            let level = match reason.class() {
+                CloseClass::Planned => Level::INFO,
+                CloseClass::Recycle | CloseClass::Blocked | CloseClass::Transient => Level::WARN,
+                CloseClass::Misconfigured
+                | CloseClass::Identity
+                | CloseClass::Fault
+                | CloseClass::Arbiter => Level::ERROR,
+            };
+            (level, format!("the connection ended: {reason}"))
+        }
+        Fact::Blocked => (Level::WARN, "blocked: the token is refused; trying until it is accepted".into()),
+        Fact::Misconfigured => (Level::ERROR, "misconfigured: trying again cannot help".into()),
+        Fact::Tripped { cooldown } => {
+            let text = format!("the restart budget is spent; trying again in {} s", cooldown.as_secs());
+            (Level::ERROR, text)
+        }
+        Fact::Rejected { event, cause, .. } => (Level::WARN, format!("{event} is given up: {cause}")),
+        Fact::StoreFailed { cause } => (Level::ERROR, format!("the state cannot be saved: {cause}")),
+        Fact::Stalled { cause } => (Level::WARN, format!("no event can be handed over: {cause}")),
+        Fact::LoopStopped { channel, limit } => {
+            let text =
+                format!("the last {limit} posts in channel {channel} are by bots of this host; it waits");
+            (Level::WARN, text)
+        }
+        Fact::ServerDown => (Level::WARN, "the server does not respond; waiting until it does".into()),
+        Fact::ServerUp => (Level::INFO, "the server responds again".into()),
+        Fact::Stopped => (Level::INFO, "stopped".into()),
+        Fact::Unreadable { .. }
+        | Fact::RatePaused { .. }
+        | Fact::CatchUpTruncated { .. }
+        | Fact::ChannelSkipped { .. }
+        | Fact::ChannelsLeftOut { .. }
+        | Fact::Abandoned => (Level::WARN, format!("{fact:?}")),
+        other => (Level::DEBUG, format!("{other:?}")),
+    }
+}
