@@ -4,6 +4,7 @@ mod account;
 mod account_files;
 mod accounts;
 mod check;
+mod cluster_command;
 mod completions;
 mod config;
 mod dead_letter;
@@ -31,6 +32,7 @@ use self::{
     account::AccountCommand,
     accounts::ActionArgs,
     check::CheckArgs,
+    cluster_command::ClusterCommand,
     completions::CompletionsArgs,
     config::ConfigCommand,
     dead_letter::DeadLetterCommand,
@@ -129,6 +131,9 @@ enum Command {
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),
+    /// Show the cluster of a running host, or give the accounts of a member away
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Show or change the log level of a running host
     #[command(subcommand)]
     Logs(LogsCommand),
@@ -196,6 +201,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Audit(args) => accounts::run(Action::Audit, &args),
         Command::Post(args) => post::run(args),
         Command::Tail(args) => tail::run(args),
+        Command::Cluster(command) => cluster_command::run(command),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
         Command::SignIn(args) => sign_in::run(&args),

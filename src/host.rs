@@ -133,6 +133,9 @@ async fn run_until_stopped(
         hooks,
     };
     let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
+    if let Some(member) = &member {
+        deps.operations.set_cluster(member.handle());
+    }
     let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;
     let hooks = bound_hooks.map(BoundHooks::start).transpose()?;

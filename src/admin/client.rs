@@ -2,6 +2,7 @@
 
 mod account_commands;
 mod args;
+mod cluster_text;
 mod endpoint;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ pub use account_commands::{
     apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action,
 };
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
+pub use cluster_text::{cluster, drain};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;

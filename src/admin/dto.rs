@@ -5,6 +5,7 @@
 mod account;
 mod account_settings;
 mod action;
+mod cluster_view;
 mod detail;
 mod fact;
 mod instance;
@@ -16,6 +17,7 @@ mod sinks;
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent};
 pub use account_settings::AccountSettings;
 pub use action::{Action, ActionAccepted, LogLevel};
+pub use cluster_view::{Cluster, ClusterAccount, ClusterMember, Drain};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;

@@ -8,6 +8,7 @@ mod authenticator;
 mod backend;
 mod body;
 mod bot_actions;
+mod cluster_routes;
 mod event_log;
 mod health;
 mod host;

@@ -130,6 +130,11 @@ impl Coordinator {
         shard.record.owner.as_ref().filter(|owner| self.is_live(owner))
     }
 
+    /// Returns the live owner of each shard.
+    pub fn owners(&self) -> impl Iterator<Item = Option<&MemberId>> {
+        self.shards.iter().map(|shard| self.owner(shard.id))
+    }
+
     /// Counts the shards.
     pub fn counts(&self) -> ShardCounts {
         let mut counts = ShardCounts::default();

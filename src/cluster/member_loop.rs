@@ -49,6 +49,15 @@ pub struct ClusterStatus {
     pub members: BTreeMap<MemberId, bool>,
     /// The numbers of shards.
     pub shards: ShardCounts,
+    /// The live owner of each shard, by number.
+    pub owners: Arc<[Option<MemberId>]>,
+}
+
+impl ClusterStatus {
+    /// Returns the live owner of a shard.
+    pub fn owner(&self, shard: ShardId) -> Option<&MemberId> {
+        self.owners.get(usize::from(shard.number()))?.as_ref()
+    }
 }
 
 /// The loop of one member.
@@ -154,7 +163,8 @@ impl<R: ShardRunner> MemberLoop<R> {
         }
         let members = self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect();
         let (is_member, shards) = (self.coordinator.fence().is_some(), self.coordinator.counts());
-        let status = ClusterStatus { is_member, members, shards };
+        let owners = self.coordinator.owners().map(Option::<&MemberId>::cloned).collect();
+        let status = ClusterStatus { is_member, members, shards, owners };
         let was_member = self.status.borrow().is_member;
         if is_member && !was_member {
             tracing::info!(member = %self.coordinator.id(), "joined the cluster");

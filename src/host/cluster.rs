@@ -1,9 +1,13 @@
 //! The host as a member of a cluster: it hosts only the accounts of the shards that it owns.
 
+mod cluster_handle;
 mod cluster_stores;
 mod owned_shards;
 
-pub(super) use self::owned_shards::{OwnedShards, ShardEvent};
+pub(super) use self::{
+    cluster_handle::ClusterHandle,
+    owned_shards::{OwnedShards, ShardEvent},
+};
 
 use std::{
     sync::Arc,
@@ -60,7 +64,7 @@ pub(super) struct PreparedCluster {
 
 /// The membership of this host.
 pub(super) struct ClusterMember {
-    requests: mpsc::Sender<MemberRequest>,
+    handle: ClusterHandle,
     task: JoinHandle<()>,
 }
 
@@ -109,7 +113,7 @@ impl PreparedCluster {
     pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
         let ClusterStores { membership, release, .. } = self.stores;
         let (member, orders) = ClusterMember::join(&self.config, membership)?;
-        let shards = OwnedShards::new(config, self.fences, (orders, member.requests.clone()), release);
+        let shards = OwnedShards::new(config, self.fences, (orders, member.handle.requests.clone()), release);
         Ok((member, shards))
     }
 }
@@ -128,17 +132,23 @@ impl ClusterMember {
         let record = MemberRecord { version: version::VERSION.into(), draining: false };
         let (orders, receiver) = mpsc::channel(MAX_ORDERS);
         let coordinator = Coordinator::new(settings, id, record);
-        let (member, _) = MemberLoop::new(coordinator, membership, OrderSender(orders));
+        let (member, status) = MemberLoop::new(coordinator, membership, OrderSender(orders));
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
-        Ok((Self { requests, task }, receiver))
+        let handle = ClusterHandle { name: config.name.clone(), status, requests };
+        Ok((Self { handle, task }, receiver))
+    }
+
+    /// Returns the handle for operators.
+    pub(super) fn handle(&self) -> ClusterHandle {
+        self.handle.clone()
     }
 
     /// Leaves the cluster, after the accounts have stopped. Without an answer in time the lease ends by itself.
     pub(super) async fn leave(self, until: Instant) {
         let leave = async {
             // An error means that the loop has ended.
-            let _ = self.requests.send(MemberRequest::Leave).await;
+            let _ = self.handle.requests.send(MemberRequest::Leave).await;
             let _ = self.task.await;
         };
         if timeout_at(until, leave).await.is_err() {

@@ -20,12 +20,13 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     account_changes::AccountChange,
+    cluster::ClusterHandle,
     reload::{ReloadError, Reloader},
     sinks::HostSinks,
 };
 use crate::{
     admin::{
-        dto::AccountSettings,
+        dto::{self, AccountSettings},
         server::{Operations, ReloadRefused, SinkOperations},
     },
     config::{AccountConfig, AccountRefused, Config, ConfigDiff, ServerConfig},
@@ -49,6 +50,7 @@ pub(super) struct HostOperations {
     supervisor: Addr<Supervisor>,
     reloader: Reloader,
     sinks: OnceLock<Arc<HostSinks>>,
+    cluster: OnceLock<ClusterHandle>,
 }
 
 impl HostOperations {
@@ -66,7 +68,14 @@ impl HostOperations {
             supervisor,
             reloader,
             sinks: OnceLock::new(),
+            cluster: OnceLock::new(),
         }
+    }
+
+    /// Sets the membership, once the host has one.
+    pub(super) fn set_cluster(&self, cluster: ClusterHandle) {
+        // It is set once.
+        let _ = self.cluster.set(cluster);
     }
 
     /// Sets the sinks, once they run.
@@ -127,6 +136,17 @@ impl Operations for HostOperations {
 
     fn set_log_level(&self, level: &str) -> Result<(), String> {
         self.level.set(level).map_err(|problem| problem.to_string())
+    }
+
+    fn cluster(&self) -> Option<dto::Cluster> {
+        let cluster = self.cluster.get()?;
+        let mut accounts: Vec<_> = self.account_sources.read().keys().cloned().collect();
+        accounts.sort();
+        Some(cluster.describe(&accounts))
+    }
+
+    fn set_draining(&self, draining: bool) -> Option<Result<(), String>> {
+        Some(self.cluster.get()?.set_draining(draining))
     }
 
     fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {

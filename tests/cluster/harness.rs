@@ -16,7 +16,7 @@ use matterhost_simulator::{Account, Simulator};
 
 use crate::{
     nats_server::NatsServer,
-    program::{ConfigDir, DEADLINE, RunningProgram},
+    program::{ConfigDir, DEADLINE, RunningProgram, text},
 };
 
 /// The lifetime of a lease: the shortest there is.
@@ -80,12 +80,26 @@ impl Cluster {
 
     /// Starts a member, and waits until it has joined.
     pub(crate) fn start(&self, name: &str) -> RunningProgram {
-        self.start_with(name, "")
+        self.start_with(name, "[admin]\nenabled = false\n")
     }
 
-    /// Starts a member with more configuration.
-    pub(crate) fn start_with(&self, name: &str, more: &str) -> RunningProgram {
-        let file = self.dir.write(&format!("{name}.toml"), &self.config(name, more));
+    /// Starts a member that takes commands, and waits until it has joined.
+    pub(crate) fn start_with_admin(&self, name: &str) -> RunningProgram {
+        let socket = self.dir.path().join(format!("{name}.sock"));
+        self.start_with(name, &format!("[admin]\nunix = \"{}\"\n", socket.display()))
+    }
+
+    /// Runs a command on a member, and returns what it prints.
+    pub(crate) fn command(&self, member: &str, args: &[&str]) -> String {
+        let file = format!("{member}.toml");
+        let output = self.dir.matterhost(&[args, &["--config", &file]].concat()).output().unwrap();
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{said}");
+        text(&output.stdout)
+    }
+
+    fn start_with(&self, name: &str, admin: &str) -> RunningProgram {
+        let file = self.dir.write(&format!("{name}.toml"), &self.config(name, admin));
         let file = file.display().to_string();
         let mut member = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
         member.log.wait_for_line("joined the cluster");
@@ -94,7 +108,7 @@ impl Cluster {
 
     /// Returns the configuration of a member. Its bots may answer many posts in a row, because all people are silent at the
     /// end.
-    fn config(&self, name: &str, more: &str) -> String {
+    fn config(&self, name: &str, admin: &str) -> String {
         let (url, nats) = (self.simulator.url(), self.nats.lock().unwrap().address.clone());
         let log = self.handed_file(name).display().to_string();
         let mut config = format!(
@@ -102,14 +116,11 @@ impl Cluster {
              [cluster]\nurl = [\"nats://{nats}\"]\nname = \"{name}\"\nlease_ttl = \"2s\"\n\
              [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
         );
-        if !more.contains("[admin]") {
-            config += "[admin]\nenabled = false\n";
-        }
         let account = |(n, (bot, _)): (usize, &(Account, String))| {
             format!("[accounts.bot-{n}]\ntoken = \"{}\"\n", bot.token)
         };
         config.extend(self.bots.iter().enumerate().map(account));
-        config + more
+        config + admin
     }
 
     fn handed_file(&self, member: &str) -> PathBuf {

@@ -7,6 +7,8 @@ use std::{
     time::Instant,
 };
 
+use serde_json::Value;
+
 use crate::{
     harness::{Cluster, TTL, terminate, unix_time},
     program::RunningProgram,
@@ -118,6 +120,31 @@ fn without_nats_all_members_stop_and_afterwards_nothing_is_lost() {
         for member in [&mut a, &mut b] {
             member.log.wait_for_line("joined the cluster");
         }
+        vec![a, b]
+    });
+}
+
+/// Returns true if the member shows these members: draining or not, and without accounts or with some.
+fn shows(cluster: &Cluster, member: &str, members: &[(bool, bool)]) -> bool {
+    let status = cluster.command(member, &["cluster", "status", "--json"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let of = |member: &Value| (member["draining"] == true, member["accounts"] == 0);
+    let seen: Vec<_> = status["members"].as_array().unwrap().iter().map(of).collect();
+    seen == members && status["unowned_shards"] == 0
+}
+
+#[test]
+fn a_member_that_is_drained_gives_its_accounts_away_and_takes_them_again() {
+    run(|cluster, [a, b]| {
+        terminate(a);
+        let a = cluster.start_with_admin("a");
+        let both = &[(false, false), (false, false)];
+        cluster.await_that("both with accounts", |cluster| shows(cluster, "a", both));
+        cluster.command("a", &["cluster", "drain"]);
+        cluster
+            .await_that("a without accounts", |cluster| shows(cluster, "a", &[(true, true), (false, false)]));
+        cluster.command("a", &["cluster", "drain", "--undo"]);
+        cluster.await_that("a with accounts", |cluster| shows(cluster, "a", both));
         vec![a, b]
     });
 }

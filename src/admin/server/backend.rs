@@ -84,6 +84,17 @@ pub trait Operations: Send + Sync + 'static {
     /// Returns the changes that a reload would make; with `apply`, makes them.
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
 
+    /// Describes the cluster; `None` if the host is in none.
+    fn cluster(&self) -> Option<dto::Cluster> {
+        None
+    }
+
+    /// Gives the accounts of this member away, or takes accounts again; `None` if the host is in no cluster.
+    fn set_draining(&self, draining: bool) -> Option<Result<(), String>> {
+        let _ = draining;
+        None
+    }
+
     /// Returns the operations on the sinks; `None` if the host has none.
     fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
         None

@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{accounts, bot_actions, health, host, late_answers, sign_in, sinks, sse};
+use super::{accounts, bot_actions, cluster_routes, health, host, late_answers, sign_in, sinks, sse};
 use crate::admin::dto;
 
 /// The OpenAPI document.
@@ -33,6 +33,7 @@ use crate::admin::dto;
         bot_actions::act, bot_actions::get_lookup, late_answers::answer,
         sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
         sinks::drop_letters,
+        cluster_routes::get_cluster, cluster_routes::drain,
         sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
         host::preview, host::apply, host::document, sign_in::create_link, sign_in::sign_in

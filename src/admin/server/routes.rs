@@ -18,8 +18,8 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host, http_server,
-    late_answers, middleware, sign_in, sinks, sse,
+    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, cluster_routes, health, host,
+    http_server, late_answers, middleware, sign_in, sinks, sse,
 };
 use crate::admin::ui::{ASSETS, Asset, DOCUMENTS};
 
@@ -70,6 +70,8 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
     .service(allow_only("/v1/replies", "POST", [web::post().to(late_answers::answer)]))
+    .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
+    .service(allow_only("/v1/cluster/drain", "PUT", [web::put().to(cluster_routes::drain)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
     .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
     .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))
