@@ -306,7 +306,13 @@ async fn outcomes(asked: Vec<AskedSink>) -> Answered {
 }
 
 fn refuse(refusal: &Refusal, hook: &str, account: &str) -> HookResponse {
-    tracing::warn!(account = %Excerpt::of(account), hook, "a request to a hook is refused: {refusal}");
+    // Lines have a limit for each account. One that does not exist is a text of the caller's choice.
+    let (known, unknown) = match refusal {
+        Refusal::UnknownAccount => (None, Some(Excerpt::of(account))),
+        _ => (Some(account), None),
+    };
+    let unknown = unknown.map(tracing::field::display);
+    tracing::warn!(account = known, unknown, hook, "a request to a hook is refused: {refusal}");
     let Some(words) = refusal.words() else {
         return HookResponse {
             status: refusal.status(),
