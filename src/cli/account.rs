@@ -97,7 +97,6 @@ fn add(args: &AddArgs, config: &Config) -> Result<String, String> {
 }
 
 fn remove(name: &AccountName, config: &Config) -> Result<String, String> {
-    let files = AccountFiles::of(config).map_err(|error| error.to_string())?;
     let Some(account) = config.accounts.iter().find(|account| account.name == *name) else {
         let names = config.accounts.iter().map(|account| account.name.as_str());
         let meant = did_you_mean(name.as_str(), names).map(|meant| format!("; did you mean {meant}?"));
@@ -106,6 +105,7 @@ fn remove(name: &AccountName, config: &Config) -> Result<String, String> {
     if account.source == AccountSource::Api {
         return Err(format!("account {name} was put by the admin API; send DELETE /v1/accounts/{name}"));
     }
+    let files = AccountFiles::of(config).map_err(|error| error.to_string())?;
     let removed = files.remove(name, account.token_file.as_deref()).map_err(|error| error.to_string())?;
     if removed.is_empty() {
         return Err(format!(

@@ -89,7 +89,7 @@ impl ConfigDiff {
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut changes = named::servers(&old.servers, &new.servers);
         changes.extend(named::sinks(&old.sinks, &new.sinks));
-        changes.extend(named::accounts(&old.accounts, &new.accounts));
+        changes.extend(named::accounts(old, new));
         changes.extend(
             settings::settings(old, new)
                 .into_iter()

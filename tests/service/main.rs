@@ -10,6 +10,7 @@ mod check;
 mod code_blocks;
 mod command_line;
 mod configuration;
+mod cookbook;
 mod demo;
 mod deployment;
 mod docs;

@@ -207,6 +207,10 @@ fn errors_have_a_remedy_and_show_no_token() {
         (vec!["status", "nobody"], "there is no account nobody; `matterhost status` lists the accounts"),
         (vec!["status", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
         (vec!["stop", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
+        (
+            vec!["post", "helpdsk", "crew/lobby", "hello"],
+            "there is no account helpdsk; did you mean helpdesk?",
+        ),
         (vec!["tail", "helpdsk"], "there is no account helpdsk; did you mean helpdesk?"),
         (vec!["tail", "--level", "loud"], "level must be one of"),
     ] {

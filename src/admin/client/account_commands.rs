@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use matterhost_actors::model::AccountName;
 
-use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
+use super::{
+    Client, RemoteError,
+    http_client::encode_path_segment,
+    unknown_account::{is_of_unknown_account, suggest},
+};
 use crate::{
     actions::{ActionDone, BotAction},
     admin::{
@@ -56,8 +60,11 @@ pub async fn take_action(
     action: &BotAction,
 ) -> Result<Vec<String>, RemoteError> {
     let path = format!("/v1/accounts/{}/actions", encode_path_segment(account.as_str()));
-    let done: ActionDone = client.post_slow(&path, action).await?;
-    Ok(done.ids)
+    match client.post_slow::<ActionDone>(&path, action).await {
+        Ok(done) => Ok(done.ids),
+        Err(error) if is_of_unknown_account(&error) => Err(suggest(client, account, error).await),
+        Err(error) => Err(error),
+    }
 }
 
 fn started_sinks(accepted: &ActionAccepted) -> String {

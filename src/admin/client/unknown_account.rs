@@ -27,6 +27,12 @@ pub(super) async fn suggest(client: &Client, name: &AccountName, error: RemoteEr
     RemoteError::Refused { problem }
 }
 
+/// Returns true if the host does not have the account; a channel or a user that does not exist is another error.
+pub(super) fn is_of_unknown_account(error: &RemoteError) -> bool {
+    let RemoteError::Refused { problem } = error else { return false };
+    problem.status == NOT_FOUND && problem.detail.starts_with("there is no account ")
+}
+
 /// Returns an error for the first of these accounts that does not exist.
 pub(super) async fn check(client: &Client, names: &[AccountName]) -> Result<(), RemoteError> {
     for name in names {

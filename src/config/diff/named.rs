@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use matterhost_actors::hosting::AccountSettings;
+use matterhost_actors::hosting::{AccountSettings, HostSettings};
 
 use super::{
     Change, ChangeStatus, Compared,
@@ -10,8 +10,7 @@ use super::{
     ItemKind, changed,
 };
 use crate::config::{
-    AccountConfig, Commands, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
-    Transport,
+    Commands, Config, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
 };
 
 /// Compares two lists by the names of their items.
@@ -78,11 +77,11 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
     )
 }
 
-pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Change> {
+pub(super) fn accounts(old: &Config, new: &Config) -> Vec<Change> {
     by_name(
         ItemKind::Account,
-        old,
-        new,
+        &old.accounts,
+        &new.accounts,
         |account| account.name.as_str(),
         |a, b| {
             let mut keys = vec![
@@ -91,7 +90,8 @@ pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Chan
                 ("sinks", a.sinks == b.sinks, Immediate),
                 ("commands", same_commands(&a.commands, &b.commands), Immediate),
             ];
-            keys.extend(compare_settings(a.settings.as_deref(), b.settings.as_deref()));
+            let (before, now) = ((a.settings.as_deref(), &old.host), (b.settings.as_deref(), &new.host));
+            keys.extend(compare_settings(before, now));
             compared(keys)
         },
     )
@@ -102,24 +102,26 @@ fn same_commands(a: &Commands, b: &Commands) -> bool {
         && a.iter().all(|(name, command)| b.get(name).is_some_and(|other| command.same_as(other)))
 }
 
-/// Compares the settings that accounts have for themselves, by section.
-fn compare_settings(
-    a: Option<&AccountSettings>,
-    b: Option<&AccountSettings>,
-) -> [(&'static str, bool, Effect); 5] {
+/// The settings of an account, and the host's, which hold without them.
+type Settings<'a> = (Option<&'a AccountSettings>, &'a HostSettings);
+
+/// Compares the settings that accounts have for themselves, by section. Those of the host are compared elsewhere.
+fn compare_settings(a: Settings<'_>, b: Settings<'_>) -> [(&'static str, bool, Effect); 5] {
     fn same<T: PartialEq>(
-        a: Option<&AccountSettings>,
-        b: Option<&AccountSettings>,
-        section: impl Fn(&AccountSettings) -> T,
+        [a, b]: [Settings<'_>; 2],
+        own: impl Fn(&AccountSettings) -> T,
+        host: impl Fn(&HostSettings) -> T,
     ) -> bool {
-        a.map(&section) == b.map(&section)
+        let value = |(settings, of_host): Settings<'_>| settings.map_or_else(|| host(of_host), &own);
+        (a.0.is_none() && b.0.is_none()) || value(a) == value(b)
     }
+    let both = [a, b];
     [
-        ("restart", same(a, b, |own| own.restart), Immediate),
-        ("health", same(a, b, |own| own.health), Immediate),
-        ("delivery", same(a, b, |own| own.delivery), Immediate),
-        ("catch_up", same(a, b, |own| own.catch_up), Immediate),
-        ("replies", same(a, b, |own| own.replies), Immediate),
+        ("restart", same(both, |own| own.restart, |host| host.restart), Immediate),
+        ("health", same(both, |own| own.health, |host| host.health), Immediate),
+        ("delivery", same(both, |own| own.delivery, |host| host.delivery), Immediate),
+        ("catch_up", same(both, |own| own.catch_up, |host| host.catch_up), Immediate),
+        ("replies", same(both, |own| own.replies, |host| host.replies), Immediate),
     ]
 }
 

@@ -129,6 +129,17 @@ fn sinks_and_servers_come_and_go() {
 }
 
 #[test]
+fn settings_of_an_account_are_compared_with_those_that_held_before() {
+    let own = format!("{}[accounts.a.health]\npoll_interval = '9s'\n", base());
+    assert_eq!(changes(&base(), &own), ["account a: health changed"]);
+    assert_eq!(changes(&own, &base()), ["account a: health changed"]);
+    let same = format!("{}[accounts.a.health]\npoll = true\n", base());
+    assert_eq!(changes(&base(), &same), [""; 0], "the default, in words");
+    let host = format!("{same}[restart]\nmax_restarts = 3\n");
+    assert_eq!(changes(&base(), &host), ["account a: restart changed", "[restart]: max_restarts changed"]);
+}
+
+#[test]
 fn settings_are_listed_by_section_with_those_that_need_a_restart() {
     let next_start = "; it applies from the next start of the process";
     let next_connection = "; it applies from each account's next connection";

@@ -8,7 +8,7 @@ use super::{
     host::{ANY_PORT, AdminHost, Api, READ_TOKEN, REQUEST_INTERVAL, TOKEN, add_bot},
     http_client::Response,
 };
-use crate::program::{DEADLINE, Fixture};
+use crate::program::{ConfigDir, DEADLINE, Fixture, text};
 
 /// Accounts that are put one after another.
 const MANY: usize = 100;
@@ -101,6 +101,20 @@ fn an_account_that_cannot_be_is_refused_and_changes_nothing() {
     }
     assert_eq!(host.get("/v1/accounts").json()["accounts"].as_array().unwrap().len(), 1);
     assert!(!host.dir.path().join("state/matterhost/accounts").exists());
+}
+
+#[test]
+fn a_command_that_removes_accounts_of_files_names_the_route() {
+    let (fixture, token) = (Fixture::new(), "x".repeat(26));
+    let dir = ConfigDir::with(&fixture.config());
+    let kept = dir.path().join("state/matterhost/accounts");
+    fs::create_dir_all(&kept).unwrap();
+    fs::write(kept.join("tool.json"), "{}").unwrap();
+    fs::write(kept.join("tool.token"), token).unwrap();
+    let output = dir.matterhost(&["account", "remove", "tool"]).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("send DELETE /v1/accounts/tool"), "{said}");
+    assert!(kept.join("tool.json").exists());
 }
 
 #[test]
