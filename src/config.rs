@@ -67,7 +67,7 @@ pub use sinks::{
     AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
     SinkConfig, SinkKind, WebhookConfig,
 };
-pub use slash_commands::{CommandConfig, Commands};
+pub use slash_commands::{CommandConfig, CommandMethod, Commands};
 pub use sources::{Directory, Layout, Sources, environment};
 pub use state::StateConfig;
 pub use written_file::{SECRET_MODE, write_file};

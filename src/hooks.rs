@@ -11,6 +11,7 @@ mod hook_request;
 mod integrations;
 mod open_hooks;
 mod refusal;
+mod registrar;
 mod seen;
 mod server;
 mod service;
@@ -22,6 +23,7 @@ pub use self::{
     hook_request::{ActionRequest, CommandRequest, DialogRequest, MalformedRequest, Origin},
     integrations::{IntegrationError, Integrations},
     refusal::Refusal,
+    registrar::{CommandRegistrar, RegisteredCommand},
     seen::Seen,
     server::HookServer,
     service::{HookAccount, HookResponse, HookService},

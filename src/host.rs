@@ -33,7 +33,7 @@ use self::{
     accounts::{HostDeps, HostState},
     admin_api::{BoundApi, PreparedApi},
     cluster::PreparedCluster,
-    hooks::BoundHooks,
+    hooks::{BoundHooks, HookDeps},
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
     shutdown::{RunningHost, ShutdownCause, ShutdownTimes},
@@ -122,7 +122,7 @@ async fn run_until_stopped(
     });
     let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens)?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
-    hooks::set_sinks(hooks.as_ref(), sinks.board());
+    let hooks = HookDeps::start(hooks, sinks.board(), config.hooks.as_ref());
     let output = sinks.subscribe_output_end();
     let deps = HostDeps {
         supervisor: supervisor.clone(),

@@ -67,12 +67,17 @@ pub(crate) fn read_own(path: &Path) -> Result<AdminToken, TokenFileError> {
 
 /// Writes a new token in place of what is there. Only the user of this process can read the file.
 pub(crate) fn write(path: &Path, token: &AdminToken) -> io::Result<()> {
+    write_private(path, token.expose())
+}
+
+/// Writes a text in place of what is there. Only the user of this process can read the file.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     // A temporary file has mode 0600 from the beginning.
     let mut file =
         tempfile::Builder::new().prefix("matterhost.token").suffix(".new").tempfile_in(directory)?;
-    writeln!(file, "{}", token.expose())?;
+    writeln!(file, "{text}")?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }

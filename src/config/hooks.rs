@@ -24,7 +24,9 @@ const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The file of a key that the host generates, in the directory of the state.
-const GENERATED_SECRET_FILE: &str = "hooks.secret";
+const SECRET_FILE: &str = "hooks.secret";
+/// The file that records the registered commands, with their tokens.
+const COMMANDS_FILE: &str = "hooks.commands";
 
 const SECRET: SecretSource =
     SecretSource { noun: "secret", owner: "hooks'", keys: ["secret_file", "secret_env", "secret"] };
@@ -44,8 +46,8 @@ pub struct HooksConfig {
     pub button_lifetime: Duration,
     /// The secrets that sign buttons and dialogs, the new one first; without them the host generates one.
     pub secrets: Option<Secrets>,
-    /// The file of the generated secret; `None` if there is no directory for it.
-    pub generated_secret_file: Option<PathBuf>,
+    /// The directory of the generated secret and of the record of commands, if there is one.
+    pub directory: Option<PathBuf>,
 }
 
 /// Reads the section; `None` without a `bind`.
@@ -80,7 +82,7 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> O
         max_connections,
         button_lifetime,
         secrets,
-        generated_secret_file: None,
+        directory: None,
     })
 }
 
@@ -107,22 +109,23 @@ fn public_url(section: &mut TableReader<'_>, is_required: bool) -> Option<String
 
 fn secrets(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Secrets> {
     let (key, text) = SECRET.read_optional(section, context)?;
-    match Secrets::parse(&text) {
-        Ok(secrets) => Some(secrets),
-        Err(error) => {
-            let remedy = "set it to whsec_ and a Base64 key (`echo whsec_$(openssl rand -base64 32)`); during a \
-                          rotation, to two secrets, the new one first";
-            section.refuse(key, error.to_string(), remedy);
-            None
-        }
-    }
+    Secrets::check(section, key, text)
 }
 
 impl HooksConfig {
-    /// Returns these settings with the directory for the generated secret.
-    pub(super) fn with_state_directory(self, directory: Option<PathBuf>) -> Self {
-        let generated_secret_file = directory.map(|directory| directory.join(GENERATED_SECRET_FILE));
-        Self { generated_secret_file, ..self }
+    /// Returns these settings with the directory for what the hooks keep.
+    pub(super) fn with_directory(self, directory: Option<PathBuf>) -> Self {
+        Self { directory, ..self }
+    }
+
+    /// Returns the file of the generated secret; `None` if there is no directory for it.
+    pub fn secret_file(&self) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(SECRET_FILE))
+    }
+
+    /// Returns the file that records the registered commands; `None` if there is no directory for it.
+    pub fn commands_file(&self) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(COMMANDS_FILE))
     }
 
     /// Returns the number of files that the hooks may have open at once.

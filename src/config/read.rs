@@ -101,9 +101,7 @@ pub(super) fn config(
 fn check(config: &Config, open_files: Option<u64>, report: &mut Diagnostics) {
     admin::warn_of_unknown_accounts(&config.admin, &config.accounts, report);
     sinks::warn_unused(&config.sinks, &config.accounts, report);
-    if config.hooks.is_none() {
-        slash_commands::refuse_without_hooks(&config.accounts, report);
-    }
+    slash_commands::check(config, report);
     report.problems.extend(config.check_open_files(open_files));
 }
 
@@ -151,7 +149,7 @@ fn read(
     let admin = admin::read(tree.section("admin", report), context);
     let admin = admin.with_token_directory(state.token_dir(context.environment));
     let hooks = hooks::read(tree.section("hooks", report), context);
-    let hooks = hooks.map(|hooks| hooks.with_state_directory(state.token_dir(context.environment)));
+    let hooks = hooks.map(|hooks| hooks.with_directory(state.token_dir(context.environment)));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));

@@ -4,13 +4,14 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use matterhost_actors::{
     mattermost::{ClientConfig, ClientLimits, ExtraHeaders, ServerUrl},
-    model::ServerName,
+    model::{ServerName, Token},
     policy::GateLimits,
 };
 
 use super::{
     key_reader::TableReader,
     route::{Transport, TransportKeys},
+    secret_source::SecretSource,
     sources::Locations,
     value::{ByteSize, StringList},
 };
@@ -30,6 +31,12 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// A poll answered later would overlap the next.
 const LONGEST: Duration = Duration::from_secs(300);
 
+const COMMANDS_TOKEN: SecretSource = SecretSource {
+    noun: "token",
+    owner: "commands'",
+    keys: ["commands_token_file", "commands_token_env", "commands_token"],
+};
+
 /// A Mattermost server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -41,6 +48,8 @@ pub struct ServerConfig {
     pub transport: Transport,
     /// Limits shared by all accounts of the server.
     pub limits: GateLimits,
+    /// The token of a user who may make slash commands; `None` if administrators make them.
+    pub commands_token: Option<Token>,
 }
 
 /// The environment in which a table is read.
@@ -63,9 +72,16 @@ pub(super) fn read(
     let limits = gate_limits(&mut section);
     let client_limits = client_limits(&mut section);
     let client = url.and_then(|url| keys.client(&mut section, context, url, client_limits));
+    let commands_token = commands_token(&mut section, context);
     section.finish();
     let (client, transport) = client?;
-    Some(ServerConfig { name: name?, client: client.with_headers(headers?), transport, limits })
+    Some(ServerConfig {
+        name: name?,
+        client: client.with_headers(headers?),
+        transport,
+        limits,
+        commands_token,
+    })
 }
 
 impl ServerConfig {
@@ -75,6 +91,21 @@ impl ServerConfig {
             (None, _) => "direct".to_owned(),
             (Some(proxy), None) => proxy.to_string(),
             (Some(proxy), Some(variable)) => format!("{proxy} ({variable})"),
+        }
+    }
+}
+
+fn commands_token(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Token> {
+    let (key, text) = COMMANDS_TOKEN.read_optional(section, context)?;
+    match Token::new(text) {
+        Ok(token) => Some(token),
+        Err(error) => {
+            section.refuse(
+                key,
+                error.to_string(),
+                "use the access token of a user who may make slash commands",
+            );
+            None
         }
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use config::{Map, Value, ValueKind};
 
 use super::{
-    AccountConfig, AdminToken,
+    AccountConfig, AdminToken, Config, HooksConfig,
     key_reader::{Diagnostics, TableReader},
     problem::Problem,
     secret_source::SecretSource,
     servers::ReadContext,
+    value::StringList,
 };
 
 /// The longest trigger that the server takes.
@@ -24,24 +25,77 @@ pub type Commands = BTreeMap<String, CommandConfig>;
 /// A slash command of an account.
 #[derive(Debug, Clone)]
 pub struct CommandConfig {
-    /// The tokens that the server gave the command, one for each team: an administrator made it.
+    /// The text that people see in the list of commands.
+    pub description: String,
+    /// The text that shows the arguments, such as `[environment]`.
+    pub hint: String,
+    /// The names of the teams in which the host registers the command.
+    pub teams: Vec<String>,
+    /// The method of the server's request.
+    pub method: CommandMethod,
+    /// The tokens that the server gave the command, one for each team, if an administrator made it; else the host registers it.
     pub tokens: Vec<AdminToken>,
+}
+
+/// The method of the server's request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandMethod {
+    /// POST.
+    Post,
+    /// GET.
+    Get,
 }
 
 impl CommandConfig {
     /// Returns true if both are the same command.
     pub fn same_as(&self, other: &Self) -> bool {
         self.tokens.iter().map(AdminToken::expose).eq(other.tokens.iter().map(AdminToken::expose))
+            && (&self.description, &self.hint, &self.teams, self.method)
+                == (&other.description, &other.hint, &other.teams, other.method)
     }
 }
 
-/// Reports commands of a host that listens for none.
-pub(super) fn refuse_without_hooks(accounts: &[AccountConfig], report: &mut Diagnostics) {
-    for account in accounts.iter().filter(|account| !account.commands.is_empty()) {
-        let path = format!("accounts.{}.commands", account.name);
-        let remedy = "set hooks.bind and hooks.public_url, or remove the commands";
-        report.problems.push(Problem::new(&path, "the host takes no commands without [hooks]", remedy));
+/// Reports commands that the server cannot send to this host, or that have no token.
+pub(super) fn check(config: &Config, report: &mut Diagnostics) {
+    for account in &config.accounts {
+        let server = config.servers.iter().find(|server| server.name == account.server);
+        let registers = server.is_some_and(|server| server.commands_token.is_some());
+        for (trigger, command) in &account.commands {
+            let path = format!("accounts.{}.commands.{trigger}", account.name);
+            report.problems.extend(match &config.hooks {
+                None => {
+                    let remedy = "set hooks.bind and hooks.public_url, or remove the command";
+                    Some(Problem::new(&path, "the host takes no commands without [hooks]", remedy))
+                }
+                Some(hooks) => problem(account, trigger, command, registers, hooks, &path),
+            });
+        }
     }
+}
+
+fn problem(
+    account: &AccountConfig,
+    trigger: &str,
+    command: &CommandConfig,
+    registers: bool,
+    hooks: &HooksConfig,
+    path: &str,
+) -> Option<Problem> {
+    if !command.tokens.is_empty() {
+        return None;
+    }
+    if registers {
+        let remedy = "set teams to the names of the teams that shall have it, as their addresses show them";
+        let message = "the host cannot register it in no team";
+        return command.teams.is_empty().then(|| Problem::new(path, message, remedy));
+    }
+    let (name, server) = (&account.name, &account.server);
+    let url = format!("{}/hooks/{name}/command/{trigger}", hooks.public_url);
+    let remedy = format!(
+        "let an administrator make the command in Mattermost (Integrations, Slash Commands) with the request URL {url}, and \
+         set token_file to a file with its token; or set servers.{server}.commands_token_file, so that the host makes it"
+    );
+    Some(Problem::new(path, "there is no token, and none to register it with", remedy))
 }
 
 /// Takes the commands out of an account's table, before its other keys are read.
@@ -90,8 +144,19 @@ fn is_trigger(trigger: &str) -> bool {
 }
 
 fn read_command(mut section: TableReader<'_>, context: &ReadContext<'_>) -> CommandConfig {
+    let description = section.optional("description").unwrap_or_default();
+    let hint = section.optional("hint").unwrap_or_default();
+    let StringList(teams) = section.optional("teams").unwrap_or_default();
+    let method = match section.optional::<String>("method").as_deref() {
+        None | Some("POST") => CommandMethod::Post,
+        Some("GET") => CommandMethod::Get,
+        Some(_) => {
+            section.refuse("method", "it is neither POST nor GET", "write POST or GET");
+            CommandMethod::Post
+        }
+    };
     let mut tokens = Vec::new();
-    if let Some((key, text)) = TOKEN.read(&mut section, context) {
+    if let Some((key, text)) = TOKEN.read_optional(&mut section, context) {
         for token in text.split_whitespace() {
             match AdminToken::new(token) {
                 Ok(token) => tokens.push(token),
@@ -106,5 +171,5 @@ fn read_command(mut section: TableReader<'_>, context: &ReadContext<'_>) -> Comm
         }
     }
     section.finish();
-    CommandConfig { tokens }
+    CommandConfig { description, hint, teams, method, tokens }
 }

@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookedAccount,
-    Integrations, Refusal,
+    Integrations, Refusal, RegisteredCommand,
     admission::{self, Admission},
     hook_poster::HookPoster,
     open_hooks::{OpenHook, OpenHooks},
@@ -52,6 +52,8 @@ pub struct HookService(Arc<Inner>);
 
 struct Inner {
     accounts: RwLock<HashMap<AccountName, HookAccount>>,
+    /// The commands that the host has registered.
+    registered: RwLock<Vec<RegisteredCommand>>,
     integrations: Integrations,
     admission: Mutex<Admission>,
     open: Arc<OpenHooks>,
@@ -91,6 +93,7 @@ impl HookService {
     pub fn new(integrations: Integrations, meter: HookMeter) -> Self {
         Self(Arc::new(Inner {
             accounts: RwLock::default(),
+            registered: RwLock::default(),
             integrations,
             admission: Mutex::default(),
             open: Arc::default(),
@@ -118,6 +121,16 @@ impl HookService {
     /// Sets the accounts that take hooks.
     pub fn set_accounts(&self, accounts: HashMap<AccountName, HookAccount>) {
         *self.0.accounts.write() = accounts;
+    }
+
+    /// Returns what fills in buttons, menus and dialogs.
+    pub(super) fn integrations(&self) -> &Integrations {
+        &self.0.integrations
+    }
+
+    /// Sets the commands that the host has registered.
+    pub(super) fn set_registered(&self, commands: &[RegisteredCommand]) {
+        *self.0.registered.write() = commands.to_vec();
     }
 
     /// Answers a slash command: a form.
@@ -151,9 +164,11 @@ impl HookService {
         let known = self.account(account)?;
         let request = CommandRequest::parse(form)?;
         let tokens = known.commands.get(name).ok_or(Refusal::UnknownCommand)?;
+        let registered = self.registered_tokens(account, name);
+        let tokens = tokens.iter().map(AdminToken::expose).chain(registered.iter().map(|token| &**token));
         let shown = request.token.expose_secret().as_bytes();
         // All are compared, so that the time does not say which one is nearly right.
-        let matching = tokens.iter().filter(|token| token.expose().as_bytes().ct_eq(shown).into()).count();
+        let matching = tokens.filter(|token| token.as_bytes().ct_eq(shown).into()).count();
         if matching == 0 {
             return Err(Refusal::WrongToken);
         }
@@ -184,6 +199,13 @@ impl HookService {
         let hook = OpenHook::new(HookKind::Dialog, claims.origin.clone());
         let data = HookData::of_dialog(request, &claims);
         Ok((claims, Checked { data, hook, server: known.server }))
+    }
+
+    fn registered_tokens(&self, account: &str, trigger: &str) -> Vec<Box<str>> {
+        let registered = self.0.registered.read();
+        let of_command =
+            registered.iter().filter(|known| (&*known.account, &*known.trigger) == (account, trigger));
+        of_command.map(|known| known.token.clone()).collect()
     }
 
     fn account(&self, account: &str) -> Result<HookAccount, Refusal> {

@@ -18,7 +18,7 @@ use matterhost_actors::{
 
 use super::{
     cluster::{OwnedShards, ShardEvent},
-    hooks,
+    hooks::HookDeps,
     operations::HostOperations,
     reload::ReloadError,
     systemd::ServiceManager,
@@ -28,7 +28,6 @@ use crate::{
         AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
         Sources,
     },
-    hooks::HookService,
     sinks::{PreparedSinks, SinkRegistry},
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
@@ -57,15 +56,15 @@ pub(super) struct HostDeps {
     pub(super) level: LogLevelHandle,
     pub(super) metrics: Metrics,
     pub(super) manager: ServiceManager,
-    pub(super) hooks: Option<HookService>,
+    pub(super) hooks: Option<HookDeps>,
 }
 
 impl HostDeps {
     /// Passes a configuration on to the parts that are asked about it.
     fn set_config(&self, config: &Config) {
         self.operations.set_config(config);
-        if let Some(service) = &self.hooks {
-            service.set_accounts(hooks::accounts(config));
+        if let Some(hooks) = &self.hooks {
+            hooks.set_config(config);
         }
     }
 }

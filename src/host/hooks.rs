@@ -8,7 +8,7 @@ use matterhost_actors::{model::AccountName, ports::Poster};
 use crate::{
     admin::{generated_token, server::Listener},
     config::{AccountConfig, AdminToken, Config, HooksConfig, Secrets},
-    hooks::{HookAccount, HookServer, HookService, Integrations, Signer},
+    hooks::{CommandRegistrar, HookAccount, HookServer, HookService, Integrations, Signer},
     sinks::SinkBoard,
     telemetry::metrics::Metrics,
 };
@@ -29,8 +29,7 @@ impl BoundHooks {
             .context("cannot bind the hooks; set hooks.bind to a free address")?;
         let secrets = match &config.secrets {
             Some(secrets) => secrets.clone(),
-            None => generated(config.generated_secret_file.as_deref())
-                .context("cannot make a key for the hooks")?,
+            None => generated(config.secret_file().as_deref()).context("cannot make a key for the hooks")?,
         };
         let integrations =
             Integrations::new(Signer::new(&secrets), &config.public_url, config.button_lifetime);
@@ -50,6 +49,32 @@ impl BoundHooks {
     }
 }
 
+/// The hooks, which follow the configuration.
+pub(super) struct HookDeps {
+    service: HookService,
+    registrar: CommandRegistrar,
+}
+
+impl HookDeps {
+    /// Sets the sinks that the events of hooks go to, and starts the registration of commands.
+    pub(super) fn start(
+        service: Option<HookService>,
+        board: &SinkBoard,
+        config: Option<&HooksConfig>,
+    ) -> Option<Self> {
+        let (service, config) = service.zip(config)?;
+        service.set_sinks(board.clone());
+        let registrar = CommandRegistrar::start(service.clone(), config.commands_file());
+        Some(Self { service, registrar })
+    }
+
+    /// Follows another configuration.
+    pub(super) fn set_config(&self, config: &Config) {
+        self.service.set_accounts(accounts(config));
+        self.registrar.set_config(config);
+    }
+}
+
 /// Returns the poster of the sinks and of the API, and the hooks that it belongs to if the host takes any.
 pub(super) fn poster(
     direct: Arc<dyn Poster>,
@@ -61,15 +86,8 @@ pub(super) fn poster(
     }
 }
 
-/// Sets the sinks that the events of hooks go to.
-pub(super) fn set_sinks(hooks: Option<&HookService>, board: &SinkBoard) {
-    if let Some(hooks) = hooks {
-        hooks.set_sinks(board.clone());
-    }
-}
-
 /// Returns the accounts that take hooks: all.
-pub(super) fn accounts(config: &Config) -> HashMap<AccountName, HookAccount> {
+fn accounts(config: &Config) -> HashMap<AccountName, HookAccount> {
     let account = |account: &AccountConfig| {
         let commands = account.commands.iter();
         let commands = commands.map(|(trigger, command)| (trigger.clone(), command.tokens.clone())).collect();

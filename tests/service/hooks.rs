@@ -1,5 +1,7 @@
 //! Slash commands, buttons, menus and dialogs, from a person to a handler and back.
 
+mod registration;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},

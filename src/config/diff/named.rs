@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use matterhost_actors::hosting::{AccountSettings, HostSettings};
+use matterhost_actors::{
+    hosting::{AccountSettings, HostSettings},
+    model::Token,
+};
 
 use super::{
     Change, ChangeStatus, Compared,
     Effect::{self, Immediate, NextConnection, Restart},
     ItemKind, changed,
+    settings::is_same,
 };
 use crate::config::{
     Commands, Config, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
@@ -63,7 +67,9 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
             let (rate, slots) = (a.limits.requests_per_second, a.limits.dial_slots);
             let way = Transport::same((&a.transport, &a.client), (&b.transport, &b.client));
             let mut keys: Vec<_> = way.into_iter().map(|(key, same)| (key, same, Restart)).collect();
+            let same_token = is_same(a.commands_token.as_ref(), b.commands_token.as_ref(), Token::same_as);
             keys.extend([
+                ("commands_token", same_token, Immediate),
                 ("url", a.client.url() == b.client.url(), Restart),
                 ("headers", a.client.headers() == b.client.headers(), NextConnection),
                 ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), Immediate),

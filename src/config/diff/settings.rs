@@ -206,7 +206,7 @@ fn hooks(a: Option<&HooksConfig>, b: Option<&HooksConfig>) -> Keys {
 }
 
 /// Compares two values that have no equality of their own.
-fn is_same<T>(a: Option<&T>, b: Option<&T>, same: fn(&T, &T) -> bool) -> bool {
+pub(super) fn is_same<T>(a: Option<&T>, b: Option<&T>, same: fn(&T, &T) -> bool) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => same(a, b),
         (None, None) => true,

@@ -52,18 +52,27 @@ pub(super) fn file(section: &TableReader<'_>, context: &ReadContext<'_>) -> Opti
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Secrets> {
     let (key, text) = SOURCE.read(section, context)?;
-    match Secrets::parse(&Zeroizing::new(text)) {
-        Ok(secrets) => Some(secrets),
-        Err(error) => {
-            let remedy = "set it to whsec_ and a Base64 key (`echo whsec_$(openssl rand -base64 32)`); during a \
-                          rotation, to two secrets, the new one first";
-            section.refuse(key, error.to_string(), remedy);
-            None
-        }
-    }
+    Secrets::check(section, key, text)
 }
 
 impl Secrets {
+    /// Parses the value of a key, and reports one that is not valid.
+    pub(in crate::config) fn check(
+        section: &mut TableReader<'_>,
+        key: &'static str,
+        text: String,
+    ) -> Option<Self> {
+        match Self::parse(&Zeroizing::new(text)) {
+            Ok(secrets) => Some(secrets),
+            Err(error) => {
+                let remedy = "set it to whsec_ and a Base64 key (`echo whsec_$(openssl rand -base64 32)`); during a \
+                              rotation, to two secrets, the new one first";
+                section.refuse(key, error.to_string(), remedy);
+                None
+            }
+        }
+    }
+
     /// Parses one or two secrets, separated by white space.
     ///
     /// # Errors

@@ -226,7 +226,8 @@ impl Client {
         Ok(empty_response(&response))
     }
 
-    async fn delete(
+    /// Deletes something.
+    pub(super) async fn delete(
         &self,
         route: &'static str,
         path: &str,

@@ -26,6 +26,12 @@ impl Simulator {
         made["token"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The slash commands of a team, as the server shows them to the admin.
+    pub fn commands(&self, team_id: &str) -> Value {
+        let query = [("team_id".to_owned(), team_id.to_owned())].into();
+        self.ask_as(&self.admin().user_id, commands::list, ApiRequest { query, ..ApiRequest::default() }).1
+    }
+
     /// Runs a slash command as a user.
     pub fn run_command(&self, user_id: &str, channel_id: &str, line: &str) -> (u16, Value) {
         let body = json!({ "channel_id": channel_id, "command": line });

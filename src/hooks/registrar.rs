@@ -1,0 +1,131 @@
+//! The registration of slash commands at the servers.
+
+mod registered_commands;
+mod registration;
+mod steps;
+
+use std::{path::PathBuf, time::Duration};
+
+use futures_util::future::join_all;
+use matterhost_actors::{mattermost::SlashCommand, model::Token};
+use tokio::{sync::watch, time::timeout};
+
+pub use self::registered_commands::RegisteredCommand;
+
+use self::{registered_commands::Record, registration::register, steps::WantedCommand};
+use super::{HookService, Integrations};
+use crate::config::{AccountConfig, CommandConfig, CommandMethod, Config, ServerConfig};
+
+/// The time until the servers are asked again: an administrator may have deleted a command, or made a new token for it.
+const CHECK_AGAIN: Duration = Duration::from_secs(600);
+/// The time until a registration that failed is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// The commands to register at one server.
+#[derive(Debug, Clone)]
+struct ServerPlan {
+    server: ServerConfig,
+    token: Token,
+    commands: Vec<PlannedCommand>,
+}
+
+/// A command to register in a team.
+#[derive(Debug, Clone)]
+struct PlannedCommand {
+    team: String,
+    /// The command, without the team's id.
+    command: WantedCommand,
+}
+
+/// The task that registers commands, with the plans that it follows.
+#[derive(Debug)]
+pub struct CommandRegistrar {
+    plans: watch::Sender<Vec<ServerPlan>>,
+    integrations: Integrations,
+}
+
+impl CommandRegistrar {
+    /// Starts the task, with the file that records what is registered. Commands in it are taken at once.
+    pub fn start(service: HookService, file: Option<PathBuf>) -> Self {
+        let integrations = service.integrations().clone();
+        let plans = watch::Sender::new(Vec::new());
+        let record = Record::read(file);
+        service.set_registered(record.commands());
+        actix_rt::spawn(follow(plans.subscribe(), record, service));
+        Self { plans, integrations }
+    }
+
+    /// Follows another configuration.
+    pub fn set_config(&self, config: &Config) {
+        self.plans.send_replace(plans(config, &self.integrations));
+    }
+}
+
+/// Returns a plan for each server with a token for commands.
+fn plans(config: &Config, integrations: &Integrations) -> Vec<ServerPlan> {
+    let plan = |server: &ServerConfig| {
+        let token = server.commands_token.clone()?;
+        let accounts = config.accounts.iter().filter(|account| account.server == server.name);
+        let commands = accounts.flat_map(|account| planned(account, integrations)).collect();
+        Some(ServerPlan { server: server.clone(), token, commands })
+    };
+    config.servers.iter().filter_map(plan).collect()
+}
+
+/// Returns the commands of an account that the host registers: those without a token of an administrator's.
+fn planned<'a>(
+    account: &'a AccountConfig,
+    integrations: &'a Integrations,
+) -> impl Iterator<Item = PlannedCommand> + 'a {
+    let registered = account.commands.iter().filter(|(_, command)| command.tokens.is_empty());
+    registered.flat_map(move |(trigger, command)| {
+        let url = integrations.url(&account.name, &format!("command/{trigger}"));
+        let settings = settings(account, trigger, command, url);
+        let command_of = move |team: &String| PlannedCommand {
+            team: team.clone(),
+            command: WantedCommand { account: account.name.clone(), settings: settings.clone() },
+        };
+        command.teams.iter().map(command_of)
+    })
+}
+
+fn settings(account: &AccountConfig, trigger: &str, command: &CommandConfig, url: String) -> SlashCommand {
+    let method = match command.method {
+        CommandMethod::Post => "P",
+        CommandMethod::Get => "G",
+    };
+    SlashCommand {
+        team_id: Box::default(),
+        trigger: trigger.into(),
+        method: method.into(),
+        url: url.into(),
+        auto_complete: true,
+        auto_complete_desc: command.description.as_str().into(),
+        auto_complete_hint: command.hint.as_str().into(),
+        display_name: format!("matterhost: {}", account.name).into(),
+    }
+}
+
+/// Registers what the newest plans say, again after each change and after some time.
+async fn follow(mut plans: watch::Receiver<Vec<ServerPlan>>, mut record: Record, service: HookService) {
+    loop {
+        let current = plans.borrow_and_update().clone();
+        let all = join_all(current.iter().map(|plan| register(plan, record.of(&plan.server.name)))).await;
+        let mut is_done = true;
+        for (plan, (registered, result)) in current.iter().zip(all) {
+            record.replace(&plan.server.name, registered);
+            if let Err(error) = result {
+                is_done = false;
+                let server = plan.server.name.as_str();
+                tracing::warn!(server, "slash commands are not registered; trying again: {error}");
+            }
+        }
+        service.set_registered(record.commands());
+        record.write();
+        let wait = if is_done { CHECK_AGAIN } else { TRY_AGAIN };
+        // The sender lives as long as the host.
+        if let Ok(Err(_)) = timeout(wait, plans.changed()).await {
+            return;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One run of the registration at a server.
+
+use std::collections::BTreeMap;
+
+use matterhost_actors::{
+    mattermost::{Client, RestError, RestErrorKind},
+    model::Token,
+};
+
+use super::{
+    PlannedCommand, RegisteredCommand, ServerPlan,
+    steps::{RegistrationStep, WantedCommand, registration_steps},
+};
+
+/// Brings the commands of a server in line with a plan. Returns those that it has, also if a part failed.
+pub(super) async fn register(
+    plan: &ServerPlan,
+    registered: Vec<RegisteredCommand>,
+) -> (Vec<RegisteredCommand>, Result<(), RegistrationError>) {
+    let mut registration =
+        Registration { client: Client::new(&plan.server.client), plan, registered, failed: None };
+    let result = registration.run().await;
+    (registration.registered, result)
+}
+
+/// The reason why a command is not registered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RegistrationError {
+    #[error(
+        "the user of commands_token may not make commands, or is no member of the team (HTTP {0}); give it the permission \
+         manage_own_slash_commands and add it to the team"
+    )]
+    Forbidden(u16),
+    #[error(
+        "there is no team {team:?}; name it as its address does (accounts.{account}.commands.{trigger}.teams)"
+    )]
+    NoTeam { team: String, account: String, trigger: Box<str> },
+    #[error(
+        "/{trigger} of account {account} is refused: {error}; if another command of the team has the trigger, remove that or \
+         choose another trigger"
+    )]
+    Refused { account: String, trigger: Box<str>, error: RestError },
+    #[error(transparent)]
+    Rest(#[from] RestError),
+}
+
+/// One run of the registration at a server.
+struct Registration<'a> {
+    client: Client,
+    plan: &'a ServerPlan,
+    registered: Vec<RegisteredCommand>,
+    /// The first step that failed; the others are tried, too.
+    failed: Option<RegistrationError>,
+}
+
+impl Registration<'_> {
+    async fn run(&mut self) -> Result<(), RegistrationError> {
+        if self.plan.commands.is_empty() && self.registered.is_empty() {
+            return Ok(());
+        }
+        let (mut wanted, mut found) = (Vec::new(), Vec::new());
+        for (team, id) in self.teams().await? {
+            let planned = self.plan.commands.iter().filter(|planned| planned.team == team);
+            wanted.extend(planned.map(|planned| {
+                let mut command = planned.command.clone();
+                command.settings.team_id.clone_from(&id);
+                command
+            }));
+            found.extend(self.client.commands(&self.plan.token, &id).await.map_err(forbidden)?);
+        }
+        for step in registration_steps(&wanted, &found, &self.registered) {
+            let token = |id: &str| found.iter().find(|made| *made.id == *id)?.token();
+            if let Err(error) = self.take(step, token).await {
+                self.failed.get_or_insert(error);
+            }
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Returns the ids of the teams by their names.
+    async fn teams(&self) -> Result<BTreeMap<String, Box<str>>, RegistrationError> {
+        let mut teams = BTreeMap::new();
+        for PlannedCommand { team, command } in &self.plan.commands {
+            if teams.contains_key(team) {
+                continue;
+            }
+            let id = self.client.team_by_name(&self.plan.token, team).await.map_err(|error| {
+                if error.kind != RestErrorKind::NotFound {
+                    return forbidden(error);
+                }
+                let (account, trigger) = (command.account.to_string(), command.settings.trigger.clone());
+                RegistrationError::NoTeam { team: team.clone(), account, trigger }
+            })?;
+            teams.insert(team.clone(), id);
+        }
+        Ok(teams)
+    }
+
+    async fn take(
+        &mut self,
+        step: RegistrationStep,
+        token: impl Fn(&str) -> Option<Token>,
+    ) -> Result<(), RegistrationError> {
+        match step {
+            RegistrationStep::Create(wanted) => {
+                let made = self.client.create_command(&self.plan.token, &wanted.settings).await;
+                let made = made.map_err(|error| refused(&wanted, error))?;
+                let (account, trigger) = (wanted.account.as_str(), &*wanted.settings.trigger);
+                tracing::info!(account, trigger, "a slash command is registered");
+                self.note(made.id.clone(), wanted, made.token());
+            }
+            RegistrationStep::Change(id, wanted) => {
+                let changed = self.client.change_command(&self.plan.token, &id, &wanted.settings).await;
+                changed.map_err(|error| refused(&wanted, error))?;
+                let (account, trigger) = (wanted.account.as_str(), &*wanted.settings.trigger);
+                tracing::info!(account, trigger, "a slash command is changed");
+                let token = token(&id);
+                self.note(id, wanted, token);
+            }
+            RegistrationStep::Keep(id, wanted) => {
+                let token = token(&id);
+                self.note(id, wanted, token);
+            }
+            RegistrationStep::Delete(id) => match self.client.delete_command(&self.plan.token, &id).await {
+                Err(error) if error.kind != RestErrorKind::NotFound => return Err(forbidden(error)),
+                Ok(()) | Err(_) => self.forget(&id),
+            },
+        }
+        Ok(())
+    }
+
+    /// Forgets a command that the server no longer has.
+    fn forget(&mut self, id: &str) {
+        let is_it = |command: &mut RegisteredCommand| *command.id == *id;
+        for RegisteredCommand { account, trigger, .. } in self.registered.extract_if(.., is_it) {
+            tracing::info!(account = &*account, trigger = &*trigger, "a slash command is deleted");
+        }
+    }
+
+    /// Notes a command that the server has, with its token; the token is known already if the server does not show it.
+    fn note(&mut self, id: Box<str>, wanted: WantedCommand, token: Option<Token>) {
+        let known = self.registered.iter().position(|command| command.id == id);
+        let known = known.map(|at| self.registered.swap_remove(at));
+        let shown = token.map(|token| token.expose().into());
+        let Some(token) = shown.or(known.map(|command| command.token)) else { return };
+        let (server, account) = (self.plan.server.name.as_str().into(), wanted.account.as_str().into());
+        let trigger = wanted.settings.trigger;
+        self.registered.push(RegisteredCommand { server, id, account, trigger, token });
+    }
+}
+
+fn refused(wanted: &WantedCommand, error: RestError) -> RegistrationError {
+    match error.kind {
+        RestErrorKind::Refused(400) => {
+            let (account, trigger) = (wanted.account.to_string(), wanted.settings.trigger.clone());
+            RegistrationError::Refused { account, trigger, error }
+        }
+        _ => forbidden(error),
+    }
+}
+
+fn forbidden(error: RestError) -> RegistrationError {
+    match error.kind {
+        RestErrorKind::Unauthorized => RegistrationError::Forbidden(401),
+        RestErrorKind::Refused(403) => RegistrationError::Forbidden(403),
+        _ => RegistrationError::Rest(error),
+    }
+}

@@ -1,0 +1,152 @@
+//! Slash commands that the host registers by itself.
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use matterhost_simulator::{ServerVersion, Simulator};
+use serde_json::{Value, json};
+
+use super::free_addresses;
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
+
+/// A handler that answers commands.
+const HANDLER: &str = r#"
+import json, sys
+for line in sys.stdin:
+    event = json.loads(line)
+    if event["type"] == "com.mattermost.slash_command":
+        print(json.dumps({"to": event["id"], "action": "reply", "text": "here"}), flush=True)
+    print(json.dumps({"ack": event["id"]}), flush=True)
+"#;
+
+/// A host that may register commands.
+struct Rig {
+    fixture: Fixture,
+    dir: ConfigDir,
+    config: String,
+    hooks: String,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let fixture = Fixture::on(Simulator::builder().version(ServerVersion::V11_1).start().unwrap());
+        let [hooks, _] = free_addresses().map(|address| address.to_string());
+        let dir = ConfigDir::with("");
+        dir.write("handler.py", HANDLER);
+        dir.write("commands.token", &fixture.simulator.admin().token);
+        let server = "commands_token_file = \"commands.token\"\n[accounts.helpdesk]\n";
+        let config = format!(
+            "{}[hooks]\nbind = \"{hooks}\"\npublic_url = \"http://{hooks}\"\n\
+             [sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n",
+            fixture.config().replace("[accounts.helpdesk]\n", server)
+        );
+        Self { fixture, dir, config, hooks }
+    }
+
+    /// Writes the configuration with these commands.
+    fn write(&self, commands: &str) {
+        self.dir.write("matterhost.toml", &format!("{}{commands}", self.config));
+    }
+
+    fn start(&self) -> RunningProgram {
+        RunningProgram::start(self.dir.matterhost(&["run"]))
+    }
+
+    /// Returns the trigger, hint, method and URL of each command.
+    fn commands(&self) -> Value {
+        let commands = self.fixture.simulator.commands(self.fixture.team());
+        let shown = |command: &Value| {
+            json!([command["trigger"], command["auto_complete_hint"], command["method"], command["url"]])
+        };
+        commands.as_array().unwrap().iter().map(shown).collect()
+    }
+
+    fn url(&self, trigger: &str) -> String {
+        format!("http://{}/hooks/helpdesk/command/{trigger}", self.hooks)
+    }
+
+    fn answer(&self, line: &str) -> Value {
+        let person = &self.fixture.person.user_id;
+        self.fixture.simulator.run_command(person, &self.fixture.channel, line).1["text"].clone()
+    }
+}
+
+fn await_log(running: &mut RunningProgram, message: &str) {
+    running.log.wait_for_json(message, |line| line["message"] == message);
+}
+
+const DEPLOY: &str = "[accounts.helpdesk.commands.deploy]\nteams = [\"crew\"]\n";
+
+#[test]
+fn commands_are_registered_kept_changed_and_deleted_with_the_configuration() {
+    let rig = Rig::new();
+    rig.fixture.simulator.create_command(rig.fixture.team(), "other", "http://elsewhere.test/");
+    let other = json!(["other", "", "P", "http://elsewhere.test/"]);
+    rig.write(DEPLOY);
+    let mut running = rig.start();
+    await_log(&mut running, "a slash command is registered");
+    let sorted = |mut commands: Vec<Value>| {
+        commands.sort_by_key(ToString::to_string);
+        Value::from(commands)
+    };
+    let found = || sorted(rig.commands().as_array().unwrap().clone());
+    let deploy = json!(["deploy", "", "P", rig.url("deploy")]);
+    assert_eq!(found(), sorted(vec![deploy, other.clone()]));
+    assert_eq!(rig.answer("/deploy now"), "here");
+
+    rig.write(&format!("{DEPLOY}hint = \"[what]\"\nmethod = \"GET\"\n"));
+    running.signal("HUP");
+    await_log(&mut running, "a slash command is changed");
+    let deploy = json!(["deploy", "[what]", "G", rig.url("deploy")]);
+    assert_eq!(found(), sorted(vec![deploy, other.clone()]));
+    assert_eq!(rig.answer("/deploy now"), "here", "the token is the same");
+
+    let record = fs::read_to_string(rig.dir.path().join("state/matterhost/hooks.commands")).unwrap();
+    assert!(record.contains("\"trigger\":\"deploy\""), "{record}");
+    running.signal("TERM");
+    running.wait_for_exit();
+    // Taken out while the host is down, and another one is new.
+    rig.write(&DEPLOY.replace("deploy", "release"));
+    let mut running = rig.start();
+    await_log(&mut running, "a slash command is deleted");
+    let release = json!(["release", "", "P", rig.url("release")]);
+    assert_eq!(found(), sorted(vec![other.clone(), release]));
+    rig.write("");
+    running.signal("HUP");
+    // The log has a budget for lines of one kind, so this deletion may not be in it.
+    let end = Instant::now() + DEADLINE;
+    while found() != json!([other]) {
+        assert!(Instant::now() < end, "{}", found());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_command_that_is_refused_is_explained_and_others_are_registered() {
+    let rig = Rig::new();
+    rig.fixture.simulator.create_command(rig.fixture.team(), "deploy", "http://elsewhere.test/");
+    rig.write(&format!("{DEPLOY}{}", DEPLOY.replace("deploy", "release")));
+    let mut running = rig.start();
+    await_log(&mut running, "a slash command is registered");
+    let is_explained = |line: &Value| {
+        line["message"].as_str().is_some_and(|text| text.contains("/deploy of account helpdesk"))
+    };
+    running.log.wait_for_json("the reason", is_explained);
+    assert_eq!(rig.answer("/release now"), "here");
+}
+
+#[test]
+fn check_says_what_an_administrator_has_to_make() {
+    let rig = Rig::new();
+    let config = rig.config.replace("commands_token_file = \"commands.token\"\n", "");
+    rig.dir.write("matterhost.toml", &format!("{config}[accounts.helpdesk.commands.deploy]\n"));
+    let output = rig.dir.matterhost(&["check"]).output().unwrap();
+    let text = crate::program::text(&output.stderr);
+    for words in
+        [&rig.url("deploy"), "token_file", "servers.main.commands_token_file", "Integrations, Slash Commands"]
+    {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+}
