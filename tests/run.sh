@@ -27,8 +27,8 @@ readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
 readonly FUZZ_LATEST_START=400
 # The optional features. All tests run with them, so that the program is built once for the tests. The demo runs without.
 readonly FEATURES=matterhost/otlp,matterhost/cluster
-# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve more than two.
-readonly TEST_THREADS=4
+# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve six.
+readonly TEST_THREADS=6
 # Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 
