@@ -227,7 +227,7 @@ nats_server() {
 default_features() {
   local config said
   cargo build --locked
-  config=$(mktemp)
+  config=$(mktemp --suffix=.toml)
   printf '[log]\notlp_endpoint = "http://127.0.0.1:4318"\n[cluster]\nurl = "nats://a"\n' >"$config"
   said=$("$BUILT/debug/matterhost" check --config "$config" 2>&1) || true
   rm "$config"
