@@ -81,7 +81,8 @@ pub(super) async fn get_account(
 ///
 /// It is kept in the directory of the state, and is there after a restart. The same request twice changes nothing.
 #[utoipa::path(put, path = "/v1/accounts/{name}", tag = "accounts",
-    params(("name" = String, Path, description = "The account's name")), request_body = AccountSettings,
+    params(("name" = String, Path, pattern = "^[A-Za-z0-9_.-]{1,128}$", description = "The account's name")),
+    request_body = AccountSettings,
     responses((status = 200, description = "The changes; none if the account was the same", body = ConfigDiff),
         (status = 201, description = "The account is new", body = ConfigDiff),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
