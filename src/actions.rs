@@ -6,6 +6,7 @@ mod checked_action;
 mod done;
 mod reply_token;
 mod schema;
+pub(crate) mod signed_json;
 mod take;
 
 pub use answered_event::{AnsweredEvent, ThreadPlace};
