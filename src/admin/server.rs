@@ -36,7 +36,7 @@ pub(crate) use {
     api_error::ApiError,
     backend::RateLimit,
     body::{hold_request, read as read_body},
-    http_server::{RunningServer, serve},
+    http_server::{RequestHandling, RunningServer, serve},
     middleware::refuse_further_request,
 };
 

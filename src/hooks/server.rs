@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use actix_web::{
     App, Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
-    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{Server, ServiceRequest, ServiceResponse},
     http::{Method, StatusCode},
     middleware::{Next, from_fn},
     web::{self, Bytes, Data, Path, ServiceConfig},
@@ -13,7 +13,8 @@ use actix_web::{
 
 use super::service::{HookResponse, HookService};
 use crate::admin::server::{
-    ApiError, Listener, RateLimit, RunningServer, hold_request, read_body, refuse_further_request, serve,
+    ApiError, Listener, RateLimit, RequestHandling, RunningServer, hold_request, read_body,
+    refuse_further_request, serve,
 };
 
 /// Requests per second of all callers together: many times what the people of a large server press.
@@ -44,18 +45,7 @@ fn server(listener: Listener, max_connections: usize, service: HookService) -> i
     serve(listener, max_connections, move || app(service.clone(), rate.clone()))
 }
 
-fn app(
-    service: Data<HookService>,
-    rate: Data<RateLimit>,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<BoxBody>,
-        Error = Error,
-        InitError = (),
-    >,
-> {
+fn app(service: Data<HookService>, rate: Data<RateLimit>) -> App<impl RequestHandling> {
     App::new().app_data(service).app_data(rate).wrap(from_fn(guard)).configure(routes)
 }
 

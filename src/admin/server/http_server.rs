@@ -31,6 +31,29 @@ const KEEP_ALIVE: KeepAlive = KeepAlive::Disabled;
 /// The time limit for stopping the server when the host ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The request handling of an app that [`serve`] takes: routes behind middleware, whose answers have a boxed body.
+pub(crate) trait RequestHandling:
+    ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >
+{
+}
+
+impl<T> RequestHandling for T where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        >
+{
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct RunningServer {
@@ -89,13 +112,7 @@ impl RunningServer {
 pub(crate) fn serve<F, T>(listener: Listener, max_connections: usize, app: F) -> io::Result<Server>
 where
     F: Fn() -> App<T> + Clone + Send + 'static,
-    T: ServiceFactory<
-            ServiceRequest,
-            Config = (),
-            Response = ServiceResponse<BoxBody>,
-            Error = Error,
-            InitError = (),
-        > + 'static,
+    T: RequestHandling + 'static,
 {
     let listener = match (listener.socket, listener.tls) {
         (ListenSocket::Tcp(listener), Some(tls)) => return over_tls(listener, &tls, max_connections, app),
@@ -122,13 +139,7 @@ where
 fn over_tls<F, T>(listener: TcpListener, tls: &AdminTls, max_connections: usize, app: F) -> io::Result<Server>
 where
     F: Fn() -> App<T> + Clone + Send + 'static,
-    T: ServiceFactory<
-            ServiceRequest,
-            Config = (),
-            Response = ServiceResponse<BoxBody>,
-            Error = Error,
-            InitError = (),
-        > + 'static,
+    T: RequestHandling + 'static,
 {
     let mut tls = tls.server_config();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];

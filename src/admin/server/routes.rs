@@ -3,9 +3,8 @@
 use std::{future::ready, io};
 
 use actix_web::{
-    App, Error, HttpRequest, HttpResponse, Resource, Route,
-    body::BoxBody,
-    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    App, HttpRequest, HttpResponse, Resource, Route,
+    dev::Server,
     error::{JsonPayloadError, PathError, QueryPayloadError},
     guard::{Any, Get, Head},
     http::{
@@ -18,8 +17,11 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, cluster_routes, health, host,
-    http_server, late_answers, middleware, sign_in, sinks, sse,
+    Backend, Listener, accounts,
+    api_error::ApiError,
+    body, bot_actions, cluster_routes, health, host,
+    http_server::{self, RequestHandling},
+    late_answers, middleware, sign_in, sinks, sse,
 };
 use crate::admin::ui::{ASSETS, Asset, DOCUMENTS};
 
@@ -31,17 +33,7 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
     http_server::serve(listener, max_connections, move || app(backend.clone()))
 }
 
-fn app(
-    backend: Data<Backend>,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<BoxBody>,
-        Error = Error,
-        InitError = (),
-    >,
-> {
+fn app(backend: Data<Backend>) -> App<impl RequestHandling> {
     App::new().app_data(backend).wrap(from_fn(middleware::guard)).configure(routes)
 }
 
