@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::atomic::AtomicBool,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         MAX_COMMIT_DELAY, OVERLAP_MS, QuietOnDrop, await_socket, post_randomly, posted_ids,
         wait_for_first_event,
     },
-    program::{ConfigDir, DEADLINE, Fixture, Lines},
+    program::{ConfigDir, Fixture, Lines, wait_until_complete},
 };
 
 /// Starts of the host in one run.
@@ -160,21 +160,15 @@ fn survives(fixture: &Fixture, dir: &ConfigDir, seed: u64) {
     check_order(dir, seed);
 }
 
-/// Waits until all posts are received. A busy machine may take its time, as long as more and more of them come.
+/// Waits until all posts are received.
 fn await_all(dir: &ConfigDir, posted: &BTreeSet<String>, seed: u64) {
-    let (mut fewest, mut end) = (usize::MAX, Instant::now() + DEADLINE);
-    loop {
+    let complete = wait_until_complete(|| {
         let received: HashSet<String> = received(dir).into_iter().map(|(_, id, _)| id).collect();
-        let missing: Vec<_> = posted.iter().filter(|id| !received.contains(*id)).collect();
-        if missing.is_empty() {
-            return;
-        }
-        if missing.len() < fewest {
-            (fewest, end) = (missing.len(), Instant::now() + DEADLINE);
-        }
+        posted.iter().filter(|id| !received.contains(*id)).collect()
+    });
+    if let Err(missing) = complete {
         let (left, all) = (missing.len(), posted.len());
-        assert!(Instant::now() < end, "seed {seed}: {left} of {all} posts are missing: {missing:?}");
-        thread::sleep(Duration::from_millis(50));
+        panic!("seed {seed}: {left} of {all} posts are missing: {missing:?}");
     }
 }
 

@@ -153,6 +153,27 @@ pub(crate) fn example_event() -> Value {
     running.events.wait_for_post("an event")
 }
 
+/// Waits until nothing is missing. A busy machine may take its time, as long as less and less is missing.
+///
+/// # Errors
+/// What is missing, if it did not become less within the deadline.
+pub(crate) fn wait_until_complete<T>(missing: impl Fn() -> Vec<T>) -> Result<(), Vec<T>> {
+    let (mut fewest, mut end) = (usize::MAX, Instant::now() + DEADLINE);
+    loop {
+        let missing = missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if missing.len() < fewest {
+            (fewest, end) = (missing.len(), Instant::now() + DEADLINE);
+        }
+        if Instant::now() >= end {
+            return Err(missing);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// A running program.
 pub(crate) struct RunningProgram {
     child: Child,

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     kills::QuietOnDrop,
-    program::{ConfigDir, DEADLINE, RunningProgram},
+    program::{ConfigDir, DEADLINE, RunningProgram, wait_until_complete},
 };
 
 /// Reloads of one run.
@@ -196,27 +196,19 @@ fn posted_ids(fixture: &MultiBotFixture) -> BTreeSet<String> {
     posts.filter(|post| post.message == "…").map(|post| post.id).collect()
 }
 
-/// Waits until every bot's posts are in the archive. A busy machine may need long for all of them, but never long for one.
+/// Waits until every bot's posts are in the archive.
 fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, running: &mut RunningProgram, seed: u64) {
-    let (mut end, mut fewest) = (Instant::now() + DEADLINE, usize::MAX);
     let posted = posted_ids(fixture);
     assert!(posted.len() > RELOADS, "seed {seed}: too few posts");
-    loop {
+    let complete = wait_until_complete(|| {
         let received: BTreeSet<_> = posts(dir, "archive").into_iter().collect();
         let all = fixture.bots.keys().flat_map(|bot| posted.iter().map(move |id| (bot.clone(), id.clone())));
-        let missing: Vec<_> = all.filter(|post| !received.contains(post)).collect();
-        if missing.is_empty() {
-            return;
-        }
-        if missing.len() < fewest {
-            (end, fewest) = (Instant::now() + DEADLINE, missing.len());
-        }
-        if Instant::now() >= end {
-            running.log.drain();
-            let (count, log) = (missing.len(), running.log.last(LAST_LINES));
-            panic!("seed {seed}: {count} are missing: {missing:#?}; the last lines: {log:#?}");
-        }
-        thread::sleep(Duration::from_millis(100));
+        all.filter(|post| !received.contains(post)).collect()
+    });
+    if let Err(missing) = complete {
+        running.log.drain();
+        let (count, log) = (missing.len(), running.log.last(LAST_LINES));
+        panic!("seed {seed}: {count} are missing: {missing:#?}; the last lines: {log:#?}");
     }
 }
 
