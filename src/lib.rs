@@ -8,7 +8,6 @@ pub mod config;
 pub mod hooks;
 pub mod host;
 pub mod sinks;
-pub mod store;
 pub mod telemetry;
 
 #[cfg(test)]

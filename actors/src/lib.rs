@@ -6,4 +6,6 @@ pub mod mattermost;
 pub mod model;
 pub mod policy;
 pub mod ports;
+#[cfg(feature = "disk-state")]
+pub mod store;
 pub mod testing;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use matterhost::store::{DiskSettings, DiskStore};
+use matterhost_actors::store::{DiskSettings, DiskStore};
 use matterhost_actors::{
     model::{
         AccountName, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostId, PostsUpdate, Records,

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use futures_util::future::try_join_all;
-use matterhost::store::{DiskSettings, DiskStore, FILE_NAME};
+use matterhost_actors::store::{DiskSettings, DiskStore, FILE_NAME};
 use matterhost_actors::{
     model::{AccountName, Records},
     ports::{CursorStore as _, StoreError},

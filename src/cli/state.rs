@@ -8,7 +8,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use matterhost_actors::model::AccountName;
+use matterhost_actors::{
+    model::AccountName,
+    store::{self, StoredAccount},
+};
 use serde_json::json;
 
 use super::{
@@ -18,7 +21,6 @@ use super::{
 use crate::{
     config::{FileArg, StateConfig},
     host::Exit,
-    store::{self, StoredAccount},
 };
 
 /// Show or remove the state that is stored between runs

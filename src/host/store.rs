@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use matterhost_actors::ports::CursorStore;
-
-use crate::{
-    config::StateConfig,
+use matterhost_actors::{
+    ports::CursorStore,
     store::{DiskError, DiskSettings, DiskStore},
 };
+
+use crate::config::StateConfig;
 
 /// The open store.
 pub(super) enum Store {

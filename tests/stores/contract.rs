@@ -5,8 +5,8 @@ mod cursor_store;
 
 use std::{fs, sync::Arc};
 
-use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, StoreStatus, forget, inspect, list};
 use matterhost_actors::model::Records;
+use matterhost_actors::store::{DiskErrorKind, DiskSettings, DiskStore, StoreStatus, forget, inspect, list};
 
 use crate::store_dir::{StoreDir, name, records};
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use matterhost::store::{DiskErrorKind, DiskStore, FILE_NAME, forget, list};
+use matterhost_actors::store::{DiskErrorKind, DiskStore, FILE_NAME, forget, list};
 use redb::TableDefinition;
 
 use crate::store_dir::{StoreDir, name, records, seed};

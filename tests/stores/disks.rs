@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost::store::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, StoreStatus, inspect};
 use matterhost_actors::ports::CursorStore as _;
+use matterhost_actors::store::{
+    DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, StoreStatus, inspect,
+};
 
 use crate::{
     child::child_on_disk,

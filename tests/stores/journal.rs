@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use matterhost::store::{DiskStore, FILE_NAME, forget, list};
+use matterhost_actors::store::{DiskStore, FILE_NAME, forget, list};
 use matterhost_actors::{
     model::{AccountRecord, Changes, ChannelChange, ChannelRecord, Records},
     ports::CursorStore as _,

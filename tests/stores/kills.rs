@@ -10,8 +10,8 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::ports::CursorStore as _;
+use matterhost_actors::store::{DiskSettings, DiskStore};
 
 use crate::{
     child::{child_process, print_line},

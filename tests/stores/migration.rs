@@ -3,8 +3,8 @@
 use std::{fs, io::Read as _};
 
 use flate2::read::GzDecoder;
-use matterhost::store::{StoreStatus, inspect, list};
 use matterhost_actors::model::{AccountRecord, ChannelRecord, PostId, Records, ResumePoint, UserId};
+use matterhost_actors::store::{StoreStatus, inspect, list};
 
 use crate::store_dir::{StoreDir, update};
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matterhost::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
+use matterhost_actors::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
 use matterhost_actors::{
     model::{
         AccountChange, AccountName, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate,

@@ -1,10 +1,9 @@
 //! The check of the store.
 
+use matterhost_actors::store::{self, FILE_NAME, StoreStatus};
+
 use super::report::{CheckResult, StateRow};
-use crate::{
-    config::StateConfig,
-    store::{self, FILE_NAME, StoreStatus},
-};
+use crate::config::StateConfig;
 
 /// Inspects the store without changing anything.
 pub(super) fn check_store(config: &StateConfig) -> StateRow {

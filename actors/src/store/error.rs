@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matterhost_actors::ports::StoreError;
+use crate::ports::StoreError;
 
 /// An error of the store on disk. The stored data is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path};
 
-use matterhost_actors::model::AccountName;
+use crate::model::AccountName;
 use redb::ReadableDatabase as _;
 
 use super::{

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, VecDeque};
 
-use matterhost_actors::model::{AccountName, ChannelId, ChannelUpdate};
+use crate::model::{AccountName, ChannelId, ChannelUpdate};
 
 use super::Updates;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use matterhost_actors::{
+use crate::{
     model::{AccountName, Changes, Records},
     ports::StoreError,
 };
@@ -126,7 +126,7 @@ fn split(change: Change) -> (Change, Option<Change>) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use matterhost_actors::model::{AccountChange, AccountRecord, ChannelChange, ChannelId};
+    use crate::model::{AccountChange, AccountRecord, ChannelChange, ChannelId};
 
     use super::*;
 

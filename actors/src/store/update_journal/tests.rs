@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use matterhost_actors::model::AccountRecord;
+use crate::model::AccountRecord;
 
 use super::*;
 use crate::store::database_file;

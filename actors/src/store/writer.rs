@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_actors::{model::AccountName, ports::StoreError};
+use crate::{model::AccountName, ports::StoreError};
 use redb::{Database, ReadableDatabase as _};
 use tokio::sync::mpsc::Receiver;
 

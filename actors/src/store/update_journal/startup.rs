@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use matterhost_actors::model::{AccountName, ChannelId, ChannelUpdate};
+use crate::model::{AccountName, ChannelId, ChannelUpdate};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::{JOURNAL, LAST_ROW, batch, last_given, unless_unreadable};

@@ -10,7 +10,7 @@ pub(super) use json::migrate_from_json;
 
 use std::collections::BTreeMap;
 
-use matterhost_actors::model::{AccountName, AccountRecord, ChannelId, ChannelRecord, Records, UserId};
+use crate::model::{AccountName, AccountRecord, ChannelId, ChannelRecord, Records, UserId};
 use redb::{
     Key, ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, Value, WriteTransaction,
 };

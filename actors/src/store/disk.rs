@@ -2,11 +2,11 @@
 
 use std::{io, path::Path, sync::Arc, thread};
 
-use futures_util::future::{BoxFuture, FutureExt as _, ready};
-use matterhost_actors::{
+use crate::{
     model::{AccountName, Changes, Records},
     ports::{CursorStore, StoreError},
 };
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use tokio::sync::{
     mpsc::{Sender, channel, error::TrySendError},
     oneshot,

@@ -13,9 +13,7 @@ pub(super) use startup::apply_left;
 
 use std::collections::VecDeque;
 
-use matterhost_actors::model::{
-    AccountChange, AccountName, Changes, ChannelChange, ChannelId, ChannelUpdate,
-};
+use crate::model::{AccountChange, AccountName, Changes, ChannelChange, ChannelId, ChannelUpdate};
 use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction};
 
 use self::{batch::Batch, pending::Pending};

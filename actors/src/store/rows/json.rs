@@ -1,6 +1,6 @@
 //! The rows of format 1, which were JSON objects.
 
-use matterhost_actors::model::{AccountRecord, ChannelRecord};
+use crate::model::{AccountRecord, ChannelRecord};
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::{ACCOUNTS, CHANNELS, Included, encoding};

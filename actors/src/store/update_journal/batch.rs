@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use matterhost_actors::model::{AccountName, ChannelId, ChannelUpdate, PostId, PostsUpdate};
+use crate::model::{AccountName, ChannelId, ChannelUpdate, PostId, PostsUpdate};
 use serde::{Deserialize, Serialize};
 
 use super::Updates;

@@ -3,7 +3,7 @@
 //! The types here are the format. They are separate from the records, so that a change of a record does not change the
 //! format by accident.
 
-use matterhost_actors::model::{AccountRecord, ChannelRecord, PostId, ResumePoint, UserId};
+use crate::model::{AccountRecord, ChannelRecord, PostId, ResumePoint, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{Included, unreadable};
