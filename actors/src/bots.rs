@@ -8,6 +8,7 @@ mod host_log;
 mod running_host;
 pub(crate) mod schedules;
 mod sink;
+mod state;
 mod text_commands;
 
 use std::{error::Error, future::Future};

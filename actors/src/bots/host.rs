@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 use super::{
     Bot, BotSink, RunningHost, host_log, running_host,
     schedules::{Journal, ScheduledBot},
+    state::StateOnDisk,
 };
 use crate::{
     hosting::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
@@ -21,6 +22,10 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The time for the last lines of the log after a shutdown, which are ready by then.
 const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// The file of the schedules' runs in the directory of the state.
+#[cfg(feature = "disk-state")]
+const SCHEDULE_FILE: &str = "schedules.json";
 
 /// The `User-Agent` of requests.
 const USER_AGENT: &str = concat!("matterhost-actors/", env!("CARGO_PKG_VERSION"));
@@ -59,6 +64,7 @@ pub(super) struct HostSpec {
     pub(super) store: Option<Arc<dyn CursorStore>>,
     pub(super) observer: Observer,
     pub(super) journal: Journal,
+    pub(super) state: StateOnDisk,
 }
 
 /// A builder of a host. [`start`](Self::start) reports all problems at once.
@@ -67,6 +73,8 @@ pub struct HostBuilder {
     spec: HostSpec,
     bot_deadline: Duration,
     shutdown_deadline: Duration,
+    /// True if the journal of the schedules has a file of its own.
+    has_schedule_file: bool,
     problems: Vec<String>,
 }
 
@@ -89,9 +97,11 @@ impl Host {
                 store: None,
                 observer: Observer::default(),
                 journal: Journal::default(),
+                state: StateOnDisk::default(),
             },
             bot_deadline: BotSink::<NoBot>::DEADLINE,
             shutdown_deadline: SHUTDOWN_DEADLINE,
+            has_schedule_file: false,
             problems: Vec::new(),
         }
     }
@@ -160,6 +170,25 @@ impl HostBuilder {
         }
     }
 
+    /// Keeps the state in a directory, which is created: the next process continues where this one ends, also after a kill. It
+    /// fetches the posts made between the two, and makes up for the schedules' missed runs. Without it, a process begins with what
+    /// happens after its start. Two hosts must not share a directory; the second one does not start.
+    ///
+    /// Opens the file `cursors.redb`, which the program `matterhost` uses, too, and reads all of it; the calling thread waits
+    /// meanwhile. The runs of schedules are in `schedules.json`, unless [`schedule_file`](Self::schedule_file) names another file.
+    #[cfg(feature = "disk-state")]
+    pub fn state(mut self, directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        match StateOnDisk::open(&directory) {
+            Ok((state, cursors)) => {
+                self.spec.state = state;
+                self.spec.store = Some(cursors);
+            }
+            Err(problem) => return self.problem(problem),
+        }
+        if self.has_schedule_file { self } else { self.journal_in(directory.join(SCHEDULE_FILE)) }
+    }
+
     /// Stores acknowledgements, so that the next process continues where this one ends.
     pub fn store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.spec.store = Some(store);
@@ -170,7 +199,12 @@ impl HostBuilder {
     /// due between the two, the latest of each schedule; without the file it begins with the first run after its start. Two
     /// hosts must not share a file.
     pub fn schedule_file(mut self, path: impl Into<PathBuf>) -> Self {
-        match Journal::load(path.into()) {
+        self.has_schedule_file = true;
+        self.journal_in(path.into())
+    }
+
+    fn journal_in(mut self, path: PathBuf) -> Self {
+        match Journal::load(path) {
             Ok(journal) => self.spec.journal = journal,
             Err(problem) => self.problems.push(problem),
         }

@@ -12,6 +12,7 @@ use super::{
     HostError,
     host::HostSpec,
     schedules::{Journal, Runner, RunningSchedules, ScheduledBot},
+    state::StateOnDisk,
 };
 use crate::{
     hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
@@ -28,6 +29,7 @@ pub struct RunningHost {
     supervisor: Addr<Supervisor>,
     observer: Observer,
     schedules: RunningSchedules,
+    state: StateOnDisk,
     own_system: Option<OwnSystem>,
 }
 
@@ -50,14 +52,15 @@ impl RunningHost {
         self.observer.subscribe()
     }
 
-    /// Shuts the host down within the deadline: runs of schedules that began end, events already received are handled, replies are posted, and
-    /// acknowledgements are stored.
+    /// Shuts the host down within the deadline: runs of schedules that began end, events already received are handled, replies are
+    /// posted, and acknowledgements are stored.
     pub async fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
         self.schedules.stop(until).await;
         let deadline = until.saturating_duration_since(Instant::now());
         // The mailbox is closed if another Shutdown message has ended the Supervisor already.
         let report = self.supervisor.send(Shutdown { deadline }).await.unwrap_or_default();
+        self.state.close().await;
         if let Some(mut own) = self.own_system.take() {
             own.system.stop();
             // An error means that the thread is gone, which is just as good.
@@ -112,7 +115,7 @@ async fn start_on_this_thread(
     }
     if problems.is_empty() {
         let schedules = start_schedules(runners, spec.journal, &observer);
-        return Ok(RunningHost { supervisor, observer, schedules, own_system });
+        return Ok(RunningHost { supervisor, observer, schedules, state: spec.state, own_system });
     }
     // Stop the accounts that did start; their report is of no interest.
     let _ = supervisor.send(Shutdown { deadline: Duration::ZERO }).await;

@@ -6,6 +6,8 @@ mod commands;
 mod look_ups;
 mod random_faults;
 mod schedules;
+#[cfg(feature = "disk-state")]
+mod state;
 
 use std::{
     sync::{

@@ -34,7 +34,7 @@ impl Bot for Echo {
 }
 
 /// Starts a simulator with one channel, the bots in it, and another user.
-fn start_simulator(bots: &[&str]) -> (Simulator, String, Vec<Account>, Account) {
+pub(super) fn start_simulator(bots: &[&str]) -> (Simulator, String, Vec<Account>, Account) {
     let simulator = Simulator::start().unwrap();
     let team = simulator.create_team("team");
     let channel = simulator.create_channel(&team, "town");
