@@ -86,18 +86,26 @@ impl HandlerDeps {
         None
     }
 
-    /// Does the same as `reject` for an account whose thread must not wait for the disk or for another process.
-    pub(super) async fn reject_later(self: Arc<Self>, event: Message, cause: String) -> Outcome {
-        let rejecting = spawn_blocking(move || self.reject(&event, &cause));
-        rejecting.await.unwrap_or_else(|error| {
+    /// Keeps a skipped event as a dead letter, for an account whose thread must not wait for the disk or for another process.
+    pub(super) async fn keep_skipped(self: Arc<Self>, event: Message, cause: String) -> Outcome {
+        let keeping = spawn_blocking(move || self.keep(&event, &cause));
+        keeping.await.unwrap_or_else(|error| {
             let cause = format!("the dead letter was not written: {error}");
             Outcome::Retry { after: DEAD_LETTER_RETRY, cause }
         })
     }
 
     /// Keeps an event that a handler refused permanently as a dead letter, and returns the event's outcome. If it
-    /// cannot be kept, the event is retried.
+    /// cannot be kept, the event is retried. An event that an operator skips at the same time is kept once.
     pub(super) fn reject(&self, event: &Message, cause: &str) -> Outcome {
+        if self.monitor.claim_letter(event) {
+            self.keep(event, cause)
+        } else {
+            Outcome::Rejected { cause: cause.to_owned() }
+        }
+    }
+
+    fn keep(&self, event: &Message, cause: &str) -> Outcome {
         let Some(letters) = &self.dead_letters else { return Outcome::Rejected { cause: cause.to_owned() } };
         let sink = &*self.sink;
         match letters.add(event, cause) {

@@ -34,7 +34,7 @@ impl WatchedSink {
             Some(cause) => format!("skipped by an operator; before that: {cause}"),
             None => "skipped by an operator while the sink had it".to_owned(),
         };
-        Arc::clone(&self.handler_deps).reject_later(Message::from_event(event), cause).await
+        Arc::clone(&self.handler_deps).keep_skipped(Message::from_event(event), cause).await
     }
 
     /// Records an outcome and names the sink in its cause.

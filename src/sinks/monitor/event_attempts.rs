@@ -12,6 +12,7 @@ use matterhost_actors::{
 };
 
 use super::{
+    super::message::Message,
     SinkMonitor,
     sink_snapshot::{AttemptSnapshot, Complaint, Phase},
 };
@@ -42,6 +43,8 @@ struct Attempt {
     /// The time of the next attempt, and the cause; `None` while the sink has the event.
     waits: Option<(SystemTime, Excerpt)>,
     is_skipped: bool,
+    /// True while the sink, or an operator's skip, makes the event a dead letter: it becomes one, not two.
+    is_claimed: bool,
 }
 
 /// The way by which an outcome came.
@@ -98,6 +101,22 @@ impl Attempts {
         attempt.waits = waits;
     }
 
+    /// Returns the first event of an account's channel.
+    fn of_channel(&mut self, account: &str, channel: &str) -> Option<(Arc<Event>, &mut Attempt)> {
+        self.by_address.values_mut().find_map(|attempt| {
+            let event = attempt.event.upgrade()?;
+            let is_it = event.account.as_str() == account && event.body.channel_id.as_str() == channel;
+            is_it.then_some((event, attempt))
+        })
+    }
+
+    /// Lets the event be skipped again: it did not become a dead letter.
+    fn release_claim(&mut self, address: usize) {
+        if let Some(attempt) = self.by_address.get_mut(&address) {
+            attempt.is_claimed = false;
+        }
+    }
+
     fn remove(&mut self, address: usize) {
         self.set_waits(address, None);
         self.by_address.remove(&address);
@@ -114,6 +133,11 @@ impl Attempts {
 }
 
 impl Attempt {
+    /// Returns true to the first that makes the event a dead letter.
+    fn claim(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_claimed, true)
+    }
+
     fn snapshot(&self) -> Option<AttemptSnapshot> {
         let event = self.event.upgrade()?;
         let (next, cause) = self.waits.clone().unzip();
@@ -145,22 +169,32 @@ impl SinkMonitor {
             answers: 0,
             waits: None,
             is_skipped: false,
+            is_claimed: false,
         });
+        attempt.is_claimed = attempt.is_skipped;
         !attempt.is_skipped
     }
 
-    /// Waits until an operator wants the event skipped.
+    /// Waits until an operator wants the event skipped, while the sink does not make it a dead letter itself.
     pub(in crate::sinks) async fn skipped(&self, event: &Arc<Event>) {
         loop {
             let notified = self.0.commands.skip.notified();
-            let attempt = |record: &super::Record| {
-                record.attempts.by_address.get(&address(event)).is_some_and(|attempt| attempt.is_skipped)
+            let claim = |record: &mut super::Record| {
+                let attempt = record.attempts.by_address.get_mut(&address(event));
+                attempt.is_some_and(|attempt| attempt.is_skipped && attempt.claim())
             };
-            if attempt(&self.0.record.lock()) {
+            if claim(&mut self.0.record.lock()) {
                 return;
             }
             notified.await;
         }
+    }
+
+    /// Returns true if the sink may make an event a dead letter, which is then not skipped; false if an operator's skip does.
+    pub(in crate::sinks) fn claim_letter(&self, event: &Message) -> bool {
+        let mut record = self.0.record.lock();
+        let found = record.attempts.of_channel(event.account.as_str(), event.channel.as_str());
+        found.filter(|(first, _)| first.id() == *event.id).is_none_or(|(_, attempt)| attempt.claim())
     }
 
     /// Records an outcome.
@@ -183,6 +217,7 @@ impl SinkMonitor {
                     record.complain(event, &cause, how);
                     record.attempts.count_answer(address, how);
                     record.attempts.set_waits(address, Some((next, cause)));
+                    record.attempts.release_claim(address);
                 });
             }
             Outcome::Broken { cause } => {
@@ -205,12 +240,7 @@ impl SinkMonitor {
         expected: Option<&str>,
     ) -> Result<Excerpt, SkipError> {
         let mut record = self.0.record.lock();
-        let attempts = &mut record.attempts.by_address;
-        let found = attempts.values_mut().find_map(|attempt| {
-            let event = attempt.event.upgrade()?;
-            let is_it = event.account.as_str() == account && event.body.channel_id.as_str() == channel;
-            is_it.then_some((event, attempt))
-        });
+        let found = record.attempts.of_channel(account, channel);
         let (event, attempt) = found.ok_or_else(|| SkipError::NoneWaits {
             account: Excerpt::of(account).into(),
             channel: Excerpt::of(channel).into(),

@@ -119,3 +119,36 @@ async fn an_event_that_the_handler_keeps_is_taken_away_at_once() {
     assert!(matches!(outcome(waiting).await, Outcome::Rejected { .. }));
     assert_eq!(fixture.letters.list().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn an_event_that_the_sink_makes_a_dead_letter_is_not_skipped_too() {
+    let fixture = fixture();
+    let (event, monitor) = (post("c", "p1"), &fixture.watched.monitor);
+    let message = Message::from_event(&event);
+    let answer = fixture.inner.answer_later();
+    let Delivered::Later(mut waiting) = fixture.watched.deliver(&event) else { panic!("at once") };
+    assert!(monitor.claim_letter(&message));
+    fixture.skip("c", None).unwrap();
+    assert_eq!((&mut waiting).now_or_never(), None, "the sink's own answer is waited for");
+    assert!(!monitor.claim_letter(&message), "once is enough");
+    // The disk is full: the event waits, and is skipped at its next attempt.
+    answer.send(retry(60_000)).unwrap();
+    assert!(matches!(waiting.await, Outcome::Retry { .. }));
+    assert!(matches!(outcome(fixture.watched.deliver(&event)).await, Outcome::Rejected { .. }));
+    assert_eq!(fixture.letters.count().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_skipped_event_is_not_made_a_dead_letter_by_the_sink_too() {
+    let fixture = fixture();
+    let _answer = fixture.inner.answer_later();
+    let event = post("c", "p1");
+    let waiting = fixture.watched.deliver(&event);
+    fixture.skip("c", None).unwrap();
+    let Delivered::Later(mut skipping) = waiting else { panic!("at once") };
+    assert_eq!((&mut skipping).now_or_never(), None, "the disk takes a while");
+    let refused = fixture.watched.handler_deps.reject(&Message::from_event(&event), "refused");
+    assert!(matches!(refused, Outcome::Rejected { .. }));
+    assert!(matches!(skipping.await, Outcome::Rejected { .. }));
+    assert_eq!(fixture.letters.count().unwrap(), 1);
+}

@@ -69,16 +69,16 @@ async fn an_event_that_kills_the_child_three_times_is_taken_away_and_the_others_
 
 #[tokio::test]
 async fn an_event_that_hangs_a_child_three_times_is_taken_away() {
-    let change = |config: &mut ExecConfig| config.timeout = Duration::from_millis(700);
+    let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
     let child = FakeChild::with(&sequential(), change, handler_deps("child").poster);
     let cause = deliver_among_others(&child, "hang").await;
-    assert!(cause.contains("event 0 in channel bad of account helpdesk unanswered for 700ms"), "{cause}");
+    assert!(cause.contains("event 0 in channel bad of account helpdesk unanswered for 2s"), "{cause}");
     assert!(cause.contains("answer_timeout"), "{cause}");
 }
 
 #[tokio::test]
 async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
-    let change = |config: &mut ExecConfig| config.timeout = Duration::from_millis(700);
+    let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
     let child = FakeChild::with(THREADED, change, handler_deps("child").poster);
     let slow = post_with_text("slow", "slow", "slow-once");
     let given = child.exec.deliver(&slow);
@@ -98,7 +98,7 @@ async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
         }
     };
     let Outcome::Hold { cause, .. } = answer else { panic!("{answer:?}") };
-    assert!(cause.contains("unanswered for 700ms (answer_timeout)"), "{cause}");
+    assert!(cause.contains("unanswered for 2s (answer_timeout)"), "{cause}");
     assert_eq!(delivered(&child.exec, &slow).await, Outcome::Acknowledged);
     assert_eq!(child.starts(), 1);
 }
@@ -106,7 +106,7 @@ async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
 #[tokio::test]
 async fn an_event_that_is_never_answered_is_given_up() {
     let change = |config: &mut ExecConfig| {
-        config.timeout = Duration::from_secs(1);
+        config.timeout = Duration::from_secs(2);
         config.attempts = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
     };
     let child = FakeChild::with(THREADED, change, handler_deps("child").poster);

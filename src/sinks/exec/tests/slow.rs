@@ -58,7 +58,7 @@ fn runs(child: &FakeChild, id: &str) -> usize {
 
 #[tokio::test]
 async fn work_that_is_announced_late_is_not_begun_again() {
-    let child = begun(WORKER, Duration::from_secs(1)).await;
+    let child = begun(WORKER, Duration::from_secs(2)).await;
     deliver_until_late(&child, "late").await;
     std::fs::write(child.path("go"), "").unwrap();
     told(&child, "late").await;
@@ -71,7 +71,7 @@ async fn work_that_is_announced_late_is_not_begun_again() {
 
 #[tokio::test]
 async fn a_late_acknowledgement_counts_when_the_event_comes_again() {
-    let child = begun(WORKER, Duration::from_secs(1)).await;
+    let child = begun(WORKER, Duration::from_secs(2)).await;
     deliver_until_late(&child, "late-ack").await;
     std::fs::write(child.path("go"), "").unwrap();
     told(&child, "late-ack").await;
@@ -95,7 +95,7 @@ async fn an_event_of_an_account_that_starts_over_is_not_begun_again_while_the_ch
 
 #[tokio::test]
 async fn work_that_takes_too_long_does_not_end_other_work() {
-    let child = begun(WORKER, Duration::from_millis(500)).await;
+    let child = begun(WORKER, Duration::from_secs(3)).await;
     let long = child.exec.deliver(&post("c1", "work"));
     told(&child, "work").await;
     let short = outcome(child.exec.deliver(&post("c", "short"))).await;
@@ -105,7 +105,7 @@ async fn work_that_takes_too_long_does_not_end_other_work() {
     assert_eq!(child.starts(), 1);
 }
 
-/// A child with one thread, which takes 2 s for the event `slow` and hangs on `hang` in its first life.
+/// A child with one thread, which takes 4 s for the event `slow` and hangs on `hang` in its first life.
 const ONE_THREAD: &str = r#"
 import json, os, sys, time
 open("lives", "a").write("x")
@@ -113,7 +113,7 @@ def say(**line): print(json.dumps(line), flush=True)
 for line in sys.stdin:
     id = json.loads(line)["id"]
     if id == "slow":
-        say(working=id, **{"for": "20s"}); time.sleep(2)
+        say(working=id, **{"for": "20s"}); time.sleep(4)
     if id == "hang" and os.path.getsize("lives") == 1:
         say(working=id, **{"for": "1s"}); time.sleep(600)
     with open("heard", "a") as heard: heard.write(id + "\n")
@@ -122,7 +122,7 @@ for line in sys.stdin:
 
 #[tokio::test]
 async fn a_child_at_work_is_given_the_time_that_it_asks_for() {
-    let child = begun(ONE_THREAD, Duration::from_secs(1)).await;
+    let child = begun(ONE_THREAD, Duration::from_secs(2)).await;
     let slow = child.exec.deliver(&post("c", "slow"));
     let others: Vec<_> =
         (0..3).map(|n| child.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
@@ -134,7 +134,7 @@ async fn a_child_at_work_is_given_the_time_that_it_asks_for() {
 
 #[tokio::test]
 async fn a_child_that_works_longer_than_it_says_is_restarted() {
-    let child = begun(ONE_THREAD, Duration::from_secs(1)).await;
+    let child = begun(ONE_THREAD, Duration::from_secs(2)).await;
     assert_eq!(delivered(&child.exec, &post("c", "hang")).await, Outcome::Acknowledged);
     assert!(child.starts() > 1);
 }
