@@ -45,7 +45,8 @@ pub struct ReplaySettings {
 pub struct ReplayState {
     settings: ReplaySettings,
     account: AccountRecord,
-    channels: HashMap<ChannelId, ChannelState>,
+    /// Boxed: a table of tens of thousands that grows would hold all states twice.
+    channels: HashMap<ChannelId, Box<ChannelState>>,
     recent: RecentPosts,
     /// The server's time at the last listing.
     listing_at: i64,
@@ -72,7 +73,7 @@ impl ReplayState {
 
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
-        let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
+        let restore = |(id, record)| (id, Box::new(ChannelState::restore(record, settings.overlap_ms)));
         Self {
             channels: records.channels.into_iter().map(restore).collect(),
             account_is_recorded: records.account.is_some(),
@@ -132,7 +133,7 @@ impl ReplayState {
 
     /// Counts a round in which the channel refused to be read.
     pub(crate) fn count_refusal(&mut self, channel: &ChannelId) -> ChannelRefusal {
-        ChannelRefusal::nth(self.channels.get_mut(channel).map_or(1, ChannelState::count_refusal))
+        ChannelRefusal::nth(self.channels.get_mut(channel).map_or(1, |state| state.count_refusal()))
     }
 
     /// Ends the membership in a channel once its admitted changes are acknowledged.
@@ -158,7 +159,7 @@ impl ReplayState {
             Some(state) => state,
             None => channels.entry(channel.clone()).or_insert_with(|| {
                 absent.count += 1;
-                new_unlisted_channel(account, change, bounds, *listing_is_complete)
+                Box::new(new_unlisted_channel(account, change, bounds, *listing_is_complete))
             }),
         };
         if state.knows(change) {

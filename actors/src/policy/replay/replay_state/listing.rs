@@ -60,7 +60,7 @@ impl ReplayState {
             let mut state = new_listed_channel(listed, listed_at, from, bounds);
             mark(&mut self.dirty, &listed.channel, &mut state);
             self.absent.count += 1;
-            state
+            Box::new(state)
         });
         if state.membership == Membership::Left {
             state.rejoin(listed_at.unwrap_or_default(), bounds);
