@@ -9,6 +9,7 @@ mod running_host;
 pub(crate) mod schedules;
 mod sink;
 mod state;
+mod storage;
 mod text_commands;
 
 use std::{error::Error, future::Future};
@@ -19,6 +20,7 @@ pub use host::{Host, HostBuilder, HostError};
 pub use running_host::RunningHost;
 pub use schedules::{Run, Schedule, ScheduleError};
 pub use sink::BotSink;
+pub use storage::Storage;
 pub use text_commands::{Call, Router, UserError};
 
 /// The result of a handler.

@@ -25,9 +25,10 @@ pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };
 pub use observation::{Fact, Observation, Subject, Truncation};
+pub(crate) use record::put_values;
 pub use record::{
-    AccountChange, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostsUpdate, Records,
-    ResumePoint,
+    AccountChange, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate, ChannelValues,
+    PostsUpdate, Records, ResumePoint, StorageError, ValueChanges,
 };
 pub use reply::{
     Attachment, Draft, IntegrationCall, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError,

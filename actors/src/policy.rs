@@ -3,6 +3,7 @@
 //! Nothing here waits, sends or reads a clock, which makes the tests fast and exact.
 
 mod gate;
+mod kept_values;
 mod liveness;
 mod refused_events;
 mod replay;
@@ -11,6 +12,7 @@ mod supervision;
 
 pub use gate::{FairQueue, GateFull, GateLimits, Grant, RateHeaders, RequestClass, TokenBucket};
 pub(crate) use gate::{ServerProbe, ServerStatus, StatusChange};
+pub use kept_values::KeptValues;
 pub(crate) use liveness::{
     Drift, DriftVerdict, HealthPoll, OwnChanges, PingAction, PingMonitor, PollResult, PollVerdict,
     PromptLimit, spread_delay, stretched_interval,

@@ -3,6 +3,7 @@
 
 mod account_fence;
 mod api;
+mod event_storage;
 mod http_api;
 mod memory_store;
 mod poster;
@@ -11,6 +12,8 @@ mod store;
 
 pub use account_fence::AccountFence;
 pub use api::{Api, ApiFactory, ApiFuture};
+pub use event_storage::EventStorage;
+pub(crate) use event_storage::SharedValues;
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;
 pub use poster::Poster;

@@ -29,7 +29,7 @@ pub(crate) fn channel(channel: &str, n: i64) -> Records {
         edited_until: n,
         ..ChannelRecord::default()
     };
-    Records { account: None, channels: once((channel.into(), record)).collect() }
+    Records { channels: once((channel.into(), record)).collect(), ..Records::default() }
 }
 
 /// Returns the changes of an event: an update of one channel.
@@ -43,7 +43,7 @@ fn moved(channel: &str, n: i64) -> Changes {
         ..ChannelUpdate::default()
     };
     let change = (channel.into(), ChannelChange::Update(Box::new(update)));
-    Changes { account: None, channels: once(change).collect() }
+    Changes { channels: once(change).collect(), ..Changes::default() }
 }
 
 fn post(at: i64) -> (i64, PostId) {

@@ -58,7 +58,7 @@ fn acknowledged(until: i64, since: &[i64]) -> Records {
         edited_until: until,
         ..ChannelRecord::default()
     };
-    Records { account: None, channels: [("c".into(), record)].into() }
+    Records { channels: [("c".into(), record)].into(), ..Records::default() }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use matterhost_actors::store::{DiskStore, FILE_NAME, forget, list};
 use matterhost_actors::{
-    model::{AccountRecord, Changes, ChannelChange, ChannelRecord, Records},
+    model::{AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelValues, Records},
     ports::CursorStore as _,
 };
 
@@ -150,9 +150,11 @@ fn a_commit_of_many_channels_is_complete_when_it_is_answered_and_others_pass_it(
             (format!("c{c:05}").as_str().into(), ChannelRecord { anchor_at: n, ..ChannelRecord::default() })
         })
     };
+    let value: ChannelValues = [("key".into(), "1".into())].into();
     let large = Records {
         account: Some(AccountRecord { listed_at: Some(1), ..AccountRecord::default() }),
         channels: channels(1).collect(),
+        values: ["c00000", "c02999", "elsewhere"].map(|channel| (channel.into(), value.clone())).into(),
     };
     actix::System::new().block_on(async {
         let committed = store.commit(&name("large"), large.clone().into());
@@ -162,7 +164,7 @@ fn a_commit_of_many_channels_is_complete_when_it_is_answered_and_others_pass_it(
         committed.await.unwrap();
         assert_eq!(loaded.await, Ok(large.clone()), "a load waits for the whole commit");
         // Of a commit with an update that is refused, nothing claims to be stored.
-        let mut refused = Changes::from(Records { account: None, channels: channels(2).collect() });
+        let mut refused = Changes::from(Records { channels: channels(2).collect(), ..Records::default() });
         refused.channels.insert("a".into(), ChannelChange::Update(Box::default()));
         assert!(store.commit(&name("large"), refused).await.is_err());
         assert_eq!(store.commit(&name("large"), large.clone().into()).await, Ok(()));

@@ -43,7 +43,7 @@ fn expected() -> [(&'static str, Records); 3] {
     };
     let records = |account, count: i64| {
         let channels = (0..count).map(|n| (format!("channel{n:019}").as_str().into(), channel(n)));
-        Records { account, channels: channels.collect() }
+        Records { account, channels: channels.collect(), ..Records::default() }
     };
     [
         ("busy", records(Some(full), 6)),

@@ -25,6 +25,9 @@ pub(crate) fn name(name: &str) -> AccountName {
     AccountName::new(name).unwrap()
 }
 
+/// The first channel, for which a bot keeps a count.
+const CHANNEL_WITH_VALUES: &str = "channel-000000000000000000";
+
 /// Returns the records of an account with activity in some channels; `n` distinguishes the commits.
 pub(crate) fn records(channels: u32, n: i64) -> Records {
     let channel = |of: u32| {
@@ -33,7 +36,12 @@ pub(crate) fn records(channels: u32, n: i64) -> Records {
         (format!("channel-{of:018}").as_str().into(), record)
     };
     let account = AccountRecord { server_time: n, ..AccountRecord::default() };
-    Records { account: Some(account), channels: (0..channels).map(channel).collect() }
+    let values = [("count".into(), n.to_string().into())].into();
+    Records {
+        account: Some(account),
+        channels: (0..channels).map(channel).collect(),
+        values: [(CHANNEL_WITH_VALUES.into(), values)].into(),
+    }
 }
 
 /// Returns the update that leads from the records of the commit before `n` to those of `n`.
@@ -48,8 +56,9 @@ pub(crate) fn update(channels: u32, n: i64) -> Changes {
         };
         (channel, ChannelChange::Update(Box::new(update)))
     };
-    let channels = records(channels, n).channels.into_iter().map(change).collect();
-    Changes { account: Some(AccountChange::ServerTime(n)), channels }
+    let records = records(channels, n);
+    let channels = records.channels.clone().into_iter().map(change).collect();
+    Changes { account: Some(AccountChange::ServerTime(n)), channels, ..Changes::from(records) }
 }
 
 /// Returns the seed for the random decisions of a test.

@@ -13,13 +13,14 @@ use bytes::Bytes;
 use super::{
     event::{BotEvent, Thread},
     schedules::Run,
+    storage::Storage,
 };
 use crate::{
     model::{
         AccountName, Attachment, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId, PostedIds,
         ReplyError, ReplyKey, ServerName, Target, TargetError, UserId,
     },
-    ports::Poster,
+    ports::{EventStorage, Poster},
 };
 
 /// The milliseconds by which this machine's clock may be ahead of the server's.
@@ -41,11 +42,17 @@ pub struct Context {
     /// The time of the action, in milliseconds of server time, if the event has it.
     acted_at: Option<i64>,
     is_scheduled: bool,
+    storage: EventStorage,
     next_reply: Arc<AtomicUsize>,
 }
 
 impl Context {
-    pub(super) fn new(event: Arc<Event>, poster: Arc<dyn Poster>, bot_event: &BotEvent) -> Self {
+    pub(super) fn new(
+        event: Arc<Event>,
+        poster: Arc<dyn Poster>,
+        storage: EventStorage,
+        bot_event: &BotEvent,
+    ) -> Self {
         let (post, thread) = bot_event.post_and_thread();
         let (sender, acted_at) = bot_event.sender_and_time();
         Self {
@@ -56,6 +63,7 @@ impl Context {
             sender,
             acted_at,
             is_scheduled: false,
+            storage,
             next_reply: Arc::default(),
         }
     }
@@ -67,7 +75,8 @@ impl Context {
         run: &Run,
         poster: Arc<dyn Poster>,
     ) -> Self {
-        let mut context = Self::new(Arc::new(run.to_event(account, server)), poster, &BotEvent::Raw);
+        let event = Arc::new(run.to_event(account, server));
+        let mut context = Self::new(event, poster, EventStorage::unavailable(), &BotEvent::Raw);
         context.acted_at = Some(run.due);
         context.is_scheduled = true;
         context
@@ -118,6 +127,11 @@ impl Context {
     /// Returns the event as every sink receives it, with the server's JSON.
     pub fn event(&self) -> &Arc<Event> {
         &self.event
+    }
+
+    /// Returns the values that the bot keeps for the event's channel. The run of a schedule has none.
+    pub fn storage(&self) -> Storage {
+        Storage(self.storage.clone())
     }
 
     /// Posts a text in the event's channel.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{AccountName, Event, ReplyError, Retryability, ServerName},
-    ports::{Delivered, EventSink, Outcome, Poster},
+    ports::{Delivered, EventSink, EventStorage, Outcome, Poster},
 };
 
 /// The delay before an event is delivered again after a temporary reply error: long enough for the cause to pass.
@@ -45,6 +45,10 @@ impl<B: Bot> BotSink<B> {
 
 impl<B: Bot> EventSink for BotSink<B> {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
         let bot_event = match BotEvent::parse(event) {
             Ok(bot_event) => bot_event,
             Err(error) => {
@@ -54,13 +58,18 @@ impl<B: Bot> EventSink for BotSink<B> {
         };
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
         let failing = Arc::clone(&event);
+        let (handler_storage, storage) = (storage.clone(), storage.clone());
         let handling = async move {
-            let context = Context::new(event, poster, &bot_event);
+            let context = Context::new(event, poster, handler_storage, &bot_event);
             handle(&*bot, &context, &bot_event).await
         };
         let outcome = outcome_of(handling, self.deadline);
         let failures = Arc::clone(&self.failures);
-        let outcome = async move { give_up_poison(&failures, &failing, outcome.await) };
+        let outcome = async move {
+            let outcome = outcome.await;
+            storage.end();
+            give_up_poison(&failures, &failing, outcome)
+        };
         Delivered::Later(outcome.boxed())
     }
 }

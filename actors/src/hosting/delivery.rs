@@ -37,7 +37,7 @@ use super::{
 use crate::{
     model::{ChannelId, DeliveryQueueStats, Event, Excerpt, Fact, Generation},
     policy::{KeyedQueue, RefusalScope, RefusedEvents, ReplayState},
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 
 /// The wait before an event is tried again that another host may own: such an account is about to be removed.
@@ -78,6 +78,8 @@ struct Queued {
     permit: OwnedSemaphorePermit,
     origin: Origin,
     since: Instant,
+    /// The storage of the handler that has the event.
+    storage: EventStorage,
 }
 
 /// The way by which an event came.
@@ -123,7 +125,7 @@ pub(super) struct Stop;
 
 impl Queued {
     fn new(event: Arc<Event>, permit: OwnedSemaphorePermit, origin: Origin) -> Self {
-        Self { event, permit, origin, since: Instant::now() }
+        Self { event, permit, origin, since: Instant::now(), storage: EventStorage::unavailable() }
     }
 
     /// Adds the description of the channel if it has become known since the event was received: a round lists the
@@ -195,14 +197,15 @@ impl Delivery {
     fn pump(&mut self, ctx: &mut Context<Self>) {
         while !self.sink_broken
             && !self.persistence.failed
-            && let Some((channel, queued)) = self.queue.take()
+            && let Some((channel, mut queued)) = self.queue.take()
         {
             if self.skips(&queued) {
                 self.settle(channel, queued, Outcome::Acknowledged, false, ctx);
                 continue;
             }
             self.context.loop_guard.observe_delivery(&queued.event);
-            match self.hand_over(&queued.event) {
+            queued.storage = self.context.replay.storage(&channel);
+            match self.hand_over(&queued) {
                 Delivered::Now(outcome) => self.settle(channel, queued, outcome, false, ctx),
                 Delivered::Later(outcome) => {
                     self.in_flight.push(queued.event.clone());
@@ -232,9 +235,9 @@ impl Delivery {
     }
 
     /// Hands an event to the sink, unless another host owns the account by now.
-    fn hand_over(&self, event: &Arc<Event>) -> Delivered {
+    fn hand_over(&self, queued: &Queued) -> Delivered {
         if self.context.may_act() {
-            return self.sink.deliver(event);
+            return self.sink.deliver_with(&queued.event, &queued.storage);
         }
         let cause = "another host may own the account".into();
         Delivered::Now(Outcome::Retry { after: FENCED_RETRY, cause })
@@ -263,7 +266,10 @@ impl Delivery {
         ctx: &mut Context<Self>,
     ) {
         match outcome {
-            Outcome::Acknowledged => self.acknowledge(&channel, &queued, is_answer, ctx),
+            Outcome::Acknowledged => {
+                queued.storage.accept();
+                self.acknowledge(&channel, &queued, is_answer, ctx);
+            }
             Outcome::Rejected { cause } => {
                 let event = Excerpt::of(&queued.event.id());
                 let fact = Fact::Rejected { event, channel: channel.clone(), cause: cause.into() };

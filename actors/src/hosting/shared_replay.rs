@@ -8,18 +8,19 @@ use std::sync::{
 use parking_lot::Mutex;
 
 use crate::{
-    model::AccountName,
-    policy::{ReplaySettings, ReplayState},
-    ports::{CursorStore, StoreError},
+    model::{AccountName, Changes, ChannelId},
+    policy::{KeptValues, ReplaySettings, ReplayState},
+    ports::{CursorStore, EventStorage, SharedValues, StoreError},
 };
 
-/// The replay state of one account with its store. It outlives Connections and a dead Delivery; the store outlives the
+/// The replay state of one account and the values of its bot, with their store. It outlives Connections and a dead Delivery; the store outlives the
 /// process. The lock is never held across an `.await`.
 #[derive(Clone)]
 pub(super) struct SharedReplay(Arc<Inner>);
 
 struct Inner {
     replay: Mutex<ReplayState>,
+    values: SharedValues,
     store: Option<Arc<dyn CursorStore>>,
     is_loaded: AtomicBool,
 }
@@ -27,7 +28,8 @@ struct Inner {
 impl SharedReplay {
     pub(super) fn new(settings: ReplaySettings, store: Option<Arc<dyn CursorStore>>) -> Self {
         let is_loaded = AtomicBool::new(store.is_none());
-        Self(Arc::new(Inner { replay: Mutex::new(ReplayState::new(settings)), store, is_loaded }))
+        let (replay, values) = (Mutex::new(ReplayState::new(settings)), SharedValues::default());
+        Self(Arc::new(Inner { replay, values, store, is_loaded }))
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut ReplayState) -> T) -> T {
@@ -38,12 +40,44 @@ impl SharedReplay {
         self.0.store.as_ref()
     }
 
+    /// Returns the storage for the handler of one event of a channel. Without a store, values are kept in memory.
+    pub(super) fn storage(&self, channel: &ChannelId) -> EventStorage {
+        match self.store() {
+            Some(store) if !store.keeps_values() => EventStorage::unavailable(),
+            Some(_) | None => EventStorage::new(channel.clone(), self.0.values.clone()),
+        }
+    }
+
+    /// True if anything is left to save.
+    pub(super) fn has_changes(&self) -> bool {
+        self.with(|replay| replay.has_changes()) || self.0.values.lock().has_changes()
+    }
+
+    /// Returns the changes to save, or a part of them if they are many. The values of a channel come together with the
+    /// acknowledgements that they belong to.
+    pub(super) fn take_changes(&self) -> Changes {
+        self.with(|replay| {
+            let changes = replay.take_changes();
+            let values = self.0.values.lock().take_changes(|channel| !replay.is_unsaved(channel));
+            Changes { values, ..changes }
+        })
+    }
+
+    /// Ends the saving of the last changes, which were of these channels.
+    pub(super) fn set_saved(&self, channels: Vec<ChannelId>, is_saved: bool) {
+        self.0.values.lock().set_saved(is_saved);
+        if !is_saved {
+            self.with(|replay| replay.mark_unsaved(channels));
+        }
+    }
+
     /// Restores the state from the store. Does nothing after the first success.
     pub(super) async fn load(&self, account: &AccountName) -> Result<(), StoreError> {
         let Some(store) = self.store().filter(|_| !self.0.is_loaded.load(Ordering::Acquire)) else {
             return Ok(());
         };
-        let records = store.load(account).await?;
+        let mut records = store.load(account).await?;
+        *self.0.values.lock() = KeptValues::restore(std::mem::take(&mut records.values));
         self.with(|replay| *replay = ReplayState::restore(*replay.settings(), records));
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())

@@ -1,7 +1,10 @@
 //! The records that a store keeps of an account: plain values that outlive the process.
 
+mod bot_values;
 mod record_changes;
 
+pub(crate) use bot_values::put_values;
+pub use bot_values::{ChannelValues, StorageError, ValueChanges};
 pub use record_changes::{AccountChange, Changes, ChannelChange, ChannelUpdate, PostsUpdate};
 
 use std::collections::BTreeMap;
@@ -17,6 +20,8 @@ pub struct Records {
     pub account: Option<AccountRecord>,
     /// Its channels.
     pub channels: BTreeMap<ChannelId, ChannelRecord>,
+    /// The values that its bot keeps, by channel.
+    pub values: BTreeMap<ChannelId, ChannelValues>,
 }
 
 /// The stored state of an account, apart from its channels.
@@ -78,7 +83,7 @@ pub struct ChannelRecord {
 impl Records {
     /// True if the records hold nothing.
     pub fn is_empty(&self) -> bool {
-        self.account.is_none() && self.channels.is_empty()
+        self.account.is_none() && self.channels.is_empty() && self.values.is_empty()
     }
 
     /// Applies later changes. Returns false without changing anything if they update a record that is not here.
@@ -102,6 +107,10 @@ impl Records {
                 ChannelChange::Removed => drop(self.channels.remove(&channel)),
             }
         }
+        for (channel, changes) in changes.values {
+            put_values(self.values.entry(channel).or_default(), changes);
+        }
+        self.values.retain(|_, values| !values.is_empty());
         true
     }
 

@@ -23,6 +23,10 @@ impl CursorStore for MemoryStore {
         ready(if is_applied { Ok(()) } else { Err(StoreError::not_stored(account)) }).boxed()
     }
 
+    fn keeps_values(&self) -> bool {
+        true
+    }
+
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
         self.accounts.lock().remove(account);
         ready(Ok(())).boxed()

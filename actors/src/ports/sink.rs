@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
+use super::EventStorage;
 use crate::model::Event;
 
 /// The longest delay before an event is delivered again; a sink that wants it later is asked more often. People who mend
@@ -58,6 +59,12 @@ pub enum Delivered {
 pub trait EventSink: Send + Sync + 'static {
     /// Delivers an event.
     fn deliver(&self, event: &Arc<Event>) -> Delivered;
+
+    /// Delivers an event to a sink whose handlers keep values, with the storage of its channel.
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
+        let _ = storage;
+        self.deliver(event)
+    }
 
     /// Returns the names of the sinks that the events go to, for people; empty if they have none.
     fn names(&self) -> Arc<[Arc<str>]> {

@@ -18,6 +18,11 @@ pub trait CursorStore: Send + Sync + 'static {
     /// Applies changes to the records of an account. Fails if they update a record that is not stored.
     fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>>;
 
+    /// Returns true if the store keeps the values of bots, too. Otherwise it is given none.
+    fn keeps_values(&self) -> bool {
+        false
+    }
+
     /// Deletes the records of an account, which then starts afresh.
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>>;
 }

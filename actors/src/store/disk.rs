@@ -102,6 +102,10 @@ impl CursorStore for DiskStore {
         self.send(|reply| Request::Change(account.clone(), put, reply))
     }
 
+    fn keeps_values(&self) -> bool {
+        true
+    }
+
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
         self.send(|reply| Request::Change(account.clone(), Change::Forget, reply))
     }

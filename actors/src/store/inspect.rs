@@ -94,7 +94,8 @@ pub fn forget(dir: &Path, account: &AccountName) -> Result<bool, DiskError> {
     let database = database_file::open(&path, true)?;
     let forgotten = catch_panic(|| {
         let transaction = database.begin_write()?;
-        let found = Tables::open(&transaction)?.forget(account)?;
+        let had_values = rows::value_rows::forget(&transaction, account)?;
+        let found = Tables::open(&transaction)?.forget(account)? || had_values;
         transaction.commit()?;
         Ok(found)
     });

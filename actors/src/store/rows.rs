@@ -4,6 +4,7 @@
 
 mod encoding;
 mod json;
+pub(super) mod value_rows;
 
 pub(super) use encoding::{decode, encode};
 pub(super) use json::migrate_from_json;
@@ -51,7 +52,8 @@ pub(super) fn copy(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), 
     copy_table(META, from, to)?;
     copy_table(ACCOUNTS, from, to)?;
     copy_table(CHANNELS, from, to)?;
-    copy_table(update_journal::JOURNAL, from, to)
+    copy_table(update_journal::JOURNAL, from, to)?;
+    value_rows::copy(from, to)
 }
 
 fn copy_table<K: Key, V: Value>(
@@ -148,6 +150,7 @@ pub(super) fn load(transaction: &ReadTransaction, account: &AccountName) -> Resu
         let record = encoding::read_channel(row.value(), account, channel)?.record;
         records.channels.insert(channel.into(), record);
     }
+    records.values = value_rows::load(transaction, account)?;
     Ok(records)
 }
 

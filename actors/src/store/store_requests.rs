@@ -35,7 +35,7 @@ impl Change {
     /// Returns the number of records that it changes, about.
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::Put(changes) | Self::PutRest(changes) => changes.channels.len() + 1,
+            Self::Put(changes) | Self::PutRest(changes) => changes.channels.len() + changes.values.len() + 1,
             Self::Forget => 1,
         }
     }
@@ -110,7 +110,7 @@ impl Requests {
     }
 }
 
-/// Splits off what is too large for one transaction. The account's own record is in the last part, because it tells what
+/// Splits off what is too large for one transaction. The values of a channel stay with its record. The account's own record is in the last part, because it tells what
 /// all channels have.
 fn split(change: Change) -> (Change, Option<Change>) {
     let (Change::Put(mut changes) | Change::PutRest(mut changes)) = change else { return (change, None) };
@@ -118,7 +118,8 @@ fn split(change: Change) -> (Change, Option<Change>) {
         return (Change::Put(changes), None);
     };
     let rest = changes.channels.split_off(&first_left);
-    let rest = Changes { account: changes.account.take(), channels: rest };
+    let values = changes.values.split_off(&first_left);
+    let rest = Changes { account: changes.account.take(), channels: rest, values };
     (Change::Put(changes), Some(Change::PutRest(Box::new(rest))))
 }
 
@@ -140,7 +141,7 @@ mod tests {
             (id, ChannelChange::Record(Box::default()))
         };
         let account = Some(AccountChange::Record(AccountRecord::default()));
-        Changes { account, channels: (0..channels).map(channel).collect::<BTreeMap<_, _>>() }
+        Changes { account, channels: (0..channels).map(channel).collect(), values: BTreeMap::new() }
     }
 
     fn put(account: &str, channels: usize) -> (Request, oneshot::Receiver<Result<(), StoreError>>) {

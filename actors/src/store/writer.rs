@@ -251,11 +251,17 @@ impl OpenFile {
         let mut stored = Vec::with_capacity(changes.len());
         for (account, change) in changes {
             stored.push(match change {
-                Change::Put(changes) | Change::PutRest(changes) => {
-                    self.journal.put(&mut tables, &account, *changes)?
+                Change::Put(mut changes) | Change::PutRest(mut changes) => {
+                    let values = mem::take(&mut changes.values);
+                    let is_stored = self.journal.put(&mut tables, &account, *changes)?;
+                    if is_stored {
+                        rows::value_rows::put(&transaction, &account, values)?;
+                    }
+                    is_stored
                 }
                 Change::Forget => {
                     tables.forget(&account)?;
+                    rows::value_rows::forget(&transaction, &account)?;
                     self.journal.forget(&account);
                     true
                 }

@@ -16,8 +16,8 @@ use crate::{
         Bot, BotSink, Run,
         schedules::{Plan, ScheduledBot as _, Step, millis},
     },
-    model::{AccountName, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerName},
-    ports::{Delivered, EventSink as _, Outcome, Poster},
+    model::{AccountName, Event, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerName},
+    ports::{Delivered, EventSink as _, EventStorage, Outcome, Poster, SharedValues},
 };
 
 /// The name of the bot's account.
@@ -43,6 +43,7 @@ pub(super) const USER: &str = "bot-user";
 pub struct BotHarness<B> {
     sink: BotSink<B>,
     poster: Arc<FakePoster>,
+    values: SharedValues,
     delivered: AtomicI64,
     clock: Mutex<Clock>,
 }
@@ -77,7 +78,7 @@ impl<B: Bot> BotHarness<B> {
         let plans =
             sink.schedules().into_iter().map(|schedule| Plan::new(schedule, FIRST_EVENT_AT)).collect();
         let clock = Mutex::new(Clock { now: FIRST_EVENT_AT, plans });
-        Self { sink, poster, delivered: AtomicI64::new(0), clock }
+        Self { sink, poster, values: SharedValues::default(), delivered: AtomicI64::new(0), clock }
     }
 
     /// Limits the duration of a handler.
@@ -91,12 +92,21 @@ impl<B: Bot> BotHarness<B> {
         let n = self.delivered.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.lock().tick();
         match builder.build(n, now) {
-            Ok(event) => match self.sink.deliver(&Arc::new(event)) {
-                Delivered::Now(outcome) => outcome,
-                Delivered::Later(outcome) => outcome.await,
-            },
+            Ok(event) => self.hand_over(&Arc::new(event)).await,
             Err(error) => Outcome::Rejected { cause: error.to_string() },
         }
+    }
+
+    async fn hand_over(&self, event: &Arc<Event>) -> Outcome {
+        let storage = EventStorage::new(event.body.channel_id.clone(), self.values.clone());
+        let outcome = match self.sink.deliver_with(event, &storage) {
+            Delivered::Now(outcome) => outcome,
+            Delivered::Later(outcome) => outcome.await,
+        };
+        if outcome == Outcome::Acknowledged {
+            storage.accept();
+        }
+        outcome
     }
 
     /// Returns the harness's time, in Unix milliseconds. It begins on 14 November 2023, 22:13:20 UTC; each event takes a

@@ -8,6 +8,7 @@ mod random_faults;
 mod schedules;
 #[cfg(feature = "disk-state")]
 mod state;
+mod storage;
 
 use std::{
     sync::{

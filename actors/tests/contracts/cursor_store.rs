@@ -48,7 +48,7 @@ fn account(n: i64) -> AccountRecord {
 
 fn channels(of: impl IntoIterator<Item = (&'static str, i64)>) -> Records {
     let channels = of.into_iter().map(|(id, n)| (id.into(), channel(n))).collect();
-    Records { account: None, channels }
+    Records { channels, ..Records::default() }
 }
 
 /// Runs the whole contract. `reopen` closes a store as the end of a process would, and opens its data again.
@@ -58,6 +58,7 @@ pub(crate) async fn check_contract<S: CursorStore>(store: S, reopen: impl AsyncF
     let store = accounts_are_kept_apart_and_forgotten_alone(store).await;
     let store = reopen(Arc::new(updates_are_applied_to_what_is_kept(store).await)).await;
     let store = reopen(Arc::new(a_removed_channel_is_forgotten(store).await)).await;
+    let store = values_are_kept_by_channel_and_key(store).await;
     let store = an_update_of_nothing_is_refused(store).await;
     let store = reopen(Arc::new(the_last_of_many_commits_counts(store).await)).await;
     many_accounts_commit_at_once(store).await;
@@ -121,7 +122,7 @@ fn update(n: i64) -> Changes {
         forgotten_deletions: 1,
     };
     let channels = [("c".into(), ChannelChange::Update(Box::new(update)))];
-    Changes { account: Some(AccountChange::ServerTime(n)), channels: channels.into() }
+    Changes { account: Some(AccountChange::ServerTime(n)), channels: channels.into(), ..Changes::default() }
 }
 
 async fn updates_are_applied_to_what_is_kept<S: CursorStore>(store: S) -> S {
@@ -152,6 +153,42 @@ async fn a_removed_channel_is_forgotten<S: CursorStore>(store: S) -> S {
     store.commit(&name("r"), changes).await.unwrap();
     let expected = Records { account: Some(account(1)), ..channels([("e", 3)]) };
     assert_eq!(store.load(&name("r")).await, Ok(expected));
+    store
+}
+
+/// Returns changes of the values of a channel.
+fn values(channel: &str, of: &[(&str, Option<&str>)]) -> Changes {
+    let changes = of.iter().map(|(key, value)| ((*key).into(), value.map(Into::into))).collect();
+    Changes { values: [(channel.into(), changes)].into(), ..Changes::default() }
+}
+
+async fn values_are_kept_by_channel_and_key<S: CursorStore>(store: S) -> S {
+    if !store.keeps_values() {
+        return store;
+    }
+    let mut expected = Records::default();
+    for changes in [
+        values("c", &[("a", Some("1")), ("b", Some("[]")), ("", Some("0"))]),
+        values("d", &[("a", Some("\"ä\""))]),
+        // No channel at all, and a record at the same time.
+        Changes {
+            channels: [("c".into(), ChannelChange::Record(Box::new(channel(1))))].into(),
+            ..values("", &[("a", Some("2"))])
+        },
+        values("c", &[("a", Some("3")), ("b", None), ("never put", None)]),
+        values("d", &[("a", None)]),
+    ] {
+        store.commit(&name("k"), changes.clone()).await.unwrap();
+        assert!(expected.put(changes));
+        assert_eq!(store.load(&name("k")).await, Ok(expected.clone()));
+    }
+    assert_eq!(expected.values.len(), 2, "{expected:?}");
+    store.commit(&name("k.b"), values("c", &[("a", Some("1"))])).await.unwrap();
+    let refused = Changes { values: values("c", &[("a", Some("9"))]).values, ..update(1) };
+    store.forget(&name("k")).await.unwrap();
+    assert!(store.commit(&name("k"), refused).await.is_err());
+    assert_eq!(store.load(&name("k")).await, Ok(Records::default()), "refused with the record");
+    assert_eq!(store.load(&name("k.b")).await.unwrap().values.len(), 1);
     store
 }
 

@@ -54,9 +54,7 @@ impl Delivery {
         }
         if !self.persistence.waiting.is_empty() && !self.persistence.failed {
             self.commit(ctx);
-        } else if self.persistence.scheduled.is_none()
-            && self.context.replay.with(|replay| replay.has_changes())
-        {
+        } else if self.persistence.scheduled.is_none() && self.context.replay.has_changes() {
             let now = Instant::now();
             let first = *FIRST_COMMIT.get_or_init(|| now);
             if self.persistence.began.is_none_or(|began| now - began >= COMMIT_INTERVAL) {
@@ -92,7 +90,7 @@ impl Delivery {
         }
         let Some(store) = self.context.replay.store() else { return };
         self.report_forgotten();
-        let changes = self.context.replay.with(ReplayState::take_changes);
+        let changes = self.context.replay.take_changes();
         if changes.is_empty() {
             for done in self.persistence.waiting.drain(..) {
                 // The caller may no longer wait.
@@ -114,6 +112,7 @@ impl Delivery {
         ctx: &mut Context<Self>,
     ) {
         self.persistence.is_in_flight = false;
+        self.context.replay.set_saved(channels, result.is_ok());
         match result {
             Ok(()) => {
                 if std::mem::take(&mut self.persistence.failed) {
@@ -123,7 +122,6 @@ impl Delivery {
                 self.save(ctx);
             }
             Err(error) => {
-                self.context.replay.with(|replay| replay.mark_unsaved(channels));
                 if !std::mem::replace(&mut self.persistence.failed, true) {
                     self.report_store(Some(error), ctx);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccountRecord, ChannelRecord, Records};
+use super::{AccountRecord, ChannelRecord, ChannelValues, Records, ValueChanges};
 use crate::model::{ChannelId, PostId};
 
 /// Changes to the stored state of one account.
@@ -12,6 +12,8 @@ pub struct Changes {
     pub account: Option<AccountChange>,
     /// The changes of its channels.
     pub channels: BTreeMap<ChannelId, ChannelChange>,
+    /// The changes of its bot's values by channel; none for a store that keeps no values.
+    pub values: BTreeMap<ChannelId, ValueChanges>,
 }
 
 /// A change of an account's record.
@@ -78,14 +80,20 @@ impl From<Records> for Changes {
         Self {
             account: records.account.map(AccountChange::Record),
             channels: records.channels.into_iter().map(replace).collect(),
+            values: records.values.into_iter().map(all_put).collect(),
         }
     }
+}
+
+/// Returns the changes that put all values of a channel.
+fn all_put((channel, values): (ChannelId, ChannelValues)) -> (ChannelId, ValueChanges) {
+    (channel, values.into_iter().map(|(key, value)| (key, Some(value))).collect())
 }
 
 impl Changes {
     /// True if nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.account.is_none() && self.channels.is_empty()
+        self.account.is_none() && self.channels.is_empty() && self.values.is_empty()
     }
 }
 

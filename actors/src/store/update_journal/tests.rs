@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use crate::model::AccountRecord;
 
 use super::*;
 use crate::store::database_file;
 
 fn of_account(account: AccountChange) -> Changes {
-    Changes { account: Some(account), channels: BTreeMap::new() }
+    Changes { account: Some(account), ..Changes::default() }
 }
 
 /// Commits changes of one account in one transaction.

@@ -69,6 +69,10 @@ impl CursorStore for CrashStore {
         self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
     }
 
+    fn keeps_values(&self) -> bool {
+        true
+    }
+
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
         self.simulated_failure().unwrap_or_else(|| self.stored.forget(account))
     }

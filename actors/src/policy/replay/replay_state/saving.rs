@@ -14,6 +14,11 @@ impl ReplayState {
         !self.dirty.is_empty() || !self.absent.to_remove.is_empty() || self.account_is_dirty
     }
 
+    /// True if a change of the channel is left to save.
+    pub(crate) fn is_unsaved(&self, channel: &ChannelId) -> bool {
+        self.channels.get(channel).is_some_and(|state| state.dirty)
+    }
+
     /// Returns the changes since the last call, or a part of them if they are many: the account's own change comes with
     /// the last part. If they cannot be saved, they must be returned with `mark_unsaved`.
     pub fn take_changes(&mut self) -> Changes {
@@ -33,7 +38,7 @@ impl ReplayState {
             }
         }
         let is_last = self.dirty.is_empty() && self.absent.to_remove.is_empty();
-        Changes { channels, account: is_last.then(|| self.take_account_change()) }
+        Changes { channels, account: is_last.then(|| self.take_account_change()), ..Changes::default() }
     }
 
     fn take_account_change(&mut self) -> AccountChange {
