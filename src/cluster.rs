@@ -35,7 +35,7 @@ pub use member_loop::{ClusterStatus, MemberLoop, MemberRequest, ShardRunner};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 #[cfg(feature = "cluster")]
-pub use nats::{NatsCluster, NatsCredentials, NatsCursors, NatsError, NatsMembership, NatsSettings};
+pub use nats::{NatsCluster, NatsCursors, NatsMembership, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};
 pub use shard_fences::ShardFences;

@@ -23,6 +23,7 @@ mod host;
 mod key_reader;
 mod log;
 mod metrics;
+mod nats_access;
 mod open_files;
 mod overrides;
 mod problem;
@@ -48,7 +49,7 @@ pub use admin::{
     ReadyPolicy, ScopedToken, TokenScope,
 };
 pub use api_accounts::{AccountRefused, ApiAccounts, NewAccount, PlannedChange, StoredFiles};
-pub use cluster::{ClusterConfig, ClusterCredentials};
+pub use cluster::ClusterConfig;
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
@@ -56,6 +57,7 @@ pub use hooks::HooksConfig;
 pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
+pub use nats_access::{NatsAccess, NatsCredentials};
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem, did_you_mean};
 pub use read::known_keys;
@@ -64,8 +66,8 @@ pub use secret_source::read_secret;
 pub use servers::ServerConfig;
 pub(crate) use sinks::INTERRUPTED_RETRY;
 pub use sinks::{
-    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
-    SinkConfig, SinkKind, WebhookConfig,
+    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, NatsConfig, PauseScope, Recovered,
+    Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };
 pub use slash_commands::{CommandConfig, CommandMethod, Commands};
 pub use sources::{Directory, Layout, Sources, environment};

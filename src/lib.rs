@@ -7,12 +7,17 @@ pub mod cluster;
 pub mod config;
 pub mod hooks;
 pub mod host;
+pub mod nats;
 pub mod sinks;
 pub mod telemetry;
 
 #[cfg(test)]
 #[path = "../tests/fuzz/mutated.rs"]
 mod mutated;
+#[cfg(test)]
+#[cfg(feature = "cluster")]
+#[path = "../tests/cluster/nats_server.rs"]
+mod nats_server;
 #[cfg(test)]
 #[path = "../tests/fuzz/seeds.rs"]
 mod seeds;

@@ -19,6 +19,7 @@ pub mod lines;
 mod message;
 mod metered;
 pub mod monitor;
+mod nats;
 mod queue;
 mod registry;
 pub mod reply;
@@ -36,5 +37,7 @@ mod tests;
 pub use board::{SinkBoard, SinkHandle};
 pub use hook_events::{AskedSink, HOOK_EVENTS};
 pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
+
+pub(crate) use nats::probe as probe_nats;
 
 use handler::HandlerDeps;

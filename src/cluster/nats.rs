@@ -3,10 +3,8 @@
 mod bucket_watch;
 mod buckets;
 mod cursors;
-mod nats_connection;
 
 pub use cursors::NatsCursors;
-pub use nats_connection::{NatsCredentials, NatsSettings};
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,18 +24,25 @@ use super::{
     ShardRecord, WriteError,
     membership_port::{WATCH_QUEUE, WriteFuture},
 };
+use crate::{
+    config::NatsAccess,
+    nats::{NatsError, connect},
+};
 
 /// The value of a key that was put in the place of a member that has ended.
 const BURIED: &str = "ended";
 
-/// A cluster that cannot be joined.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}; {remedy}")]
-pub struct NatsError {
-    /// The problem.
-    pub what: String,
-    /// The way to fix it.
-    pub remedy: String,
+/// The settings of the connection, and of the buckets.
+#[derive(Debug, Clone)]
+pub struct NatsSettings {
+    /// The servers, and the way to them.
+    pub access: NatsAccess,
+    /// The beginning of the buckets' names.
+    pub prefix: String,
+    /// The number of servers that hold each bucket.
+    pub replicas: usize,
+    /// The name of the connection that the servers show.
+    pub name: String,
 }
 
 /// The members and shards of a cluster, in two buckets of NATS. Clones share the connection.
@@ -69,7 +74,7 @@ impl NatsCluster {
         lease_ttl: Duration,
         fence: Arc<dyn AccountFence>,
     ) -> Result<Self, NatsError> {
-        let client = nats_connection::connect(settings).await?;
+        let client = connect(&settings.access, &settings.name).await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
         let cursors = NatsCursors::new(client.clone(), buckets.cursors.clone(), fence);
         Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors })
@@ -83,7 +88,7 @@ impl NatsMembership {
     /// Fails if no server answers or accepts the credentials, if the servers are too old or do not store anything, or if a
     /// bucket has settings that do not fit.
     pub async fn connect(settings: &NatsSettings, lease_ttl: Duration) -> Result<Self, NatsError> {
-        let client = nats_connection::connect(settings).await?;
+        let client = connect(&settings.access, &settings.name).await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
         Ok(Self::of(client, buckets, lease_ttl))
     }

@@ -10,8 +10,8 @@ use matterhost_actors::model::Token;
 use secrecy::zeroize::Zeroizing;
 
 use super::{
-    AccountConfig, Config, Problem, Secrets, ServerConfig, SinkConfig, SinkKind, secret_source::LARGEST_FILE,
-    sources::read_text,
+    AccountConfig, Config, NatsAccess, Problem, Secrets, ServerConfig, SinkConfig, SinkKind,
+    secret_source::LARGEST_FILE, sources::read_text,
 };
 
 /// The remedy for a file that cannot be used.
@@ -26,6 +26,7 @@ impl Config {
             SinkKind::Webhook(hook) => {
                 hook.secret_file.clone().into_iter().chain(hook.transport.files()).collect()
             }
+            SinkKind::Nats(nats) => nats.access.files(),
             SinkKind::Stdout | SinkKind::Exec(_) | SinkKind::File(_) => Vec::new(),
         });
         tokens.chain(of_servers).chain(of_sinks).collect()
@@ -88,6 +89,9 @@ impl ServerConfig {
 
 impl SinkConfig {
     fn read_secret_file(&mut self) -> Result<(), Problem> {
+        if let SinkKind::Nats(nats) = &mut self.kind {
+            return read_nats_secret(&self.name, &mut nats.access);
+        }
         let SinkKind::Webhook(hook) = &mut self.kind else { return Ok(()) };
         let Some(path) = &hook.secret_file else { return Ok(()) };
         let key = format!("sinks.{}.secret_file", self.name);
@@ -106,6 +110,18 @@ impl SinkConfig {
         }
         Ok(())
     }
+}
+
+/// Reads the secret of credentials for NATS. Their certificates are read for each connection.
+fn read_nats_secret(sink: &str, access: &mut NatsAccess) -> Result<(), Problem> {
+    let Some(path) = &access.secret_file else { return Ok(()) };
+    let credentials = &access.credentials;
+    let read = |text: Zeroizing<String>| match text.trim() {
+        "" => Err("it is empty"),
+        text => Ok(credentials.with_secret(text)),
+    };
+    access.credentials = read_content(format!("sinks.{sink}.{}_file", credentials.key()), path, read)?;
+    Ok(())
 }
 
 /// Gives accounts that now share a token their previous tokens back: they would be the same bot, hosted twice.

@@ -4,6 +4,7 @@ mod attempts;
 mod exec;
 mod file;
 mod filter;
+mod nats;
 mod secret;
 mod templates;
 mod webhook;
@@ -12,6 +13,7 @@ pub use attempts::AttemptLimits;
 pub use exec::ExecConfig;
 pub use file::FileConfig;
 pub use filter::{ChannelType, FilterConfig, Recovered};
+pub use nats::NatsConfig;
 pub use secret::{Secret, Secrets};
 pub(super) use templates::SinkTable;
 pub use webhook::{PauseScope, WebhookConfig};
@@ -60,6 +62,8 @@ pub enum SinkKind {
     Exec(ExecConfig),
     /// Lines in files.
     File(FileConfig),
+    /// Messages in a stream of NATS.
+    Nats(Box<NatsConfig>),
 }
 
 impl SinkKind {
@@ -68,14 +72,14 @@ impl SinkKind {
         match self {
             Self::Webhook(webhook) => webhook.typing,
             Self::Exec(exec) => exec.typing,
-            Self::Stdout | Self::File(_) => false,
+            Self::Stdout | Self::File(_) | Self::Nats(_) => false,
         }
     }
 
-    /// Returns true if the handler can reject events, which are then kept as dead letters.
+    /// Returns true if its far side can reject events, which are then kept as dead letters.
     pub fn keeps_dead_letters(&self) -> bool {
         match self {
-            Self::Webhook(_) | Self::Exec(_) => true,
+            Self::Webhook(_) | Self::Exec(_) | Self::Nats(_) => true,
             Self::Stdout | Self::File(_) => false,
         }
     }
@@ -87,6 +91,7 @@ impl SinkKind {
             Self::Webhook(_) => "webhook",
             Self::Exec(_) => "exec",
             Self::File(_) => "file",
+            Self::Nats(_) => "nats",
         }
     }
 }
@@ -98,10 +103,16 @@ enum Type {
     Webhook,
     Exec,
     File,
+    Nats,
 }
 
-const TYPES: [(&str, Type); 4] =
-    [("stdout", Type::Stdout), ("webhook", Type::Webhook), ("exec", Type::Exec), ("file", Type::File)];
+const TYPES: [(&str, Type); 5] = [
+    ("stdout", Type::Stdout),
+    ("webhook", Type::Webhook),
+    ("exec", Type::Exec),
+    ("file", Type::File),
+    ("nats", Type::Nats),
+];
 
 impl SinkConfig {
     /// Returns true if both sinks differ in their filters at most.
@@ -119,6 +130,8 @@ impl SinkConfig {
             // Three pipes; both ends are open while the child is spawned.
             SinkKind::Exec(_) => 6 + THREAD,
             SinkKind::File(_) => 2,
+            // One connection, and a new one while it is replaced.
+            SinkKind::Nats(_) => 2 + THREAD,
         }
     }
 }
@@ -135,6 +148,7 @@ pub(super) fn read(
         }
         Some(Type::Exec) => exec::read(&mut section, context).map(SinkKind::Exec),
         Some(Type::File) => file::read(&mut section, context).map(SinkKind::File),
+        Some(Type::Nats) => nats::read(&mut section, context).map(|nats| SinkKind::Nats(nats.into())),
         None => {
             if !section.has("type") {
                 section.refuse("type", "it is missing", Type::HINT);
@@ -201,8 +215,8 @@ pub(super) fn one_per_type() -> Value {
 }
 
 impl ConfigValue for Type {
-    const KIND: &'static str = "stdout, webhook, exec or file";
-    const HINT: &'static str = "write stdout, webhook, exec or file";
+    const KIND: &'static str = "stdout, webhook, exec, file or nats";
+    const HINT: &'static str = "write stdout, webhook, exec, file or nats";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let name = String::read(value)?;

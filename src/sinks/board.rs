@@ -119,6 +119,7 @@ impl SinkHandle {
         let slots = match &config.kind {
             SinkKind::Webhook(webhook) => Some(webhook.concurrency),
             SinkKind::Exec(exec) => Some(exec.in_flight),
+            SinkKind::Nats(nats) => Some(nats.in_flight),
             SinkKind::Stdout | SinkKind::File(_) => None,
         };
         Self {

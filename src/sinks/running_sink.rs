@@ -25,6 +25,7 @@ use super::{
     message::Message,
     metered::TimedSink,
     monitor::SinkMonitor,
+    nats::Nats,
     start_gate::StartGate,
     watched::WatchedSink,
     webhook::Webhook,
@@ -63,6 +64,8 @@ pub(super) enum SinkWorker {
     Webhook(Webhook, Option<BestEffortQueue>),
     /// A thread with a child process.
     Exec(Exec, Option<BestEffortQueue>),
+    /// A thread with a connection to NATS.
+    Nats(Nats, Option<BestEffortQueue>),
     /// Standard output behind a queue.
     QueuedOutput(BestEffortQueue),
 }
@@ -80,7 +83,7 @@ impl ExclusiveResource {
     /// Returns the resource that a sink needs, if any.
     pub(super) fn of(config: &SinkConfig) -> Option<Self> {
         match &config.kind {
-            SinkKind::Stdout | SinkKind::Webhook(_) => None,
+            SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Nats(_) => None,
             SinkKind::File(file) => Some(Self::File(file.path.clone())),
             SinkKind::Exec(_) => Some(Self::Child(Arc::clone(&config.name))),
         }
@@ -141,6 +144,12 @@ impl RunningSink {
                 let queue = queue(&sink)?;
                 (sink, SinkWorker::Exec(exec, queue))
             }
+            SinkKind::Nats(nats) => {
+                let nats = Nats::start((**nats).clone(), handler_deps)?;
+                let sink = timed(Arc::new(nats.clone()));
+                let queue = queue(&sink)?;
+                (sink, SinkWorker::Nats(nats, queue))
+            }
         };
         let sink = worker.queue().map_or_else(|| watched(&direct), |queue| Arc::new(queue.clone()));
         let alive = watch::Sender::new(());
@@ -194,11 +203,12 @@ impl RunningSink {
     }
 }
 
-/// A handler that takes the events of dead letters.
+/// A sink that takes the events of dead letters.
 #[derive(Clone)]
 pub(super) enum LetterTarget {
     Webhook(Webhook),
     Exec(Exec),
+    Nats(Nats),
 }
 
 impl LetterTarget {
@@ -207,6 +217,7 @@ impl LetterTarget {
         match self {
             Self::Webhook(webhook) => webhook.submit(message),
             Self::Exec(exec) => exec.submit(message),
+            Self::Nats(nats) => nats.submit(message),
         }
     }
 
@@ -215,6 +226,8 @@ impl LetterTarget {
         match self {
             Self::Webhook(webhook) => webhook.end_pause(),
             Self::Exec(exec) => exec.end_pause(),
+            // It asks for no pause.
+            Self::Nats(_) => {}
         }
     }
 }
@@ -244,7 +257,9 @@ impl SinkWorker {
         match self {
             Self::Output => None,
             Self::QueuedOutput(queue) => Some(queue),
-            Self::Lines(_, queue) | Self::Webhook(_, queue) | Self::Exec(_, queue) => queue.as_ref(),
+            Self::Lines(_, queue) | Self::Webhook(_, queue) | Self::Exec(_, queue) | Self::Nats(_, queue) => {
+                queue.as_ref()
+            }
         }
     }
 
@@ -254,16 +269,18 @@ impl SinkWorker {
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
             Self::Webhook(webhook, _) => Some(webhook.worker.clone()),
             Self::Exec(exec, _) => Some(exec.worker.clone()),
+            Self::Nats(nats, _) => Some(nats.worker.clone()),
         };
         [self.queue().map(|queue| queue.worker.clone()), own]
     }
 
-    /// Returns the handler; `None` for a type without one.
+    /// Returns the far side that takes dead letters; `None` for a type without one.
     pub(super) fn letter_target(&self) -> Option<LetterTarget> {
         match self {
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
             Self::Webhook(webhook, _) => Some(LetterTarget::Webhook(webhook.clone())),
             Self::Exec(exec, _) => Some(LetterTarget::Exec(exec.clone())),
+            Self::Nats(nats, _) => Some(LetterTarget::Nats(nats.clone())),
         }
     }
 
@@ -277,6 +294,7 @@ impl SinkWorker {
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => {}
             Self::Webhook(webhook, _) => webhook.wait_until_idle().await,
             Self::Exec(exec, _) => exec.wait_until_idle().await,
+            Self::Nats(nats, _) => nats.wait_until_idle().await,
         }
     }
 
@@ -304,7 +322,9 @@ impl SinkWorker {
     pub(super) fn kill_handle(&self) -> KillHandle {
         let child = match self {
             Self::Exec(exec, _) => Some(exec.clone()),
-            Self::Output | Self::Lines(..) | Self::Webhook(..) | Self::QueuedOutput(_) => None,
+            Self::Output | Self::Lines(..) | Self::Webhook(..) | Self::Nats(..) | Self::QueuedOutput(_) => {
+                None
+            }
         };
         KillHandle { workers: self.workers(), child }
     }

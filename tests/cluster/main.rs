@@ -11,12 +11,16 @@ mod contract;
 #[cfg(feature = "cluster")]
 mod cursors;
 #[cfg(feature = "cluster")]
+mod cutting_proxy;
+#[cfg(feature = "cluster")]
 mod harness;
 mod members;
 #[cfg(feature = "cluster")]
 mod nats;
 #[cfg(feature = "cluster")]
 mod nats_server;
+#[cfg(feature = "cluster")]
+mod nats_sink;
 #[cfg(feature = "cluster")]
 mod processes;
 #[cfg(feature = "cluster")]

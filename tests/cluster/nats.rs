@@ -2,8 +2,9 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use matterhost::cluster::{
-    LeaseRequest, MemberRecord, Membership as _, NatsCredentials, NatsMembership, NatsSettings,
+use matterhost::{
+    cluster::{LeaseRequest, MemberRecord, Membership as _, NatsMembership, NatsSettings},
+    config::{NatsAccess, NatsCredentials},
 };
 use matterhost_simulator::TOKEN_PREFIX;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -15,6 +16,31 @@ const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const PUBLIC_KEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
 
 const TTL: Duration = Duration::from_secs(2);
+
+impl NatsServer {
+    pub(crate) fn settings(&self) -> NatsSettings {
+        NatsSettings {
+            access: self.access(),
+            prefix: "matterhost".into(),
+            replicas: 1,
+            name: "matterhost test".into(),
+        }
+    }
+
+    fn access(&self) -> NatsAccess {
+        NatsAccess {
+            servers: vec![format!("nats://{}", self.address)],
+            credentials: NatsCredentials::None,
+            secret_file: None,
+            ca_file: None,
+            client_certificate: None,
+        }
+    }
+
+    fn settings_with(&self, credentials: NatsCredentials) -> NatsSettings {
+        NatsSettings { access: NatsAccess { credentials, ..self.access() }, ..self.settings() }
+    }
+}
 
 async fn error(settings: &NatsSettings, ttl: Duration) -> String {
     NatsMembership::connect(settings, ttl).await.unwrap_err().to_string()
@@ -78,18 +104,20 @@ async fn each_kind_of_credentials_is_accepted_and_none_is_shown() {
     let user = NatsServer::start(&format!("authorization {{ user: member, password: {} }}", secret(1)));
     let credentials = |password: String| NatsCredentials::User("member".into(), password.into());
     assert!(!format!("{:?}", credentials(secret(1))).contains(TOKEN_PREFIX));
-    assert_joins(&NatsSettings { credentials: credentials(secret(1)), ..user.settings() }).await;
-    let refused = error(&NatsSettings { credentials: credentials(secret(2)), ..user.settings() }, TTL).await;
+    assert_joins(&user.settings_with(credentials(secret(1)))).await;
+    let refused = error(&user.settings_with(credentials(secret(2))), TTL).await;
     assert!(refused.contains("check the servers, their TLS and the credentials"), "{refused}");
     assert!(!refused.contains(TOKEN_PREFIX));
     let servers = vec![format!("nats://member:{}@{}", secret(2), user.address)];
-    let refused = error(&NatsSettings { servers, ..user.settings() }, TTL).await;
+    let refused =
+        error(&NatsSettings { access: NatsAccess { servers, ..user.access() }, ..user.settings() }, TTL)
+            .await;
     assert!(refused.contains(&user.address) && !refused.contains(TOKEN_PREFIX), "{refused}");
     let token = NatsServer::start(&format!("authorization {{ token: {} }}", secret(3)));
     let credentials = NatsCredentials::Token(secret(3).into());
-    assert_joins(&NatsSettings { credentials, ..token.settings() }).await;
+    assert_joins(&token.settings_with(credentials)).await;
     let creds = NatsCredentials::Creds("no credentials".into());
-    let unreadable = error(&NatsSettings { credentials: creds, ..token.settings() }, TTL).await;
+    let unreadable = error(&token.settings_with(creds), TTL).await;
     assert!(unreadable.contains("nsc generate creds"), "{unreadable}");
 }
 
@@ -97,7 +125,7 @@ async fn each_kind_of_credentials_is_accepted_and_none_is_shown() {
 async fn an_nkey_is_accepted() {
     let server = NatsServer::start(&format!("authorization {{ users: [{{ nkey: {PUBLIC_KEY} }}] }}"));
     let credentials = NatsCredentials::NKey(SEED.into());
-    assert_joins(&NatsSettings { credentials, ..server.settings() }).await;
+    assert_joins(&server.settings_with(credentials)).await;
 }
 
 #[tokio::test]
@@ -109,8 +137,10 @@ async fn tls_is_checked_against_the_configured_authority() {
     fs::write(&key, signing_key.serialize_pem()).unwrap();
     let server = NatsServer::start(&format!("tls {{ cert_file: {certificate:?}, key_file: {key:?} }}"));
     let servers = vec![format!("tls://{}", server.address)];
-    let settings = NatsSettings { servers, ..server.settings() };
-    assert_joins(&NatsSettings { ca_file: Some(certificate), ..settings.clone() }).await;
+    let access = NatsAccess { servers, ..server.access() };
+    let settings = NatsSettings { access: access.clone(), ..server.settings() };
+    let trusting = NatsAccess { ca_file: Some(certificate), ..access };
+    assert_joins(&NatsSettings { access: trusting, ..settings.clone() }).await;
     let unknown = error(&settings, TTL).await;
     assert!(unknown.contains("certificate") || unknown.contains("TLS"), "{unknown}");
 }

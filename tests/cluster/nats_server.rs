@@ -4,9 +4,11 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
+    thread,
 };
 
-use matterhost::cluster::{NatsCredentials, NatsSettings};
+use async_nats::jetstream;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The variable with the path of `nats-server`; without it, the tests take the one in the path.
@@ -14,7 +16,7 @@ const PROGRAM_VARIABLE: &str = "MATTERHOST_NATS_SERVER";
 
 /// A server that stores streams, on a port of its own; it ends with this value.
 pub(crate) struct NatsServer {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: String,
     configuration: String,
     dir: TempDir,
@@ -38,17 +40,34 @@ impl NatsServer {
     pub(crate) fn start_again(&mut self) {
         (self.child, self.address) = start(&self.dir, &self.address, &self.configuration);
     }
+}
 
-    pub(crate) fn settings(&self) -> NatsSettings {
-        NatsSettings {
-            servers: vec![format!("nats://{}", self.address)],
-            credentials: NatsCredentials::None,
-            ca_file: None,
-            client_certificate: None,
-            prefix: "matterhost".into(),
-            replicas: 1,
-            name: "matterhost test".into(),
-        }
+impl NatsServer {
+    /// Runs requests on a connection of their own. It blocks the calling thread.
+    pub(crate) fn request<T: Send>(&self, requests: impl AsyncFnOnce(jetstream::Context) -> T + Send) -> T {
+        let run = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let client = async_nats::connect(&self.address).await.unwrap();
+                requests(jetstream::new(client)).await
+            })
+        };
+        thread::scope(|scope| scope.spawn(run).join().unwrap())
+    }
+
+    /// Returns the subjects and the payloads of a stream's messages, the oldest first.
+    pub(crate) fn messages(&self, stream: &str) -> Vec<(String, Value)> {
+        self.request(async |context| {
+            let Ok(stream) = context.get_stream(stream).await else { return Vec::new() };
+            let state = stream.cached_info().state.clone();
+            let mut messages = Vec::new();
+            for sequence in state.first_sequence.max(1)..=state.last_sequence {
+                let message = stream.get_raw_message(sequence).await.unwrap();
+                messages
+                    .push((message.subject.to_string(), serde_json::from_slice(&message.payload).unwrap()));
+            }
+            messages
+        })
     }
 }
 

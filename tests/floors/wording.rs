@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 47] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 48] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -69,6 +69,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 47] = [
     ("host", "the process that hosts accounts"),
     ("lib", "the root of a package"),
     ("metrics", "the Prometheus metrics"),
+    ("nats", "NATS: the connection, the stores of a cluster in it, and the sink that publishes"),
     ("permissions", "what the roles of an account permit"),
     ("ping", "the in-band ping"),
     ("reconfigure", "changes to a running actor"),

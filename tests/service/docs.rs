@@ -53,7 +53,9 @@ fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     let rust = self::page("handlers/webhook.rs");
     let check = &rust[rust.find("/// Returns true if one of the signatures").unwrap()..];
     let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
-    for shown in [self::page("handlers/webhook.py"), self::page("handlers/lines.py"), check] {
+    let handlers = ["webhook.py", "lines.py", "nats_consumer.py"];
+    let handlers = handlers.map(|handler| self::page(&format!("handlers/{handler}")));
+    for shown in handlers.into_iter().chain([check]) {
         assert!(page.contains(&shown), "docs/sinks.md lacks\n{shown}");
     }
 }

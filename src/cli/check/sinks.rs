@@ -16,7 +16,9 @@ use rustix::fs::{Access, access};
 
 use super::report::{CheckResult, SinkRow};
 use crate::{
-    config::{Config, ExecConfig, SinkConfig, SinkKind, WebhookConfig},
+    config::{Config, ExecConfig, NatsConfig, SinkConfig, SinkKind, WebhookConfig},
+    nats::NatsError,
+    sinks::probe_nats,
     telemetry::time::millis,
 };
 
@@ -38,6 +40,7 @@ async fn check_sink(sink: &SinkConfig, config: &Config) -> SinkRow {
         SinkKind::File(file) => (file.path.display().to_string(), check_file(&file.path)),
         SinkKind::Exec(exec) => (exec.command.join(" "), check_program(exec)),
         SinkKind::Webhook(webhook) => (webhook.client.url().to_string(), check_address(webhook).await),
+        SinkKind::Nats(nats) => (nats.access.servers.join(", "), check_stream(nats).await),
     };
     let usable = if usable.ok == Some(true) && sink.kind.keeps_dead_letters() {
         let letters =
@@ -144,6 +147,15 @@ async fn check_address(webhook: &WebhookConfig) -> CheckResult {
                 "start the handler, or correct url",
             )
         }
+    }
+}
+
+/// Checks that a server answers, and that the stream fits if there is one. Without one, the first event makes it.
+async fn check_stream(nats: &NatsConfig) -> CheckResult {
+    let began = Instant::now();
+    match probe_nats(nats).await {
+        Ok(()) => CheckResult { took_ms: Some(millis(began.elapsed())), ..passed() },
+        Err(NatsError { what, remedy }) => failed(what, remedy),
     }
 }
 

@@ -12,7 +12,8 @@ use async_nats::{
 };
 use matterhost_actors::model::Excerpt;
 
-use super::{NatsError, NatsSettings};
+use super::NatsSettings;
+use crate::nats::NatsError;
 
 /// Time for which the end of a key stays visible: far longer than a member is without a connection.
 const MARK_TTL: Duration = Duration::from_secs(3_600);

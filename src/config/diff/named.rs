@@ -189,7 +189,17 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
         }
         (SinkKind::Exec(a), SinkKind::Exec(b)) => compare_execs(a, b).into(),
         (SinkKind::File(a), SinkKind::File(b)) => compare_files(a, b).into(),
-        (SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Exec(_) | SinkKind::File(_), _) => {
+        (SinkKind::Nats(a), SinkKind::Nats(b)) => {
+            a.compare(b).into_iter().map(|(key, same)| (key, same, Restart)).collect()
+        }
+        (
+            SinkKind::Stdout
+            | SinkKind::Webhook(_)
+            | SinkKind::Exec(_)
+            | SinkKind::File(_)
+            | SinkKind::Nats(_),
+            _,
+        ) => {
             vec![("type", false, Restart)]
         }
     }

@@ -159,11 +159,11 @@ fn cluster(a: Option<&ClusterConfig>, b: Option<&ClusterConfig>) -> Keys {
         Compared { key, same: same && (key != "url" || a.is_some() == b.is_some()), effect: NextStart }
     };
     vec![
-        compare("url", |a, b| a.urls == b.urls),
+        compare("url", |a, b| a.access.servers == b.access.servers),
         compare("name", |a, b| a.name == b.name),
-        compare("credentials", |a, b| a.credentials == b.credentials),
-        compare("ca_file", |a, b| a.ca_file == b.ca_file),
-        compare("cert_file", |a, b| a.client_certificate == b.client_certificate),
+        compare("credentials", |a, b| a.access.credentials == b.access.credentials),
+        compare("ca_file", |a, b| a.access.ca_file == b.access.ca_file),
+        compare("cert_file", |a, b| a.access.client_certificate == b.access.client_certificate),
         compare("prefix", |a, b| a.prefix == b.prefix),
         compare("replicas", |a, b| a.replicas == b.replicas),
         compare("lease_ttl", |a, b| a.lease_ttl == b.lease_ttl),

@@ -112,3 +112,24 @@ fn two_accounts_may_change_their_tokens_with_each_other() {
         (vec!["one.token".to_owned(), "two.token".to_owned()], Vec::new())
     );
 }
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_changed_secret_for_nats_is_read_again() {
+    let dir = TempDir::new().unwrap();
+    write(dir.path(), "nats.token", TOKENS[0]);
+    write(dir.path(), "nats.pem", &authority());
+    let text = "[servers.main]\nurl = 'https://chat.test'\n[accounts.one]\ntoken = 'x'\n[state]\nstore = 'memory'\n\
+                [sinks.stream]\ntype = 'nats'\nservers = 'nats://n:4222'\ntoken_file = 'nats.token'\nca_file = 'nats.pem'\n";
+    write(dir.path(), "matterhost.toml", text);
+    let files = vec![dir.path().join("matterhost.toml")];
+    let before = Config::load(&Sources { files, ..Sources::default() }, None).unwrap();
+    assert_eq!(before.files().len(), 2);
+    write(dir.path(), "nats.token", TOKENS[1]);
+    let (now, problems) = before.reread_files();
+    assert_eq!((changed(&before, &now), problems), (vec!["stream.credentials".to_owned()], Vec::new()));
+    write(dir.path(), "nats.token", "\n");
+    let (kept, problems) = now.reread_files();
+    assert_eq!(changed(&now, &kept), Vec::<String>::new());
+    assert!(problems[0].to_string().contains("sinks.stream.token_file"), "{}", problems[0]);
+}

@@ -97,6 +97,36 @@ fn a_cluster_needs_a_program_that_can_join_it() {
 }
 
 #[test]
+fn mistakes_in_a_sink_for_nats() {
+    let of = |more: &str| format!("[sinks.s]\ntype = 'nats'\n{more}");
+    let good = |more: &str| of(&format!("servers = 'nats://a:4222'\n{more}"));
+    for (section, expected) in [
+        (of(""), "sinks.s.servers: there is no server of NATS; set it to addresses"),
+        (of("servers = 'http://a'"), "sinks.s.servers: this is not an address of NATS; write it like"),
+        (
+            of("servers = ['nats://mustnotshow7dqm4q6zj3h5s9e@a']"),
+            "sinks.s.servers: it contains a user name, a token or a password; remove that, and set token_file",
+        ),
+        (good("stream = 'a.b'"), "sinks.s.stream: it cannot be the name of a stream; use 1 to 64 of"),
+        (good("subject = 'a..b'"), "sinks.s.subject: it cannot be the beginning of a subject; use words of"),
+        (good("subject = 'a.>'"), "sinks.s.subject: it cannot be the beginning of a subject;"),
+        (good("keep_for = '1m'"), "sinks.s.duplicate_window: it is longer than keep_for"),
+        (good("token = 'x'\nnkey = 'y'"), "sinks.s: nkey and token are set together; keep one of them"),
+        (good("token_env = 'NATS'"), "set it to the sink's token, or use token_file"),
+        (good("in_flight = 0"), "sinks.s.in_flight: 0 is out of bounds; use 1 to 65536"),
+    ] {
+        assert_refused(&[(&section, expected)]);
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+#[test]
+fn a_sink_for_nats_needs_a_program_with_a_client() {
+    let message = "sinks.s.type: this program was built without NATS; build with --features cluster";
+    assert_refused(&[("[sinks.s]\ntype = 'nats'\nservers = 'nats://a:4222'", message)]);
+}
+
+#[test]
 fn mistakes_in_accounts() {
     assert_refused(&[
         (
@@ -181,10 +211,10 @@ fn mistakes_in_sinks() {
             "[sinks.'h']\ntype = 'exec'\ncommand = ['{account}']\n[accounts.'x.retrying']\ntoken = 'x'\nsinks = ['h']",
             "sinks.h@x.retrying: the file of its dead letters would be taken for one of sink h@x; use a name",
         ),
-        ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec or file"),
+        ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec, file or nats"),
         (
             "[sinks.h]\ntype = 'smtp'",
-            "sinks.h.type: expected stdout, webhook, exec or file, found \"smtp\"; write",
+            "sinks.h.type: expected stdout, webhook, exec, file or nats, found \"smtp\"; write",
         ),
         ("[sinks.h]\ntype = 'stdout'\nurl = 'http://a'", "sinks.h.url: there is no such key; remove it;"),
         ("[sinks.h]\ntype = 'file'", "sinks.h.path: it is missing; name the file that events are written to"),

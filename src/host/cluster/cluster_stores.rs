@@ -23,22 +23,9 @@ pub(in crate::host) async fn connect(
     config: &ClusterConfig,
     fence: Arc<dyn AccountFence>,
 ) -> anyhow::Result<ClusterStores> {
-    use crate::{
-        cluster::{NatsCluster, NatsCredentials, NatsSettings},
-        config::ClusterCredentials,
-    };
-    let credentials = match config.credentials.clone() {
-        ClusterCredentials::None => NatsCredentials::None,
-        ClusterCredentials::Creds(creds) => NatsCredentials::Creds(creds),
-        ClusterCredentials::NKey(seed) => NatsCredentials::NKey(seed),
-        ClusterCredentials::Token(token) => NatsCredentials::Token(token),
-        ClusterCredentials::User(user, password) => NatsCredentials::User(user, password),
-    };
+    use crate::cluster::{NatsCluster, NatsSettings};
     let settings = NatsSettings {
-        servers: config.urls.clone(),
-        credentials,
-        ca_file: config.ca_file.clone(),
-        client_certificate: config.client_certificate.clone(),
+        access: config.access.clone(),
         prefix: config.prefix.clone(),
         replicas: config.replicas,
         name: format!("matterhost {}", config.name),

@@ -50,7 +50,15 @@ pub(super) struct Rig {
 
 /// Returns a rig for each type of sink.
 pub(super) fn all() -> Vec<Rig> {
-    vec![output(), files(), webhook(1), webhook(5), exec()]
+    vec![
+        output(),
+        files(),
+        webhook(1),
+        webhook(5),
+        exec(),
+        #[cfg(feature = "cluster")]
+        nats(),
+    ]
 }
 
 fn id(line: &str) -> String {
@@ -177,5 +185,36 @@ fn exec() -> Rig {
         retry_text: Some("retry-once"),
         reject_text: Some("reject"),
         worker: Some(child.exec.worker.clone()),
+    }
+}
+
+/// A stream on a real server, which is stopped and goes on.
+#[cfg(feature = "cluster")]
+fn nats() -> Rig {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::super::nats::{Nats, tests::config};
+    use crate::nats_server::NatsServer;
+    /// Longer than a message may be.
+    static TOO_LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "x".repeat(9 << 20));
+    let server = NatsServer::start("max_payload: 8MB");
+    let sink = Nats::start(config(&server), handler_deps("stream")).unwrap();
+    let process = Pid::from_child(&server.child);
+    let hold = move |hold| {
+        let signal = if hold { Signal::STOP } else { Signal::CONT };
+        kill_process(process, signal).unwrap();
+    };
+    let received = move || {
+        hold(false);
+        server.messages("events").into_iter().map(|(_, event)| event["id"].as_str().unwrap().into()).collect()
+    };
+    Rig {
+        name: "nats",
+        worker: Some(sink.worker.clone()),
+        sink: Arc::new(sink),
+        received: Box::new(received),
+        hold: Some(Box::new(hold)),
+        retry_text: None,
+        reject_text: Some(TOO_LONG.as_str()),
     }
 }
