@@ -12,9 +12,12 @@ use crate::{
 
 /// The most channels that are kept although the last listing lacks them. With those of a full list they stay within the memory
 /// that one account may take.
-const MOST_ABSENT: usize = 40_000;
+const MOST_ABSENT: usize = 20_000;
 
-/// The part of them that is kept when there are more, so that the search for the rest is rare.
+/// The most forgotten channels that wait to be removed from the store: all that one list and its successor can bring.
+const MOST_REMOVALS: usize = 120_000;
+
+/// The part of the absent channels that is kept when there are more, so that the search for the rest is rare.
 const KEPT_ABSENT: usize = MOST_ABSENT / 10 * 9;
 
 /// The channels that the last listing lacks, and those that were forgotten.
@@ -84,7 +87,7 @@ impl ReplayState {
     /// Removes a channel from the store with the next changes. While the store fails for long, what it has beyond the
     /// limit stays there until the next start.
     pub(super) fn remove_from_store(&mut self, channel: ChannelId) {
-        if self.absent.to_remove.len() < MOST_ABSENT {
+        if self.absent.to_remove.len() < MOST_REMOVALS {
             self.absent.to_remove.push(channel);
         }
     }
