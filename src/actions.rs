@@ -1,20 +1,25 @@
 //! The actions of a bot as JSON: one type for the HTTP API, the answers of webhooks and the lines of child processes.
 
+mod action_error;
 mod answered_event;
 mod bot_action;
 mod checked_action;
 mod done;
+mod file_dir;
+mod named_files;
 mod reply_token;
 mod schema;
 pub(crate) mod signed_json;
 mod take;
 
+pub use action_error::ActionError;
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
-pub use checked_action::{ActionError, ActionPlace, CheckedAction, DIALOG_ERRORS, HOOK_ANSWER, Work};
+pub use checked_action::{ActionPlace, CheckedAction, DIALOG_ERRORS, HOOK_ANSWER, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
+pub use file_dir::{FileDir, FileError};
 pub use reply_token::{ReplyTokenError, ReplyTokens};
-pub use schema::target_schema;
+pub use schema::{file_id_schema, target_schema};
 pub use take::{look_up_names, start, take};
 
 #[cfg(test)]

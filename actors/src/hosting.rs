@@ -33,7 +33,7 @@ pub use settings::{
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, LookUp, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
-    StartAccount, StopAccount, Supervisor, SupervisorError,
+    CountStates, GetAccount, ListAccounts, ListServers, LookUp, OpenFile, ReadLimits, RemoveAccount,
+    RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown,
+    ShutdownReport, SinkReleased, StartAccount, StopAccount, Supervisor, SupervisorError,
 };

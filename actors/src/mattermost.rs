@@ -17,11 +17,11 @@ mod transport;
 
 pub use rest::{
     Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
-    Etag, ExtraHeaders, FileId, HeaderError, LookupRequest, MAX_CHANNELS, MadeCommand, Me, MentionKeywords,
-    NewBot, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders,
-    Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse,
-    RolePermissions, Roles, SINCE_LIMIT, SlashCommand, SystemPing, Team, TeamRoles, TokenRow, User,
-    WaitStats, foreign_encoding, http_client,
+    Etag, ExtraHeaders, HeaderError, IncomingFile, LookupRequest, MAX_CHANNELS, MadeCommand, Me,
+    MentionKeywords, NewBot, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange,
+    PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind,
+    RestResponse, RolePermissions, Roles, SINCE_LIMIT, SlashCommand, SystemPing, Team, TeamRoles, TokenRow,
+    User, WaitStats, content_pieces, foreign_encoding, http_client,
 };
 pub(crate) use socket::user_act;
 pub use socket::{

@@ -6,6 +6,7 @@ mod account_state;
 mod close_reason;
 mod event;
 mod excerpt;
+mod file;
 mod lookup;
 mod names;
 mod observation;
@@ -20,6 +21,7 @@ pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, ReactionHead};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
+pub use file::{Attachment, FileContent, FileId, FileNameError, StoredFile, check_file_name};
 pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError, is_full_id};
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
@@ -31,8 +33,7 @@ pub use record::{
     PostsUpdate, Records, ResumePoint, StorageError, ValueChanges,
 };
 pub use reply::{
-    Attachment, Draft, IntegrationCall, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError,
-    Retryability,
+    Draft, IntegrationCall, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
 };
 pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{

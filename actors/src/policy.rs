@@ -9,6 +9,7 @@ mod refused_events;
 mod replay;
 mod replies;
 mod supervision;
+mod transfer_pace;
 
 pub use gate::{FairQueue, GateFull, GateLimits, Grant, RateHeaders, RequestClass, TokenBucket};
 pub(crate) use gate::{ServerProbe, ServerStatus, StatusChange};
@@ -25,8 +26,8 @@ pub(crate) use replay::{
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
     BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, NextUpdate,
-    ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, StreamKey, UpdateStreams,
-    UserAct, always_fits, send_permission, split_text,
+    RecentUploads, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, ShownParts,
+    StreamKey, UpdateStreams, UserAct, always_fits, send_permission, split_text,
 };
 pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{
@@ -37,3 +38,4 @@ pub(crate) use supervision::{
     ChargeRule, Consequence, DeafTimer, ProxyDrop, Recycling, RestartDecision, RestartTracker, RunSummary,
     SocketDrop, SocketLifetime, SocketLifetimes, consequence,
 };
+pub use transfer_pace::{TransferPace, transfer_time};

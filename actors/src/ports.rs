@@ -4,6 +4,7 @@
 mod account_fence;
 mod api;
 mod event_storage;
+mod file_download;
 mod http_api;
 mod memory_store;
 mod poster;
@@ -14,6 +15,7 @@ pub use account_fence::AccountFence;
 pub use api::{Api, ApiFactory, ApiFuture};
 pub use event_storage::EventStorage;
 pub(crate) use event_storage::SharedValues;
+pub use file_download::FileDownload;
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;
 pub use poster::Poster;

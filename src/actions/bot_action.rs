@@ -10,8 +10,8 @@ use utoipa::{
 };
 
 use super::schema::{
-    emoji_schema, key_schema, optional_post_id_schema, optional_target_schema, post_id_schema, thread_schema,
-    update_post_schema, user_schema,
+    emoji_schema, file_id_schema, file_name_schema, files_schema, key_schema, optional_post_id_schema,
+    optional_target_schema, path_schema, post_id_schema, thread_schema, update_post_schema, user_schema,
 };
 
 /// The most actions of one request. They are taken one after another, each within `replies.deadline`.
@@ -47,6 +47,10 @@ pub enum BotAction {
         #[schema(schema_with = key_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
         key: Option<String>,
+        /// The files to attach.
+        #[schema(schema_with = files_schema)]
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        files: Vec<String>,
     },
     /// Create a post.
     Post {
@@ -65,6 +69,28 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Map::is_empty", default)]
         #[schema(value_type = Object)]
         props: Map<String, Value>,
+        /// The idempotency key.
+        #[schema(schema_with = key_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+        /// The files to attach.
+        #[schema(schema_with = files_schema)]
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        files: Vec<String>,
+    },
+    /// Upload a file of a child process. It is shown once a post or reply in the same channel names its id in `files`.
+    Upload {
+        /// The channel of that post.
+        #[schema(schema_with = optional_target_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        target: Option<String>,
+        /// The path of the file, below the directory of the child process.
+        #[schema(schema_with = path_schema)]
+        file: String,
+        /// The name under which people see it; the last part of the path if it is left out.
+        #[schema(schema_with = file_name_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        name: Option<String>,
         /// The idempotency key.
         #[schema(schema_with = key_schema)]
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -176,6 +202,12 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
     },
+    /// Look up the name, size and type of a file.
+    GetFile {
+        /// The file.
+        #[schema(schema_with = file_id_schema)]
+        file: String,
+    },
     /// Look up the newest posts of a channel.
     GetPosts {
         /// The channel.
@@ -187,6 +219,17 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         count: Option<usize>,
     },
+}
+
+impl BotAction {
+    /// Returns the number of files that it names.
+    pub fn file_count(&self) -> usize {
+        match self {
+            Self::Reply { files, .. } | Self::Post { files, .. } => files.len(),
+            Self::Upload { .. } => 1,
+            _ => 0,
+        }
+    }
 }
 
 /// The readers of a reply.

@@ -1,12 +1,12 @@
 //! The checks of an action before it is taken.
 
 use matterhost_actors::model::{
-    ChannelId, Draft, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target,
-    TargetError, UserId, UserRef, UserRefError, is_full_id,
+    ChannelId, Draft, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserId, UserRef,
+    is_full_id,
 };
 use serde_json::{Map, Value, json};
 
-use super::{AnsweredEvent, BotAction, ResponseType};
+use super::{ActionError, AnsweredEvent, BotAction, FileDir, ResponseType, named_files::file_id};
 
 /// The property of a post that answers a command, button, menu or dialog. It is never sent to the server.
 pub const HOOK_ANSWER: &str = "matterhost_hook_answer";
@@ -18,60 +18,6 @@ pub const DIALOG_ERRORS: &str = "matterhost_dialog_errors";
 const DEFAULT_COUNT: usize = 60;
 /// The most posts of a look-up: the server's limit of a page.
 const MAX_COUNT: usize = 200;
-
-/// The reason why an action cannot be taken as it is.
-#[derive(Debug, thiserror::Error)]
-pub enum ActionError {
-    /// Its target is none.
-    #[error("target: {0}")]
-    Target(#[from] TargetError),
-    /// Its user is none.
-    #[error("user: {0}")]
-    User(#[from] UserRefError),
-    /// Its key cannot be used.
-    #[error("key: {0}")]
-    Key(#[from] ReplyKeyError),
-    /// Its key has characters that a header cannot have.
-    #[error("key must be 1 to 256 visible ASCII characters")]
-    KeyNotAscii,
-    /// A member has the wrong form.
-    #[error("{member} must be {form}")]
-    Member {
-        /// The member.
-        member: &'static str,
-        /// The form that it must have.
-        form: &'static str,
-    },
-    /// A member was left out, and no event provides it.
-    #[error("missing field `{0}`: no event is answered that could provide it")]
-    Missing(&'static str),
-    /// One of two members is required.
-    #[error("missing field `{0}` or `{1}`")]
-    MissingEither(&'static str, &'static str),
-    /// Two members exclude each other.
-    #[error("`{0}` and `{1}` exclude each other; leave one of them out")]
-    Both(&'static str, &'static str),
-    /// It has errors for a dialog, and answers none.
-    #[error("errors: the event is no dialog")]
-    NoDialog,
-    /// The event that is answered lacks something that the action needs.
-    #[error("the event has no {0}; name one")]
-    EventLacks(&'static str),
-}
-
-impl ActionError {
-    /// True if the action's own form is right, and only its place does not fit.
-    pub fn is_misplaced(&self) -> bool {
-        matches!(
-            self,
-            Self::Missing(_)
-                | Self::MissingEither(..)
-                | Self::Both(..)
-                | Self::EventLacks(_)
-                | Self::NoDialog
-        )
-    }
-}
 
 /// The place of an action, which provides the members that are left out.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +33,8 @@ pub enum ActionPlace<'a> {
         event: &'a AnsweredEvent,
         /// The index of the action among the posts that answer the event, which is the same when it is delivered again.
         index: usize,
+        /// The directory of a handler that names files by their path.
+        files: Option<&'a FileDir>,
     },
     /// A later answer to an event, with the key of a post without one.
     LateAnswer {
@@ -124,41 +72,32 @@ impl BotAction {
     /// When a member is not valid or missing.
     pub fn check(self, place: ActionPlace<'_>) -> Result<CheckedAction, ActionError> {
         match self {
-            Self::Reply { text, in_thread, response_type, mut props, errors, key } => {
+            Self::Reply { text, in_thread, response_type, mut props, errors, key, files } => {
                 if !errors.is_empty() {
                     if !place.event("to")?.is_hook {
                         return Err(ActionError::NoDialog);
                     }
                     props.insert(DIALOG_ERRORS.into(), json!(errors));
                 }
-                let draft = Draft { text, props, ..Draft::default() };
+                if response_type == Some(ResponseType::Ephemeral) && !files.is_empty() {
+                    return Err(ActionError::Both("response_type", "files"));
+                }
+                let draft = place.attach(files, Draft { text, props, ..Draft::default() })?;
                 place.reply(response_type, in_thread, key.as_deref(), draft)
             }
-            Self::Post { target, text, thread, props, key } => {
+            Self::Post { target, text, thread, props, key, files } => {
                 let (key, root_id) = (place.post_key(key.as_deref())?, root(thread.as_deref())?);
-                let draft = Draft { text, root_id, props, key, ..Draft::default() };
+                let draft = place.attach(files, Draft { text, root_id, props, key, ..Draft::default() })?;
                 Ok(act(OutgoingAction::Post(draft)).to(place.target(target)?))
             }
+            Self::Upload { target, file, name, key } => place.upload(target, &file, name, key.as_deref()),
             Self::Whisper { target, user, text, thread } => {
                 let draft = Draft { text, root_id: root(thread.as_deref())?, ..Draft::default() };
                 let whisper = OutgoingAction::Ephemeral { user: UserId::default(), draft };
                 Ok(act(whisper).to(place.target(target)?).read_by(place.user(user)?))
             }
-            Self::Update { post: Some(post), key: None, target: None, wait: None, text, props } => {
-                Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text, props }))
-            }
-            Self::Update { post: Some(_), key: Some(_), .. } => Err(ActionError::Both("post", "key")),
-            Self::Update { post: Some(_), target: Some(_), .. } => Err(ActionError::Both("post", "target")),
-            Self::Update { post: Some(_), .. } => Err(ActionError::Both("post", "wait")),
-            Self::Update { key: Some(_), props: Some(_), .. } => Err(ActionError::Both("key", "props")),
-            Self::Update { post: None, key: None, target: None, wait: None, text, props }
-                if place.is_hook() =>
-            {
-                Ok(act(OutgoingAction::Edit { post: place.post(None)?, text, props }))
-            }
-            Self::Update { post: None, key, target, wait, text, .. } => {
-                let Some(key) = key else { return Err(ActionError::MissingEither("post", "key")) };
-                place.update(&key, target, text, wait.unwrap_or(true))
+            Self::Update { post, key, target, wait, text, props } => {
+                place.any_update((post, key, target, wait), text, props)
             }
             Self::OpenDialog { dialog } => place.open_dialog(dialog),
             Self::Delete { post } => Ok(act(OutgoingAction::Delete { post: post_id("post", &post)? })),
@@ -176,6 +115,7 @@ impl BotAction {
             Self::FindChannel { target } => Ok(look_up(Lookup::Channel(place.target(target)?))),
             Self::FindUser { user } => Ok(look_up(Lookup::User(place.user(user)?))),
             Self::GetThread { post } => Ok(look_up(Lookup::Thread(place.post(post)?))),
+            Self::GetFile { file } => Ok(look_up(Lookup::File(file_id(&file)?))),
             Self::GetPosts { target, count } => {
                 let lookup = Lookup::Posts { channel: ChannelId::default(), count: check_count(count)? };
                 Ok(look_up(lookup).to(place.target(target)?))
@@ -185,7 +125,7 @@ impl BotAction {
 }
 
 impl CheckedAction {
-    fn to(mut self, target: Target) -> Self {
+    pub(super) fn to(mut self, target: Target) -> Self {
         match target {
             Target::Id(id) => self.work.set_channel(&id),
             named => self.target = Some(named),
@@ -214,7 +154,11 @@ impl Work {
             Self::Act(OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. }) => {
                 draft.channel = found.clone();
             }
-            Self::Act(OutgoingAction::Typing { channel, .. } | OutgoingAction::Update { channel, .. })
+            Self::Act(
+                OutgoingAction::Typing { channel, .. }
+                | OutgoingAction::Update { channel, .. }
+                | OutgoingAction::Upload { channel, .. },
+            )
             | Self::LookUp(Lookup::Posts { channel, .. }) => {
                 *channel = found.clone();
             }
@@ -225,7 +169,7 @@ impl Work {
                 | OutgoingAction::Unreact { .. }
                 | OutgoingAction::Delete { .. },
             )
-            | Self::LookUp(Lookup::Channel(_) | Lookup::User(_) | Lookup::Thread(_)) => {}
+            | Self::LookUp(Lookup::Channel(_) | Lookup::User(_) | Lookup::Thread(_) | Lookup::File(_)) => {}
         }
     }
 
@@ -246,7 +190,7 @@ impl<'a> ActionPlace<'a> {
         }
     }
 
-    fn target(self, named: Option<String>) -> Result<Target, ActionError> {
+    pub(super) fn target(self, named: Option<String>) -> Result<Target, ActionError> {
         if let Some(named) = named {
             return Ok(named.parse()?);
         }
@@ -294,7 +238,7 @@ impl<'a> ActionPlace<'a> {
         match (self, own) {
             (Self::Request { .. }, _) => Err(ActionError::Missing("to")),
             (Self::Answer { event, .. } | Self::LateAnswer { event, .. }, Some(own)) => own_key(event, own),
-            (Self::Answer { event, index }, None) => Ok(event.numbered_key(index)?),
+            (Self::Answer { event, index, .. }, None) => Ok(event.numbered_key(index)?),
             (Self::LateAnswer { event, key: Some(key) }, None) => own_key(event, key),
             (Self::LateAnswer { event, key: None }, None) => Ok(event.unique_key()?),
         }
@@ -320,7 +264,7 @@ impl<'a> ActionPlace<'a> {
         mut draft: Draft,
     ) -> Result<CheckedAction, ActionError> {
         // A post of the bot's own can be updated by its key; what a response shows cannot.
-        let is_kept = key.is_some() && response_type != Some(ResponseType::Ephemeral);
+        let is_kept = (key.is_some() || draft.has_files()) && response_type != Some(ResponseType::Ephemeral);
         let key = self.answer_key(key)?;
         let event = self.event("to")?;
         draft.key = Some(key);
@@ -339,6 +283,29 @@ impl<'a> ActionPlace<'a> {
 }
 
 impl ActionPlace<'_> {
+    /// Returns the update of a post by its id, its key or the event.
+    fn any_update(
+        self,
+        named: (Option<String>, Option<String>, Option<String>, Option<bool>),
+        text: String,
+        props: Option<Map<String, Value>>,
+    ) -> Result<CheckedAction, ActionError> {
+        match named {
+            (Some(post), None, None, None) => {
+                Ok(act(OutgoingAction::Edit { post: post_id("post", &post)?, text, props }))
+            }
+            (Some(_), Some(_), ..) => Err(ActionError::Both("post", "key")),
+            (Some(_), _, Some(_), _) => Err(ActionError::Both("post", "target")),
+            (Some(_), ..) => Err(ActionError::Both("post", "wait")),
+            (None, Some(_), ..) if props.is_some() => Err(ActionError::Both("key", "props")),
+            (None, None, None, None) if self.is_hook() => {
+                Ok(act(OutgoingAction::Edit { post: self.post(None)?, text, props }))
+            }
+            (None, None, ..) => Err(ActionError::MissingEither("post", "key")),
+            (None, Some(key), target, wait) => self.update(&key, target, text, wait.unwrap_or(true)),
+        }
+    }
+
     /// Returns the update of a post by its key: of a reply to the event, unless a channel is named.
     fn update(
         self,
@@ -354,7 +321,7 @@ impl ActionPlace<'_> {
     }
 }
 
-fn act(action: OutgoingAction) -> CheckedAction {
+pub(super) fn act(action: OutgoingAction) -> CheckedAction {
     CheckedAction { target: None, user: None, work: Work::Act(action) }
 }
 
@@ -362,7 +329,7 @@ fn look_up(lookup: Lookup) -> CheckedAction {
     CheckedAction { target: None, user: None, work: Work::LookUp(lookup) }
 }
 
-fn check_key(key: &str) -> Result<ReplyKey, ActionError> {
+pub(super) fn check_key(key: &str) -> Result<ReplyKey, ActionError> {
     if key.is_ascii() { Ok(ReplyKey::new(key)?) } else { Err(ActionError::KeyNotAscii) }
 }
 

@@ -17,6 +17,9 @@ const FAILED_DEPENDENCY: u16 = 424;
 pub struct ActionDone {
     /// The ids of the created posts: one, unless the text was split; none if the action creates no post.
     pub ids: Vec<String>,
+    /// The ids of the files that were uploaded and belong to no post yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub files: Vec<String>,
     /// The server's JSON of what was looked up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(value_type = Option<Object>)]
@@ -40,12 +43,14 @@ pub struct ActionResult {
 impl ActionDone {
     /// Returns the result of an action that posts or changes something.
     pub(super) fn posted(posted: &PostedIds) -> Self {
-        Self { ids: posted.ids.iter().map(ToString::to_string).collect(), found: None }
+        let ids = posted.ids.iter().map(ToString::to_string).collect();
+        let files = posted.files.iter().map(ToString::to_string).collect();
+        Self { ids, files, found: None }
     }
 
     /// Returns the result of a look-up.
     pub(super) fn found(found: &Found) -> Self {
-        Self { ids: Vec::new(), found: Some(found.json().to_owned()) }
+        Self { found: Some(found.json().to_owned()), ..Self::default() }
     }
 }
 
@@ -84,9 +89,14 @@ pub fn status(error: &ReplyError) -> u16 {
         | ReplyError::TooLong { .. }
         | ReplyError::TooManyFiles { .. }
         | ReplyError::NoFiles
-        | ReplyError::FileTooLarge { .. } => 422,
+        | ReplyError::EmptyFile { .. }
+        | ReplyError::FileName(_) => 422,
+        ReplyError::FileTooLarge { .. } => 413,
         // The request is valid, but the account's state or the server does not allow it.
-        ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => 409,
+        ReplyError::Stopped(_)
+        | ReplyError::LoopGuard { .. }
+        | ReplyError::FileChanged { .. }
+        | ReplyError::Refused { .. } => 409,
         ReplyError::TimedOut { .. } => 504,
         ReplyError::Interrupted(_) => 502,
     }

@@ -1,11 +1,13 @@
 //! The forms of ids and names in the OpenAPI document. The optional ones may be null.
 
 use utoipa::openapi::{
-    ObjectBuilder, RefOr, Schema,
+    ArrayBuilder, ObjectBuilder, RefOr, Schema,
     schema::{SchemaType, Type},
 };
 
 const POST: &str = "^[A-Za-z0-9]{26}$";
+/// The most files of a post, which is the server's limit.
+pub(super) const MAX_FILES: usize = 10;
 const CHANNEL: &str =
     "A channel: its id, `team/channel`, or `@username` for the direct channel with that user.";
 
@@ -61,6 +63,31 @@ pub(super) fn emoji_schema() -> RefOr<Schema> {
 /// Returns the schema of an optional idempotency key.
 pub(super) fn key_schema() -> RefOr<Schema> {
     optional_text("^[!-~]{1,256}$", "An idempotency key: actions with the same key create the post once.")
+}
+
+/// Returns the schema of an uploaded file.
+pub fn file_id_schema() -> RefOr<Schema> {
+    text(POST, "The id of an uploaded file.")
+}
+
+/// Returns the schema of the path of a file.
+pub(super) fn path_schema() -> RefOr<Schema> {
+    text("^[^\\u0000]{1,4095}$", "The path of a file, below the directory of the child process.")
+}
+
+/// Returns the schema of the optional name of a file.
+pub(super) fn file_name_schema() -> RefOr<Schema> {
+    optional_text(
+        "^[^/\\\\\\u0000-\\u001f]{1,255}$",
+        "The name of the file, without slashes; 255 bytes at most.",
+    )
+}
+
+/// Returns the schema of the files of a post.
+pub(super) fn files_schema() -> RefOr<Schema> {
+    let description = "The files to attach: ids of files that were uploaded to the channel before; of a child process also paths below its directory.";
+    let file = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(4095));
+    ArrayBuilder::new().items(file).max_items(Some(MAX_FILES)).description(Some(description)).into()
 }
 
 fn text(pattern: &str, description: &str) -> RefOr<Schema> {

@@ -38,7 +38,7 @@ fn event() -> AnsweredEvent {
 
 /// Checks an action in answer to an event.
 fn answer(json: &Value) -> Result<Work, String> {
-    let checked = check_in(json, ActionPlace::Answer { event: &event(), index: 2 })?;
+    let checked = check_in(json, ActionPlace::Answer { event: &event(), index: 2, files: None })?;
     assert!(!checked.has_names(), "{json}");
     Ok(checked.work)
 }
@@ -94,6 +94,7 @@ fn each_look_up_is_read() {
         (json!({ "action": "find_channel", "target": "a/b" }), None, Lookup::Channel(named.clone())),
         (json!({ "action": "find_user", "user": "@ann" }), None, Lookup::User(UserRef::Name("ann".into()))),
         (json!({ "action": "get_thread", "post": POST }), None, Lookup::Thread(POST.into())),
+        (json!({ "action": "get_file", "file": POST }), None, Lookup::File(POST.into())),
         (
             json!({ "action": "get_posts", "target": "a/b", "count": 3 }),
             Some(named),
@@ -173,6 +174,62 @@ fn a_later_answer_has_the_key_of_its_request_or_one_of_its_own() {
     assert_eq!(key(json, Some("k")).as_str(), "e1#hook/mine");
 }
 
+/// A child names files by their path, uploaded ones by their id; nobody else has a directory.
+#[test]
+fn files_are_ids_or_paths_of_a_child() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.txt"), "content").unwrap();
+    let (event, files) = (event(), FileDir::new(dir.path()));
+    let child = |json: &Value| {
+        let place = ActionPlace::Answer { event: &event, index: 2, files: Some(&files) };
+        check_in(json, place).map(|checked| checked.work)
+    };
+    let reply = json!({ "action": "reply", "text": "t", "files": ["a.txt", POST] });
+    let Ok(Work::Act(OutgoingAction::Post(draft))) = child(&reply) else { panic!("no post") };
+    assert_eq!((draft.files.len(), &*draft.files[0].name, draft.files[0].bytes.len()), (1, "a.txt", 7));
+    assert_eq!(draft.file_ids, [POST.into()]);
+    for (json, name, key) in [
+        (json!({ "action": "upload", "file": "a.txt" }), "a.txt", None),
+        (json!({ "action": "upload", "file": "a.txt", "name": "b", "key": "k" }), "b", Some("k")),
+    ] {
+        let Ok(Work::Act(OutgoingAction::Upload { channel, file, key: found })) = child(&json) else {
+            panic!("no upload")
+        };
+        assert_eq!((channel.as_str(), &*file.name), (CHANNEL, name));
+        assert_eq!(found.as_ref().map(ReplyKey::as_str), key);
+    }
+    for (json, expected) in [
+        (json!({ "action": "upload", "file": "../x" }), "is not below the handler's directory"),
+        (
+            json!({ "action": "reply", "files": vec!["a.txt"; 11] }),
+            "files must be a list of at most 10 files",
+        ),
+        (json!({ "action": "reply", "text": "t", "files": ["missing"] }), "\"missing\" does not exist"),
+        (
+            json!({ "action": "reply", "text": "t", "files": [POST], "response_type": "ephemeral" }),
+            "`response_type` and `files` exclude each other",
+        ),
+    ] {
+        let error = child(&json).unwrap_err();
+        assert!(error.contains(expected), "{json}: {error}");
+    }
+    assert_eq!(answered_draft(&json!({ "action": "reply", "files": [POST] })).file_ids, [POST.into()]);
+    let hook = AnsweredEvent { is_hook: true, ..self::event() };
+    let place = ActionPlace::Answer { event: &hook, index: 0, files: None };
+    let with_file = json!({ "action": "reply", "text": "t", "files": [POST] });
+    let Work::Act(OutgoingAction::Post(draft)) = check_in(&with_file, place).unwrap().work else {
+        panic!("no post")
+    };
+    assert!(!draft.props.contains_key(HOOK_ANSWER), "the response to a command has no files");
+    for json in [
+        json!({ "action": "post", "target": CHANNEL, "files": ["a.txt"] }),
+        json!({ "action": "upload", "target": CHANNEL, "file": "a.txt" }),
+    ] {
+        let error = check(&json).unwrap_err();
+        assert!(error.contains("only a child process names files by their path"), "{error}");
+    }
+}
+
 #[test]
 fn an_event_that_lacks_something_provides_nothing() {
     let bare = AnsweredEvent { channel: "".into(), post: None, author: None, ..event() };
@@ -218,6 +275,7 @@ fn mistakes_are_named() {
         (json!({ "action": "whisper", "target": "a/b", "user": "ann", "text": "t" }), "names no user"),
         (json!({ "action": "react", "post": POST, "emoji": ":wave:" }), "without colons"),
         (json!({ "action": "delete", "post": "" }), "post must be a post's id"),
+        (json!({ "action": "get_file", "file": "a.txt" }), "file must be a file's id"),
     ] {
         let error = check(&json).unwrap_err();
         assert!(error.contains(expected), "{json}: {error}");

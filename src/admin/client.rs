@@ -21,7 +21,7 @@ mod unknown_account;
 mod watch;
 
 pub use account_commands::{
-    apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action,
+    apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action, upload_file,
 };
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use cluster_text::{cluster, drain};

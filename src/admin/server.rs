@@ -10,6 +10,7 @@ mod body;
 mod bot_actions;
 mod cluster_routes;
 mod event_log;
+mod file_routes;
 mod health;
 mod host;
 mod http_server;
@@ -23,6 +24,7 @@ mod sign_in;
 mod sink_operations;
 mod sinks;
 mod sse;
+mod upload_body;
 
 use std::{io, time::Duration};
 

@@ -5,8 +5,11 @@ use std::{future::ready, sync::Arc, time::SystemTime};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, Excerpt, Found, IntegrationCall, Lookup, OutgoingAction, PostedIds, ReplyError},
-    ports::Poster,
+    model::{
+        AccountName, Excerpt, FileId, Found, IntegrationCall, Lookup, OutgoingAction, PostedIds, ReplyError,
+        ServerLimits,
+    },
+    ports::{FileDownload, Poster},
 };
 
 use super::{
@@ -48,6 +51,18 @@ impl Poster for HookPoster {
     ) -> BoxFuture<'static, Result<Found, ReplyError>> {
         self.inner.look_up(account, lookup)
     }
+
+    fn open_file(
+        &self,
+        account: &AccountName,
+        id: FileId,
+    ) -> BoxFuture<'static, Result<FileDownload, ReplyError>> {
+        self.inner.open_file(account, id)
+    }
+
+    fn server_limits(&self, account: &AccountName) -> BoxFuture<'static, Result<ServerLimits, ReplyError>> {
+        self.inner.server_limits(account)
+    }
 }
 
 impl HookPoster {
@@ -78,6 +93,7 @@ impl HookPoster {
             | OutgoingAction::Unreact { .. }
             | OutgoingAction::Delete { .. }
             | OutgoingAction::Typing { .. }
+            | OutgoingAction::Upload { .. }
             | OutgoingAction::Integration { call: IntegrationCall::AnswerCommand { .. }, .. } => Ok(()),
         }
     }

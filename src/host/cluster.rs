@@ -18,8 +18,8 @@ use actix::Addr;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use matterhost_actors::{
     hosting::Supervisor,
-    model::{AccountName, Lookup, OutgoingAction, PostedIds, ReplyError},
-    ports::{AccountFence, Poster},
+    model::{AccountName, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits},
+    ports::{AccountFence, FileDownload, Poster},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -188,7 +188,19 @@ impl Poster for FencedPoster {
         &self,
         account: &AccountName,
         lookup: Lookup,
-    ) -> BoxFuture<'static, Result<matterhost_actors::model::Found, ReplyError>> {
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
         self.supervisor.look_up(account, lookup)
+    }
+
+    fn open_file(
+        &self,
+        account: &AccountName,
+        id: FileId,
+    ) -> BoxFuture<'static, Result<FileDownload, ReplyError>> {
+        self.supervisor.open_file(account, id)
+    }
+
+    fn server_limits(&self, account: &AccountName) -> BoxFuture<'static, Result<ServerLimits, ReplyError>> {
+        self.supervisor.server_limits(account)
     }
 }

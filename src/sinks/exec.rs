@@ -49,7 +49,7 @@ use super::{
     start_gate::StartGate,
     worker::{self, CloseSignal, Worker},
 };
-use crate::{config::ExecConfig, telemetry::time::human};
+use crate::{actions::FileDir, config::ExecConfig, telemetry::time::human};
 
 /// Short, so that the child is not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
@@ -170,6 +170,7 @@ impl ChildKeeper {
             handler_deps,
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
+            files: FileDir::new(&config.dir),
             barren_quarantines: Cell::new(0),
         });
         Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines, commands }

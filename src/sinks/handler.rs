@@ -134,6 +134,9 @@ fn is_worth_keeping(error: &ReplyError) -> bool {
         | ReplyError::NoFiles
         | ReplyError::NotFound { .. }
         | ReplyError::FileTooLarge { .. }
+        | ReplyError::EmptyFile { .. }
+        | ReplyError::FileChanged { .. }
+        | ReplyError::FileName(_)
         | ReplyError::QueueFull { .. }
         | ReplyError::TimedOut { .. }
         | ReplyError::Refused { .. }

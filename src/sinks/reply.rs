@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::message::Message;
-use crate::actions::{ActionPlace, AnsweredEvent, BotAction, CheckedAction, ResponseType, Work};
+use crate::actions::{ActionPlace, AnsweredEvent, BotAction, CheckedAction, FileDir, ResponseType, Work};
 
 /// The most posts in answer to one event. A person reads no more, and a handler that writes without end must not fill
 /// memory.
@@ -15,6 +15,9 @@ pub(super) const MAX_REPLIES_PER_EVENT: usize = 16;
 
 /// The most actions in one answer of a webhook. They are taken one after another, while the event waits.
 pub(super) const MAX_ACTIONS_PER_ANSWER: usize = 64;
+
+/// The bytes that a named file counts for while its action is at work: it is open, and read in pieces of this size.
+const OPEN_FILE_BYTES: usize = 64 * 1024;
 
 /// The longest name that a handler gives an action to find its result by, in bytes.
 const MAX_NAME_BYTES: usize = 256;
@@ -105,6 +108,7 @@ struct ShortReply {
     text: Option<String>,
     props: Option<Map<String, Value>>,
     errors: BTreeMap<String, String>,
+    files: Vec<String>,
     response_type: Option<ResponseType>,
     in_thread: bool,
     channel: Option<String>,
@@ -138,15 +142,19 @@ impl RawAction {
             return Err(format!("id must have 1 to {MAX_NAME_BYTES} bytes"));
         }
         let (name, channels) = (id.map(Into::into), [None, None]);
+        let size = size + action.file_count() * OPEN_FILE_BYTES;
         Ok(Self { to, source, channels, name, action: Some(action), size })
     }
 
     fn short(reply: ShortReply, size: usize) -> Self {
         let (text, props) = (reply.text.unwrap_or_default(), reply.props.unwrap_or_default());
-        let is_empty = text.trim().is_empty() && props.is_empty() && reply.errors.is_empty();
+        let files = reply.files;
+        let is_empty =
+            text.trim().is_empty() && props.is_empty() && reply.errors.is_empty() && files.is_empty();
+        let size = size + files.len() * OPEN_FILE_BYTES;
         let (in_thread, response_type) = (reply.in_thread, reply.response_type);
         let errors = reply.errors;
-        let action = BotAction::Reply { text, in_thread, response_type, props, errors, key: None };
+        let action = BotAction::Reply { text, in_thread, response_type, props, errors, key: None, files };
         Self {
             to: reply.to,
             source: reply.source,
@@ -188,18 +196,19 @@ impl RawAction {
     }
 
     /// Returns the action to take in answer to an event; `None` if it is an empty reply. If it creates a post, it is the
-    /// `index`th.
+    /// `index`th. `files` is the directory of a child process.
     pub(super) fn into_action(
         self,
         event: AnsweredEvent,
         index: usize,
+        files: Option<&FileDir>,
     ) -> Result<Option<HandlerAction>, ReplyParseError> {
         let channel = event.channel.as_str();
         if self.channels.iter().flatten().any(|named| named != channel) {
             return Err(ReplyParseError::WrongChannel);
         }
         let Some(action) = self.action else { return Ok(None) };
-        let checked = action.check(ActionPlace::Answer { event: &event, index });
+        let checked = action.check(ActionPlace::Answer { event: &event, index, files });
         let action = checked.map_err(|error| ReplyParseError::Action(Excerpt::of(&error)))?;
         Ok(Some(HandlerAction { event, index, name: self.name, action }))
     }
@@ -240,7 +249,7 @@ pub(super) fn parse(
     let mut counts = vec![posts; events.len()];
     let action = |raw: RawAction| {
         let action = raw.event_index(events).and_then(|event| {
-            let action = raw.into_action(events[event].answered(sink), counts[event])?;
+            let action = raw.into_action(events[event].answered(sink), counts[event], None)?;
             counts[event] += usize::from(action.as_ref().is_some_and(HandlerAction::is_post));
             Ok(action)
         });

@@ -8,6 +8,7 @@ mod authentication;
 mod bot_actions;
 mod closed;
 mod endpoints;
+mod files;
 mod floods;
 pub(crate) mod host;
 pub(crate) mod http_client;

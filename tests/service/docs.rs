@@ -66,6 +66,11 @@ fn the_pages_of_slow_handlers_show_them_as_they_are() {
         let shown = self::page(&format!("handlers/{handler}"));
         assert!(self::page(page).contains(&format!("```python\n{shown}```")), "docs/{page} lacks {handler}");
     }
+    for (language, handler) in [("python", "files.py"), ("js", "files.mjs")] {
+        let shown = self::page(&format!("handlers/{handler}"));
+        let block = format!("```{language}\n{shown}```");
+        assert!(self::page("files.md").contains(&block), "docs/files.md lacks {handler}");
+    }
 }
 
 /// Collects the full names of a command's leaves, and the flags of all its commands.

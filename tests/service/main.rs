@@ -14,6 +14,7 @@ mod cookbook;
 mod demo;
 mod deployment;
 mod docs;
+mod file_handlers;
 mod handler_faults;
 mod handler_replies;
 mod hooks;

@@ -251,7 +251,7 @@ impl Context {
         bytes: impl Into<Bytes>,
         text: impl Into<String>,
     ) -> Result<PostedIds, ReplyError> {
-        let files = vec![Attachment { name: name.into(), bytes: bytes.into() }];
+        let files = vec![Attachment { name: name.into(), bytes: bytes.into().into() }];
         self.post(Draft { text: text.into(), files, ..Draft::default() }).await
     }
 

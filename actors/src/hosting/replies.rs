@@ -6,6 +6,8 @@ mod look_up;
 mod parts;
 mod posting;
 mod thread_root;
+mod transfers;
+mod update_parts;
 mod updates;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
@@ -18,6 +20,7 @@ use serde_json::{Map, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 pub(super) use guard::SharedLoopGuard;
+pub(super) use transfers::{OpenFile, ReadLimits, transfer_time_of};
 
 use self::{
     client::ReplyClient,
@@ -60,14 +63,16 @@ pub(super) struct Replies {
     bytes: usize,
     typing: usize,
     lookups: usize,
+    downloads: usize,
     /// Notified when nothing waits.
     draining: Vec<oneshot::Sender<()>>,
 }
 
-/// The key of actions that keep their order: the posts of one channel, or the changes of one post.
+/// The key of actions that keep their order: the posts of one channel, the uploads to it, or the changes of one post.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum OrderingKey {
     Channel(ChannelId),
+    Uploads(ChannelId),
     Post(PostId),
 }
 
@@ -123,13 +128,14 @@ impl Replies {
             bytes: 0,
             typing: 0,
             lookups: 0,
+            downloads: 0,
             draining: Vec::new(),
         }
     }
 
     fn enqueue(&mut self, action: OutgoingAction, done: Done) {
-        let (bytes, deadline) =
-            (size(&action), Instant::now() + self.client.context().settings.replies.deadline);
+        let (bytes, time) = (size(&action), transfers::transfer_time_of(&action));
+        let deadline = Instant::now() + self.client.context().settings.replies.deadline + time;
         if let Some(limit) = self.exceeded_limit(bytes, None) {
             return send_result(done, Err(self.queue_full(limit)));
         }
@@ -218,6 +224,7 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
         OutgoingAction::Typing { channel, .. }
         | OutgoingAction::Update { channel, .. }
         | OutgoingAction::Integration { channel, .. } => OrderingKey::Channel(channel.clone()),
+        OutgoingAction::Upload { channel, .. } => OrderingKey::Uploads(channel.clone()),
         OutgoingAction::Edit { post, .. }
         | OutgoingAction::React { post, .. }
         | OutgoingAction::Unreact { post, .. }
@@ -229,11 +236,12 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
 fn size(action: &OutgoingAction) -> usize {
     match action {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
-            let files: usize = draft.files.iter().map(|file| file.bytes.len()).sum();
+            let files: usize = draft.files.iter().map(|file| file.bytes.bytes_in_memory()).sum();
             draft.text.len() + size_of_props(&draft.props) + files
         }
         OutgoingAction::Edit { text, props, .. } => text.len() + props.as_ref().map_or(0, size_of_props),
         OutgoingAction::Update { text, .. } => text.len(),
+        OutgoingAction::Upload { file, .. } => file.bytes.bytes_in_memory(),
         OutgoingAction::React { emoji, .. } | OutgoingAction::Unreact { emoji, .. } => emoji.len(),
         OutgoingAction::Delete { .. } | OutgoingAction::Typing { .. } => 0,
         OutgoingAction::Integration { call, .. } => match call {

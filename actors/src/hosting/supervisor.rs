@@ -31,7 +31,7 @@ pub use messages::{
     ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
-pub use replies::{LookUp, SendReply};
+pub use replies::{LookUp, OpenFile, ReadLimits, SendReply};
 
 pub(super) use child_events::{
     ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerStatusChanged,

@@ -5,8 +5,10 @@ mod bounded_text;
 mod channels;
 pub(super) mod client;
 mod client_config;
+pub(super) mod connections;
 mod error;
 mod extra_headers;
+mod file_requests;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 pub(super) mod headers;
@@ -22,16 +24,17 @@ mod response;
 mod row_splitter;
 mod server_limits;
 mod teams;
-mod uploads;
 mod users;
 mod writing;
 
 pub use bot_accounts::{Bot, NewBot, TokenRow};
 pub use channels::{Channel, ChannelKind, ChannelList};
-pub use client::{Client, http_client};
+pub use client::Client;
 pub use client_config::ClientConfig;
+pub use connections::http_client;
 pub use error::{RestError, RestErrorKind};
 pub use extra_headers::{ExtraHeaders, HeaderError};
+pub use file_requests::{IncomingFile, NewFile, content_pieces};
 pub use headers::{Etag, RateHeaders, foreign_encoding};
 pub use limits::{ClientLimits, MAX_CHANNELS};
 pub use lookups::LookupRequest;
@@ -42,6 +45,5 @@ pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
 pub use response::{RestResponse, SystemPing};
 pub use teams::Team;
-pub use uploads::{FileId, NewFile};
 pub use users::{Me, MentionKeywords, Roles, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{ChannelId, Excerpt, PostId, UserId};
+use super::{ChannelId, Excerpt, FileId, PostId, UserId};
 
 /// The length of an id of Mattermost.
 const ID_LENGTH: usize = 26;
@@ -94,6 +94,8 @@ pub enum Lookup {
     User(UserRef),
     /// The posts of a thread, by one of them.
     Thread(PostId),
+    /// The description of a file: its name, size and type.
+    File(FileId),
     /// The newest posts of a channel.
     Posts {
         /// The channel.
@@ -110,6 +112,7 @@ impl fmt::Display for Lookup {
             Self::User(UserRef::Id(id)) => write!(f, "user {id}"),
             Self::User(UserRef::Name(name)) => write!(f, "user @{name}"),
             Self::Thread(post) => write!(f, "the thread of post {post}"),
+            Self::File(id) => write!(f, "file {id}"),
             Self::Posts { channel, .. } => write!(f, "the posts of channel {channel}"),
         }
     }

@@ -1,11 +1,13 @@
 //! Posts and other actions of a bot, and their results.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{AccountName, AccountState, Change, ChannelId, Event, Excerpt, PostId, UserId};
+use super::{
+    AccountName, AccountState, Attachment, Change, ChannelId, Event, Excerpt, FileId, FileNameError, PostId,
+    UserId,
+};
 
 /// The maximum length of a key, in bytes. The key is sent with the post; an event's id with a number and a sink's
 /// name fits.
@@ -69,6 +71,15 @@ pub enum OutgoingAction {
         /// The thread, by its first post.
         root_id: Option<PostId>,
     },
+    /// Upload a file, which is shown once a post names its id.
+    Upload {
+        /// The channel of that post.
+        channel: ChannelId,
+        /// The file.
+        file: Attachment,
+        /// The idempotency key. A recent upload to the channel with the same key is not repeated.
+        key: Option<ReplyKey>,
+    },
     /// Answer a slash command, or open a dialog. It is attempted once.
     Integration {
         /// The channel of the command or button.
@@ -116,17 +127,17 @@ pub struct Draft {
     pub props: Map<String, Value>,
     /// The files, attached to the last part of the text.
     pub files: Vec<Attachment>,
+    /// The files that were uploaded before, attached before the others.
+    pub file_ids: Vec<FileId>,
     /// The idempotency key. Without one, every call posts again.
     pub key: Option<ReplyKey>,
 }
 
-/// A file to attach to a post.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Attachment {
-    /// The file name.
-    pub name: String,
-    /// The content.
-    pub bytes: Bytes,
+impl Draft {
+    /// True if files are attached.
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty() || !self.file_ids.is_empty()
+    }
 }
 
 /// An idempotency key for a reply: requests with the same key post once, no matter by whom or when they are
@@ -209,11 +220,13 @@ impl ReplyKey {
     }
 }
 
-/// The posts that an action created.
+/// The posts and files that an action created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PostedIds {
     /// Their ids, in order: several if the text was too long for one, none if nothing was posted.
     pub ids: Vec<PostId>,
+    /// The ids of the files that it uploaded and that belong to no post yet.
+    pub files: Vec<FileId>,
 }
 
 /// The reason for which a reply failed, or may have failed.
@@ -256,10 +269,25 @@ pub enum ReplyError {
         /// The file name.
         name: String,
         /// The size, in bytes.
-        bytes: usize,
+        bytes: u64,
         /// The server's limit, in bytes.
         limit: u64,
     },
+    /// A file has no content, which the server refuses.
+    #[error("file {name:?} is empty")]
+    EmptyFile {
+        /// The file name.
+        name: String,
+    },
+    /// A file has become longer or shorter since it was named.
+    #[error("file {name:?} has changed while it waited; write it completely before you name it")]
+    FileChanged {
+        /// The file name.
+        name: String,
+    },
+    /// A file has a name that it cannot have.
+    #[error(transparent)]
+    FileName(#[from] FileNameError),
     /// The account's queue is full.
     #[error("the queue of account {account} is full ({limit}); retry later")]
     QueueFull {
@@ -339,16 +367,13 @@ impl ReplyError {
             | Self::TooManyFiles { .. }
             | Self::NoFiles
             | Self::FileTooLarge { .. }
+            | Self::EmptyFile { .. }
+            | Self::FileChanged { .. }
+            | Self::FileName(_)
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::LoopGuard { .. } => Retryability::Permanent,
         }
-    }
-}
-
-impl fmt::Debug for Attachment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} ({} bytes)", self.name, self.bytes.len())
     }
 }
 

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, IncomingFile, LookupRequest, Me,
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError,
         RestResponse, SystemPing, Team, User,
     },
-    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, FileId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -111,6 +111,9 @@ pub trait Api {
 
     /// Uploads a file that a post can then refer to.
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId>;
+
+    /// Begins to download a file. 403 and 404 are distinct errors.
+    fn download_file<'a>(&'a self, token: &'a Token, id: &'a FileId) -> ApiFuture<'a, IncomingFile>;
 
     /// Returns the sizes that the server takes.
     fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits>;

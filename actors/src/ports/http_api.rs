@@ -14,11 +14,11 @@ use serde_json::{Map, Value, value::RawValue};
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
     mattermost::{
-        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
-        LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
-        RequestStats, SystemPing, Team, User,
+        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag,
+        IncomingFile, LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince,
+        Reaction, RequestStats, SystemPing, Team, User,
     },
-    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, FileId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -172,6 +172,10 @@ impl Api for Client {
 
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
         Client::upload_file(self, token, file).boxed_local()
+    }
+
+    fn download_file<'a>(&'a self, token: &'a Token, id: &'a FileId) -> ApiFuture<'a, IncomingFile> {
+        Client::download_file(self, token, id).boxed_local()
     }
 
     fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {

@@ -2,8 +2,10 @@ use std::future::ready;
 
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 
+use super::FileDownload;
 use crate::model::{
-    AccountName, ChannelId, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, Target,
+    AccountName, ChannelId, Excerpt, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError,
+    ServerLimits, Target,
 };
 
 /// A service that posts as the hosted accounts.
@@ -32,6 +34,22 @@ pub trait Poster: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Found, ReplyError>> {
         let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
         ready(Err(missing)).boxed()
+    }
+
+    /// Begins to download a file as an account. A service that only posts finds none.
+    fn open_file(
+        &self,
+        account: &AccountName,
+        id: FileId,
+    ) -> BoxFuture<'static, Result<FileDownload, ReplyError>> {
+        let what = Excerpt::of(&Lookup::File(id));
+        ready(Err(ReplyError::NotFound { account: account.clone(), what })).boxed()
+    }
+
+    /// Returns the sizes that the account's server takes.
+    fn server_limits(&self, account: &AccountName) -> BoxFuture<'static, Result<ServerLimits, ReplyError>> {
+        let _ = account;
+        ready(Ok(ServerLimits::default())).boxed()
     }
 
     /// Returns the id of a channel. The direct channel with a user is created if there is none.

@@ -176,6 +176,7 @@ impl<B: Bot> BotHarness<B> {
             | OutgoingAction::Unreact { .. }
             | OutgoingAction::Delete { .. }
             | OutgoingAction::Typing { .. }
+            | OutgoingAction::Upload { .. }
             | OutgoingAction::Integration { .. } => None,
         };
         self.actions().into_iter().filter_map(text).collect()
@@ -248,7 +249,7 @@ impl Poster for FakePoster {
                 Vec::new()
             };
             script.actions.push(action);
-            Ok(PostedIds { ids })
+            Ok(PostedIds { ids, ..PostedIds::default() })
         });
         ready(result).boxed()
     }

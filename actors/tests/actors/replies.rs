@@ -1,5 +1,6 @@
 //! Replies, sent by messages: order, exactly-once posting, deadlines and limits.
 
+mod files;
 mod limits;
 mod live;
 mod lookups;

@@ -1,8 +1,13 @@
 //! The commands that change accounts or the process: actions, health, log level and reload.
 
-use std::fmt::Write as _;
+use std::{cell::Cell, fmt::Write as _};
 
-use matterhost_actors::model::AccountName;
+use futures_util::TryStreamExt as _;
+use matterhost_actors::{
+    mattermost::content_pieces,
+    model::{AccountName, Attachment},
+};
+use url::form_urlencoded;
 
 use super::{
     Client, RemoteError,
@@ -62,6 +67,32 @@ pub async fn take_action(
     let path = format!("/v1/accounts/{}/actions", encode_path_segment(account.as_str()));
     match client.post_slow::<ActionDone>(&path, action).await {
         Ok(done) => Ok(done.ids),
+        Err(error) if is_of_unknown_account(&error) => Err(suggest(client, account, error).await),
+        Err(error) => Err(error),
+    }
+}
+
+/// Uploads a file as an account, for a post in a channel, and returns its id. `progress` is called with the bytes sent so far.
+///
+/// # Errors
+/// When the file cannot be read or is refused, or the host cannot be reached.
+pub async fn upload_file(
+    client: &Client,
+    account: &AccountName,
+    target: &str,
+    file: &Attachment,
+    progress: impl Fn(u64) + 'static,
+) -> Result<String, RemoteError> {
+    let query = [("target", target), ("name", &file.name)];
+    let query: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let path = format!("/v1/accounts/{}/files?{query}", encode_path_segment(account.as_str()));
+    let sent = Cell::new(0);
+    let pieces = content_pieces(file.bytes.clone()).inspect_ok(move |piece| {
+        sent.set(sent.get() + piece.len() as u64);
+        progress(sent.get());
+    });
+    match client.post_file::<ActionDone>(&path, file.bytes.len(), pieces).await {
+        Ok(done) => Ok(done.files.into_iter().next().unwrap_or_default()),
         Err(error) if is_of_unknown_account(&error) => Err(suggest(client, account, error).await),
         Err(error) => Err(error),
     }

@@ -6,7 +6,8 @@ use actix_rt::net::UnixStream;
 use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::{
-    ClientRequest, ClientResponse, Connector,
+    ClientRequest, ClientResponse, Connector, SendClientRequest,
+    body::SizedStream,
     error::{ConnectError as ConnectionError, PayloadError, SendRequestError},
     http::{Method, StatusCode, Uri, header},
 };
@@ -175,13 +176,30 @@ impl Client {
     ) -> Result<Vec<u8>, RemoteError> {
         self.check_owner()?;
         let request = self.request(method, path);
+        let sent = match body {
+            Some(body) => request.insert_header((header::CONTENT_TYPE, "application/json")).send_body(body),
+            None => request.send(),
+        };
+        self.receive(within, sent).await
+    }
+
+    /// Sends a POST request whose body is a file, and parses the JSON response.
+    pub(super) async fn post_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        len: u64,
+        pieces: impl Stream<Item = io::Result<Bytes>> + 'static,
+    ) -> Result<T, RemoteError> {
+        self.check_owner()?;
+        let request = self.request(Method::POST, path);
+        let request = request.insert_header((header::CONTENT_TYPE, "application/octet-stream"));
+        let sent = request.send_body(SizedStream::new(len, Box::pin(pieces)));
+        self.parse(&self.receive(SLOW_TIMEOUT, sent).await?)
+    }
+
+    /// Waits for the response to a request and returns its body.
+    async fn receive(&self, within: Duration, sent: SendClientRequest) -> Result<Vec<u8>, RemoteError> {
         let exchange = async {
-            let sent = match body {
-                Some(body) => {
-                    request.insert_header((header::CONTENT_TYPE, "application/json")).send_body(body)
-                }
-                None => request.send(),
-            };
             let mut response = sent.await.map_err(|error| self.send_error(&error))?;
             let body = self.read_body(&mut response).await?;
             if response.status().is_success() {

@@ -1,6 +1,8 @@
 //! The state shared by the handlers of the admin API.
 
 use std::{
+    env,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -48,6 +50,12 @@ const ANONYMOUS_REQUESTS_PER_SECOND: f64 = 200.0;
 const MAX_LARGE_ANSWERS: usize = 16;
 /// The `Retry-After` when there are too many of them: most are sent sooner.
 const LARGE_ANSWER_RETRY: Duration = Duration::from_secs(1);
+
+/// Files that are uploaded at once, and as many that are downloaded: each holds a connection and the one a file on disk. Half
+/// of the default connections stay free.
+const MAX_TRANSFERS: usize = 16;
+/// The `Retry-After` when there are too many of them.
+const TRANSFER_RETRY: Duration = Duration::from_secs(2);
 
 /// The operations of the program that the API offers beyond hosting.
 pub trait Operations: Send + Sync + 'static {
@@ -143,6 +151,11 @@ pub struct Backend {
     pub(super) anonymous_rate: RateLimit,
     pub(super) state_counts: StateCountsCache,
     large: Arc<Semaphore>,
+    /// Permits for files that are kept until they are uploaded.
+    uploads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+    /// The directory for these files.
+    pub(super) upload_dir: Arc<Path>,
     started: SystemTime,
 }
 
@@ -197,6 +210,9 @@ impl Backend {
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
+            uploads: Arc::new(Semaphore::new(MAX_TRANSFERS)),
+            downloads: Arc::new(Semaphore::new(MAX_TRANSFERS)),
+            upload_dir: upload_dir(config).into(),
         }
     }
 
@@ -255,6 +271,16 @@ impl Backend {
         Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
+    /// Acquires a permit for a file to upload, to hold until that is done.
+    pub(super) fn upload_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        transfer_permit(&self.uploads, "too many files are being uploaded")
+    }
+
+    /// Acquires a permit for a file to download, to hold until that is done.
+    pub(super) fn download_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        transfer_permit(&self.downloads, "too many files are being downloaded")
+    }
+
     /// Describes the process for this caller.
     pub(super) fn instance_for(&self, caller: super::authenticator::Caller) -> dto::Instance {
         dto::Instance {
@@ -270,4 +296,14 @@ impl Backend {
             },
         }
     }
+}
+
+fn transfer_permit(permits: &Arc<Semaphore>, full: &str) -> Result<OwnedSemaphorePermit, ApiError> {
+    Arc::clone(permits).try_acquire_owned().map_err(|_| ApiError::busy(full, TRANSFER_RETRY))
+}
+
+/// Returns the directory for files that are to be uploaded: the one of the state, which is on a disk, if there is one.
+fn upload_dir(config: &AdminConfig) -> PathBuf {
+    let state = config.generated_token_file.as_deref().and_then(Path::parent);
+    state.map_or_else(env::temp_dir, Path::to_owned)
 }

@@ -11,10 +11,11 @@ use actix_http::h1;
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, ServiceRequest},
+    error::PayloadError,
     http::{StatusCode, header::CONTENT_LENGTH},
     web::{Bytes, BytesMut},
 };
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use matterhost_actors::model::Excerpt;
 use tokio::time::timeout;
 
@@ -28,7 +29,10 @@ pub(super) const MAX_ACCOUNT_BYTES: usize = 8 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the body and stores it in the request, where the extractors find it.
-pub(crate) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
+pub(crate) async fn read<S>(request: &mut ServiceRequest, payload: &mut S) -> Result<(), ApiError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
         return Err(too_large(MAX_BODY_BYTES));
@@ -43,7 +47,10 @@ pub(crate) async fn read(request: &mut ServiceRequest, payload: &mut Payload) ->
     Ok(())
 }
 
-async fn collect(payload: &mut Payload) -> Result<Bytes, ApiError> {
+async fn collect<S>(payload: &mut S) -> Result<Bytes, ApiError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {

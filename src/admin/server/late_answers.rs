@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::HeaderMap,
+    http::{Method, header::HeaderMap},
     web::{Data, Json, ReqData},
 };
 
@@ -23,10 +23,22 @@ use crate::{
 };
 
 /// The path of the route.
-pub(super) const PATH: &str = "/v1/replies";
+const PATH: &str = "/v1/replies";
+
+/// The path of the route for files; the id of a file follows it.
+const FILES_PATH: &str = "/v1/replies/files";
 
 /// The time after which a handler may try again while too many answers wait: an answer takes about so long.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+/// True if a reply token is the credential for a request.
+pub(super) fn takes_reply_token(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::POST => path == PATH || path == FILES_PATH,
+        Method::GET | Method::HEAD => path.strip_prefix(FILES_PATH).is_some_and(|id| id.starts_with('/')),
+        _ => false,
+    }
+}
 
 /// Returns the event that a request with a reply token answers.
 ///

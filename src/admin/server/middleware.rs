@@ -5,7 +5,7 @@ use std::cell::Cell;
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{Extensions, Payload, ServiceRequest, ServiceResponse},
+    dev::{Extensions, ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
@@ -15,7 +15,10 @@ use actix_web::{
 };
 use tokio::task::yield_now;
 
-use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body, late_answers, scope};
+use super::{
+    api_error::ApiError, authenticator::Authenticator, backend::Backend, body, file_routes, late_answers,
+    scope, upload_body::UploadBody,
+};
 use crate::{
     admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS},
     config::TokenScope,
@@ -66,18 +69,18 @@ pub(super) async fn guard<B: MessageBody + 'static>(
         return Ok(request.into_response(refused));
     }
     let is_head = request.method() == Method::HEAD;
-    let mut payload = request.take_payload();
-    let mut response = match admit(&mut request, &mut payload).await {
+    let payload = UploadBody::new(request.take_payload());
+    let mut response = match admit(&mut request, &payload).await {
         // Handlers and extractors turn their errors into responses, so an error here is not theirs.
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(error) => request.into_response(error.error_response()),
     };
     add_security_headers(response.headers_mut());
     let response = if is_head { without_stream(response) } else { response };
-    Ok(response.map_body(|_, answer| body::hold_request(answer, payload)))
+    Ok(response.map_body(|_, answer| payload.hold(answer)))
 }
 
-async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
+async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(), ApiError> {
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
         return Err(ApiError::unavailable("the host is shutting down"));
     };
@@ -94,11 +97,11 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     if public {
         return if probe { Ok(()) } else { backend.anonymous_rate.take() };
     }
-    if request.method() == Method::POST && request.path() == late_answers::PATH {
+    if late_answers::takes_reply_token(request.method(), request.path()) {
         let event = late_answers::authenticate(&backend, request.headers())?;
         backend.reply_rate.take()?;
         request.extensions_mut().insert(event);
-        return body::read(request, payload).await;
+        return take_body(request, payload).await;
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
     // Checked after the token, so that strangers cannot use up the rate of authenticated callers.
@@ -110,10 +113,19 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     rate.take()?;
     scope::check(&caller.scope, request.method(), request.uri())?;
     request.extensions_mut().insert(caller);
-    if matches!(*request.method(), Method::POST | Method::PUT) {
-        body::read(request, payload).await?;
+    take_body(request, payload).await
+}
+
+/// Reads the body of a request. One that uploads a file reads it itself.
+async fn take_body(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(), ApiError> {
+    match *request.method() {
+        Method::POST if file_routes::is_upload(request.path()) => {
+            request.extensions_mut().insert(payload.clone());
+            Ok(())
+        }
+        Method::POST | Method::PUT => body::read(request, &mut payload.clone()).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Drops a streaming body from the response to a HEAD request, which would otherwise never end.

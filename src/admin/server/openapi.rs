@@ -12,7 +12,9 @@ use utoipa::{
     },
 };
 
-use super::{accounts, bot_actions, cluster_routes, health, host, late_answers, sign_in, sinks, sse};
+use super::{
+    accounts, bot_actions, cluster_routes, file_routes, health, host, late_answers, sign_in, sinks, sse,
+};
 use crate::admin::dto;
 
 /// The OpenAPI document.
@@ -31,6 +33,7 @@ use crate::admin::dto;
         accounts::list_accounts, accounts::get_account, accounts::put_account, accounts::delete_account,
         accounts::act, accounts::list_servers,
         bot_actions::act, bot_actions::get_lookup, late_answers::answer,
+        file_routes::upload, file_routes::download, file_routes::upload_answer, file_routes::download_for_answer,
         sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
         sinks::drop_letters,
         cluster_routes::get_cluster, cluster_routes::drain,

@@ -19,7 +19,7 @@ use matterhost_actors::model::Excerpt;
 use super::{
     Backend, Listener, accounts,
     api_error::ApiError,
-    body, bot_actions, cluster_routes, health, host,
+    body, bot_actions, cluster_routes, file_routes, health, host,
     http_server::{self, RequestHandling},
     late_answers, middleware, sign_in, sinks, sse,
 };
@@ -60,8 +60,12 @@ fn routes(app: &mut ServiceConfig) {
     .service(account())
     .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
     .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
+    .service(allow_only("/v1/accounts/{name}/files", "POST", [web::post().to(file_routes::upload)]))
+    .service(allow_only("/v1/accounts/{name}/files/{id}", GET, [get().to(file_routes::download)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
     .service(allow_only("/v1/replies", "POST", [web::post().to(late_answers::answer)]))
+    .service(allow_only("/v1/replies/files", "POST", [web::post().to(file_routes::upload_answer)]))
+    .service(allow_only("/v1/replies/files/{id}", GET, [get().to(file_routes::download_for_answer)]))
     .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
     .service(allow_only("/v1/cluster/drain", "PUT", [web::put().to(cluster_routes::drain)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))

@@ -12,7 +12,7 @@ use crate::config::TokenScope;
 
 /// The routes by which one account acts and looks something up. It is matched and decoded as the routes themselves are.
 static ACTING: LazyLock<ResourceDef> =
-    LazyLock::new(|| ResourceDef::new("/v1/accounts/{name}/{route:actions|lookups/[^/]+}"));
+    LazyLock::new(|| ResourceDef::new("/v1/accounts/{name}/{route:actions|files|files/[^/]+|lookups/[^/]+}"));
 
 /// The route that describes the caller's own rights.
 const INSTANCE: &str = "/v1/instance";
@@ -105,6 +105,9 @@ mod tests {
             (&post, "/v1/accounts/helpdesk/actions", false, true),
             (&post, "/v1/accounts/gr%C3%B6%C3%9Fe/actions", false, true),
             (&get, "/v1/accounts/helpdesk/lookups/posts?target=x", false, true),
+            (&post, "/v1/accounts/helpdesk/files?target=x&name=y", false, true),
+            (&get, "/v1/accounts/helpdesk/files/x", false, true),
+            (&get, "/v1/accounts/alerts/files/x", false, false),
             (&post, "/v1/accounts/alerts/actions", false, false),
             (&post, "/v1/accounts/help%64esk/actions", false, true),
             (&post, "/v1/accounts/help%2564esk/actions", false, false),

@@ -1,7 +1,7 @@
 //! Replies that could not be posted.
 
 use matterhost_actors::model::{
-    ChannelId, Draft, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, UserId,
+    ChannelId, Draft, FileId, OutgoingAction, PostId, ReplyKey, ReplyKeyError, Target, UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -38,6 +38,12 @@ pub struct UnpostedReply {
     /// The post's props.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub props: Map<String, Value>,
+    /// The files that are uploaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_ids: Vec<FileId>,
+    /// The names of files that were not uploaded, and are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_files: Vec<String>,
 }
 
 impl UnpostedReply {
@@ -55,6 +61,11 @@ impl UnpostedReply {
             }
             _ => return None,
         };
+        let is_bare = draft.text.trim().is_empty() && draft.props.is_empty() && draft.file_ids.is_empty();
+        if is_bare && !draft.files.is_empty() {
+            // Without its files, nothing is left to post.
+            return None;
+        }
         let update = matches!(action.work, Work::Act(OutgoingAction::Update { .. }));
         let numbered = event.numbered_key(index).ok();
         let key =
@@ -70,6 +81,8 @@ impl UnpostedReply {
             update,
             text: draft.text,
             props: draft.props,
+            file_ids: draft.file_ids,
+            lost_files: draft.files.into_iter().map(|file| file.name).collect(),
         })
     }
 
@@ -93,6 +106,7 @@ impl UnpostedReply {
             root_id: self.thread,
             thread_of: self.thread_of,
             props: self.props,
+            file_ids: self.file_ids,
             key: Some(key),
             ..Draft::default()
         };
@@ -101,5 +115,49 @@ impl UnpostedReply {
             Some(user) => OutgoingAction::Ephemeral { user, draft },
         };
         Ok(CheckedAction { target, user: None, work: Work::Act(action) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matterhost_actors::model::{AccountName, Attachment};
+
+    use super::*;
+    use crate::actions::ThreadPlace;
+
+    fn event() -> AnsweredEvent {
+        AnsweredEvent {
+            account: AccountName::new("helpdesk").unwrap(),
+            sink: "child".into(),
+            id: "e1".into(),
+            channel: "c1".into(),
+            post: None,
+            thread: ThreadPlace::default(),
+            author: None,
+            is_hook: false,
+            trigger: None,
+            create_at: None,
+        }
+    }
+
+    /// An uploaded file can still be posted; of one that was only named, the name is kept.
+    #[test]
+    fn the_ids_of_files_are_kept_and_the_names_of_the_others() {
+        let files = vec![Attachment { name: "lost.csv".into(), bytes: vec![b'x'].into() }];
+        let draft = Draft { text: "see".into(), files, file_ids: vec!["f1".into()], ..Draft::default() };
+        let action = |draft: &Draft| CheckedAction {
+            target: None,
+            user: None,
+            work: Work::Act(OutgoingAction::Post(draft.clone())),
+        };
+        let kept = UnpostedReply::of(&event(), 0, &action(&draft)).unwrap();
+        assert_eq!(kept.lost_files, ["lost.csv"]);
+        let read: UnpostedReply = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+        let Work::Act(OutgoingAction::Post(posted)) = read.into_action(&event()).unwrap().work else {
+            panic!("no post")
+        };
+        assert_eq!((posted.file_ids, posted.files.len(), &*posted.text), (vec!["f1".into()], 0, "see"));
+        let only_files = Draft { text: String::new(), file_ids: Vec::new(), ..draft };
+        assert_eq!(UnpostedReply::of(&event(), 0, &action(&only_files)), None, "nothing is left to post");
     }
 }

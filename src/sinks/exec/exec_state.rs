@@ -8,6 +8,7 @@ use std::{
 use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
+use crate::actions::FileDir;
 use crate::sinks::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, NextAttempt},
@@ -22,6 +23,8 @@ pub(super) struct ExecState {
     pub(super) failing: RefCell<FailingEvents>,
     /// The events that wait for the child, and its slots.
     pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
+    /// The directory below which the child names files.
+    pub(super) files: FileDir,
     /// The events taken away since the last accepted one.
     pub(super) barren_quarantines: Cell<u32>,
 }

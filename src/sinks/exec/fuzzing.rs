@@ -31,7 +31,7 @@ pub fn exec_lines(output: &[u8]) {
             Ok(ChildMessage::Reject(_, cause)) => check(&cause),
             Ok(ChildMessage::Act(raw)) => {
                 let answered = event.answered(&sink);
-                match raw.event_index(&[&event]).and_then(|_| raw.into_action(answered, 0)) {
+                match raw.event_index(&[&event]).and_then(|_| raw.into_action(answered, 0, None)) {
                     Ok(Some(action)) => check_action(&event, &action),
                     Ok(None) => {}
                     Err(error) => check(&error.describe(&event.id)),

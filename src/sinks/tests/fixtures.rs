@@ -155,7 +155,8 @@ impl Poster for RecordingReplyPoster {
             let created =
                 matches!(action, OutgoingAction::Post(_)).then(|| format!("reply-{}", posted.len()));
             posted.push((account, action));
-            Ok(PostedIds { ids: created.iter().map(|id| id.as_str().into()).collect() })
+            let ids = created.iter().map(|id| id.as_str().into()).collect();
+            Ok(PostedIds { ids, ..PostedIds::default() })
         };
         posting.boxed()
     }

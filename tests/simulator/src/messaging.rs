@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::Simulator;
 use crate::control::require;
 use crate::state::State;
@@ -17,6 +19,25 @@ impl Simulator {
             user_id: user_id.to_owned(),
             channel_id: channel_id.to_owned(),
             message: text.to_owned(),
+            ..PostOptions::default()
+        })
+    }
+
+    /// Makes a post with a file, as if its author had uploaded and sent it.
+    pub fn post_file(
+        &self,
+        user_id: &str,
+        channel_id: &str,
+        text: &str,
+        (name, content): (&str, &[u8]),
+    ) -> Post {
+        let content = Bytes::copy_from_slice(content);
+        let file = self.shared.change(|state| state.store_file(user_id, channel_id, name, &content));
+        self.post_with(&PostOptions {
+            user_id: user_id.to_owned(),
+            channel_id: channel_id.to_owned(),
+            message: text.to_owned(),
+            file_ids: vec![file.id],
             ..PostOptions::default()
         })
     }

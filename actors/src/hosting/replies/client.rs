@@ -17,10 +17,14 @@ use crate::{
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Attachment, Excerpt, Fact, Generation, ReplyError, ServerLimits, Token, UserId},
     policy::{
-        GiveUpReason, LookupCache, RequestClass, RequestFailure, SendPermission, SentKeys, always_fits,
+        GiveUpReason, LookupCache, RecentUploads, RequestClass, RequestFailure, SendPermission, SentKeys,
+        ShownParts, always_fits,
     },
     ports::{Api, ApiFactory},
 };
+
+/// The most uploads in flight for one account: more would only share its bandwidth.
+const MAX_UPLOADS: usize = 2;
 
 /// A client that makes the requests of one account's replies: it waits for the account's permission to send and for the
 /// gate, and remembers what was posted.
@@ -31,10 +35,14 @@ pub(super) struct ReplyClient {
     api: RefCell<(Arc<dyn ApiFactory>, Rc<dyn Api>)>,
     /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
+    /// Bounds the uploads in flight, which may take long and must not delay replies.
+    upload_slots: Arc<Semaphore>,
     pub(super) sent: RefCell<SentKeys>,
     /// The roots of replies that were asked for as roots.
     pub(super) roots: RefCell<ThreadRoots>,
     pub(super) lookups: RefCell<LookupCache>,
+    pub(super) uploads: RefCell<RecentUploads>,
+    pub(super) shown: RefCell<ShownParts>,
 }
 
 /// A request that did not succeed.
@@ -59,9 +67,12 @@ impl ReplyClient {
             generation: Cell::default(),
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
+            upload_slots: Arc::new(Semaphore::new(MAX_UPLOADS)),
             sent: RefCell::default(),
             roots: RefCell::default(),
             lookups: RefCell::default(),
+            uploads: RefCell::default(),
+            shown: RefCell::default(),
         }
     }
 
@@ -97,7 +108,26 @@ impl ReplyClient {
         deadline: Instant,
         send: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
     ) -> Result<T, FailedRequest> {
-        let acquired = timeout_at(deadline, self.acquire_permit()).await;
+        let slots = self.slots.borrow().clone();
+        self.request_with(slots, deadline, send).await
+    }
+
+    /// Makes one request that sends a file, as [`request`](Self::request) does, beside the requests in flight.
+    pub(super) async fn transfer<T>(
+        &self,
+        deadline: Instant,
+        send: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+    ) -> Result<T, FailedRequest> {
+        self.request_with(self.upload_slots.clone(), deadline, send).await
+    }
+
+    async fn request_with<T>(
+        &self,
+        slots: Arc<Semaphore>,
+        deadline: Instant,
+        send: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+    ) -> Result<T, FailedRequest> {
+        let acquired = timeout_at(deadline, self.acquire_permit(slots)).await;
         let (_slot, permit) = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
         let (context, api) = (self.context(), self.api.borrow().1.clone());
         if !context.may_act() {
@@ -124,10 +154,15 @@ impl ReplyClient {
         files: &[Attachment],
         deadline: Instant,
     ) -> ServerLimits {
-        let context = self.context();
         if files.is_empty() && always_fits(text) {
-            return context.server_limits.known();
+            return self.context().server_limits.known();
         }
+        self.file_limits(deadline).await
+    }
+
+    /// Returns the sizes that the server takes, for a file.
+    pub(super) async fn file_limits(&self, deadline: Instant) -> ServerLimits {
+        let context = self.context();
         let api = self.api.borrow().1.clone();
         let reading = async {
             // An account that may not send must not keep the others from asking.
@@ -139,11 +174,13 @@ impl ReplyClient {
         timeout_at(deadline, reading).await.unwrap_or_else(|_| context.server_limits.known())
     }
 
-    async fn acquire_permit(&self) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
+    async fn acquire_permit(
+        &self,
+        slots: Arc<Semaphore>,
+    ) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
         if self.context().stats.wait_for_send_permission().await == SendPermission::Denied {
             return Err(FailedRequest::stopped("the account is stopped"));
         }
-        let slots = self.slots.borrow().clone();
         let slot = slots.acquire_owned().await.map_err(|error| FailedRequest::not_done(&error))?;
         let context = self.context();
         let permit = context.gate.acquire_permit(RequestClass::Reply, &context.account).await;

@@ -10,12 +10,14 @@ use super::{
     client::{FailedRequest, ReplyClient},
     parts::{check_draft, check_text, split_draft},
     posting::{self, wait_before_retry},
+    transfers,
+    update_parts::update,
 };
 use crate::{
     mattermost::{EphemeralPost, LookupRequest, Reaction, RestError, RestErrorKind, RestResponse},
     model::{
-        ChannelId, Draft, Excerpt, IntegrationCall, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
-        Token, UserId,
+        ChannelId, Draft, Excerpt, IntegrationCall, OutgoingAction, PostId, PostedIds, ReplyError, Token,
+        UserId,
     },
     policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
@@ -35,7 +37,7 @@ pub(super) async fn execute_action(
             edit(client, post, text, props.as_ref(), deadline).await
         }
         OutgoingAction::Update { channel, key, text, .. } => {
-            update_post(client, &channel, &key, text, deadline).await
+            update(client, &channel, &key, &text, deadline).await
         }
         OutgoingAction::React { post, emoji } => {
             let reaction = reaction(client, post, emoji, deadline).await?;
@@ -51,33 +53,11 @@ pub(super) async fn execute_action(
         OutgoingAction::Typing { channel, root_id } => {
             show_typing(client, &channel, root_id.as_ref(), deadline).await
         }
+        OutgoingAction::Upload { channel, file, key } => {
+            transfers::upload(client, channel, file, key, deadline).await
+        }
         OutgoingAction::Integration { call, .. } => call_integration(client, &call, deadline).await,
     }
-}
-
-/// Changes the text of the post with a key.
-pub(super) async fn update(
-    client: Rc<ReplyClient>,
-    channel: ChannelId,
-    key: ReplyKey,
-    text: String,
-    deadline: Instant,
-) -> Result<PostedIds, ReplyError> {
-    update_post(&client, &channel, &key, text, deadline).await
-}
-
-async fn update_post(
-    client: &ReplyClient,
-    channel: &ChannelId,
-    key: &ReplyKey,
-    text: String,
-    deadline: Instant,
-) -> Result<PostedIds, ReplyError> {
-    let Some(post) = posting::find_by_key(client, channel, key, deadline).await? else {
-        let what = Excerpt::of(&format_args!("a post with the key {}", key.as_str()));
-        return Err(ReplyError::NotFound { account: client.context().account.clone(), what });
-    };
-    edit(client, post, text, None, deadline).await
 }
 
 /// Sends a typing notification if the account may send now.
@@ -135,7 +115,7 @@ async fn ephemeral(
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
     // Such a post cannot have files.
-    let draft = Draft { files: Vec::new(), ..draft };
+    let draft = Draft { files: Vec::new(), file_ids: Vec::new(), ..draft };
     let limits = client.limits_for(&draft.text, &[], deadline).await;
     check_draft(&draft, limits)?;
     for part in split_draft(&draft, limits.post_chars)? {
@@ -190,7 +170,7 @@ async fn edit(
 ) -> Result<PostedIds, ReplyError> {
     check_text(&text, client.limits_for(&text, &[], deadline).await)?;
     repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text, props).await).await?;
-    Ok(PostedIds { ids: vec![post] })
+    Ok(PostedIds { ids: vec![post], ..PostedIds::default() })
 }
 
 /// Returns a reaction by the account.
@@ -206,7 +186,11 @@ async fn reaction(
     Ok(Reaction { user_id, post_id: post, emoji_name: emoji })
 }
 
-async fn delete(client: &ReplyClient, post: PostId, deadline: Instant) -> Result<PostedIds, ReplyError> {
+pub(super) async fn delete(
+    client: &ReplyClient,
+    post: PostId,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
     let deleted = repeat(client, deadline, async |api, token| match api.delete_post(token, &post).await {
         // An earlier attempt, or another user, has deleted it.
         Err(error) if is_missing(&error) => Ok(RestResponse { value: (), rate: None }),

@@ -37,6 +37,7 @@ async fn fetch(client: &ReplyClient, lookup: &Lookup, deadline: Instant) -> Resu
         Lookup::User(UserRef::Id(id)) => LookupRequest::User(id),
         Lookup::User(UserRef::Name(name)) => LookupRequest::UserByName(name),
         Lookup::Thread(post) => LookupRequest::Thread(post),
+        Lookup::File(id) => LookupRequest::File(id),
         Lookup::Posts { channel, count } => LookupRequest::Posts { channel, count: *count },
     };
     send(client, lookup, request, deadline).await

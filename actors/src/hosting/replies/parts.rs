@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    model::{Attachment, Draft, ReplyError, ServerLimits},
+    model::{Attachment, Draft, FileId, ReplyError, ServerLimits, check_file_name},
     policy::split_text,
 };
 
@@ -18,6 +18,7 @@ pub(super) struct PartContent<'a> {
     pub(super) text: String,
     pub(super) props: Map<String, Value>,
     pub(super) files: &'a [Attachment],
+    pub(super) file_ids: &'a [FileId],
 }
 
 /// Checks the parts of a draft that do not depend on its text's length.
@@ -25,10 +26,10 @@ pub(super) struct PartContent<'a> {
 /// # Errors
 /// If the draft cannot be posted.
 pub(super) fn check_draft(draft: &Draft, limits: ServerLimits) -> Result<(), ReplyError> {
-    if draft.text.trim().is_empty() && draft.files.is_empty() && !draft.props.contains_key(ATTACHMENTS) {
+    if draft.text.trim().is_empty() && !draft.has_files() && !draft.props.contains_key(ATTACHMENTS) {
         return Err(ReplyError::Empty);
     }
-    check_files(&draft.files, limits)
+    check_files(&draft.files, draft.file_ids.len(), limits)
 }
 
 /// Splits a draft into parts of at most `limit` characters. Files and `props.attachments` go with the last part, other
@@ -45,7 +46,9 @@ pub(super) fn split_draft(draft: &Draft, limit: usize) -> Result<Vec<PartContent
         if n < last {
             props.remove(ATTACHMENTS);
         }
-        PartContent { text, props, files: if n == last { &draft.files } else { &[] } }
+        let (files, file_ids): (&[_], &[_]) =
+            if n == last { (&draft.files, &draft.file_ids) } else { (&[], &[]) };
+        PartContent { text, props, files, file_ids }
     };
     Ok(texts.into_iter().enumerate().map(part).collect())
 }
@@ -59,14 +62,25 @@ pub(super) fn check_text(text: &str, limits: ServerLimits) -> Result<(), ReplyEr
     if characters > limit { Err(ReplyError::TooLong { characters, limit }) } else { Ok(()) }
 }
 
-fn check_files(files: &[Attachment], limits: ServerLimits) -> Result<(), ReplyError> {
-    if files.len() > MAX_FILES {
-        return Err(ReplyError::TooManyFiles { files: files.len(), limit: MAX_FILES });
+/// Checks the files of a post that has so many uploaded ones beside them.
+pub(super) fn check_files(
+    files: &[Attachment],
+    uploaded: usize,
+    limits: ServerLimits,
+) -> Result<(), ReplyError> {
+    if files.len() + uploaded > MAX_FILES {
+        return Err(ReplyError::TooManyFiles { files: files.len() + uploaded, limit: MAX_FILES });
+    }
+    for file in files {
+        check_file_name(&file.name)?;
+        if file.bytes.is_empty() {
+            return Err(ReplyError::EmptyFile { name: file.name.clone() });
+        }
     }
     if !files.is_empty() && !limits.takes_files {
         return Err(ReplyError::NoFiles);
     }
-    match files.iter().find(|file| file.bytes.len() as u64 > limits.file_bytes) {
+    match files.iter().find(|file| file.bytes.len() > limits.file_bytes) {
         Some(file) => Err(ReplyError::FileTooLarge {
             name: file.name.clone(),
             bytes: file.bytes.len(),

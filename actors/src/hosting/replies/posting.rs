@@ -7,9 +7,10 @@ use super::{
     find_posted::{CLOCK_MARGIN_MS, KEY_PROP, PostedSearch, SPLIT_PROP},
     parts::{PartContent, check_draft, split_draft},
     thread_root::find_root,
+    transfers::send_file,
 };
 use crate::{
-    mattermost::{FileId, NewFile, NewPost, Post},
+    mattermost::{NewPost, Post},
     model::{Attachment, ChannelId, Draft, Fact, PostId, PostedIds, ReplyError, ReplyKey, UserId},
     policy::{BotPost, GiveUpReason, LoopVerdict, ReplyStep, RequestRetry, SentPost, always_fits},
 };
@@ -24,6 +25,8 @@ struct Part<'a> {
     /// A post of the thread, until its root is known.
     thread_of: Option<PostId>,
     files: &'a [Attachment],
+    /// The number of these files that are uploaded.
+    uploaded: usize,
     key: String,
     /// The limit at which the text was split, if this is the first of several parts.
     split_at: Option<usize>,
@@ -64,7 +67,7 @@ pub(super) async fn post(
         .map_err(|failed| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed))?;
     let (key, has_given_key) = match &draft.key {
         Some(key) => (key.as_str().to_owned(), true),
-        None => (std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect(), false),
+        None => (generated(), false),
     };
     let oldest = match &draft.key {
         Some(key) => key.earliest(),
@@ -77,7 +80,7 @@ pub(super) async fn post(
     let parts = split_draft(&draft, limit)?;
     let split_at = (parts.len() > 1).then_some(limit);
     let mut ids = Vec::with_capacity(parts.len());
-    for (n, PartContent { text, props, files }) in parts.into_iter().enumerate() {
+    for (n, PartContent { text, props, files, file_ids }) in parts.into_iter().enumerate() {
         let part = Part {
             client,
             key: part_key(&key, n),
@@ -86,10 +89,12 @@ pub(super) async fn post(
                 message: text,
                 root_id: draft.root_id.clone(),
                 props,
+                file_ids: file_ids.to_vec(),
                 ..NewPost::default()
             },
             thread_of: draft.thread_of.clone(),
             files,
+            uploaded: 0,
             split_at: split_at.filter(|_| n == 0),
             oldest,
             has_given_key,
@@ -100,7 +105,40 @@ pub(super) async fn post(
         };
         ids.push(part.post_once().await?);
     }
-    Ok(PostedIds { ids })
+    Ok(PostedIds { ids, ..PostedIds::default() })
+}
+
+/// Posts the `n`th part of a text that replaces that of the post with a key, in the same place.
+pub(super) async fn post_part(
+    client: &ReplyClient,
+    key: &ReplyKey,
+    n: usize,
+    post: NewPost,
+    deadline: Instant,
+) -> Result<PostId, ReplyError> {
+    let me = client
+        .own_user_id(deadline)
+        .await
+        .map_err(|failed| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed))?;
+    let key_of_part = part_key(key.as_str(), n);
+    // One with the same key may have been deleted a moment ago; the server would take this one for it (fact 19).
+    let post = NewPost { pending_post_id: format!("{me}:{key_of_part}:{}", generated()), ..post };
+    let part = Part {
+        client,
+        post,
+        thread_of: None,
+        files: &[],
+        uploaded: 0,
+        key: key_of_part,
+        split_at: None,
+        oldest: key.earliest(),
+        has_given_key: true,
+        counts: false,
+        is_answer: key.is_answer(),
+        me,
+        deadline,
+    };
+    part.post_once().await
 }
 
 /// Returns the limit at which an earlier attempt split the text, or one that splits nothing if it posted the whole text.
@@ -146,8 +184,13 @@ async fn search_if_needed(search: &PostedSearch<'_>) -> Result<(), ReplyError> {
     Ok(())
 }
 
+/// Returns a text that nothing else has.
+fn generated() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect()
+}
+
 /// Returns the key of the `n`th part, from 0.
-fn part_key(key: &str, n: usize) -> String {
+pub(super) fn part_key(key: &str, n: usize) -> String {
     if n == 0 { key.to_owned() } else { format!("{key}/{}", n + 1) }
 }
 
@@ -171,7 +214,9 @@ impl Part<'_> {
         if let Some(known) = self.known_id() {
             return Ok(known);
         }
-        self.post.pending_post_id = format!("{}:{}", self.me, self.key);
+        if self.post.pending_post_id.is_empty() {
+            self.post.pending_post_id = format!("{}:{}", self.me, self.key);
+        }
         self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
         if let Some(limit) = self.split_at {
             self.post.props.insert(SPLIT_PROP.into(), limit.to_string().into());
@@ -225,9 +270,7 @@ impl Part<'_> {
             self.thread_of = None;
             self.report_missing_thread(&post);
         }
-        if self.post.file_ids.len() < self.files.len() {
-            self.upload().await?;
-        }
+        self.upload().await?;
         let created = match self.create().await {
             Err(failed) if failed.is_invalid_root() && self.post.root_id.is_some() => {
                 self.correct_root().await?;
@@ -283,14 +326,10 @@ impl Part<'_> {
 
     /// Uploads the files. Files uploaded before a failure are not uploaded again.
     async fn upload(&mut self) -> Result<(), StepError> {
-        while let Some(file) = self.files.get(self.post.file_ids.len()) {
-            let new = NewFile { channel: self.channel(), name: &file.name, bytes: &file.bytes };
-            let id: Result<FileId, FailedRequest> = self
-                .client
-                .request(self.deadline, async |api, token| api.upload_file(token, new).await)
-                .await;
-            // A file that no post refers to is invisible, so it may be uploaded twice.
-            self.post.file_ids.push(id.map_err(FailedRequest::into_retryable)?);
+        while let Some(file) = self.files.get(self.uploaded) {
+            let sent = send_file(self.client, self.channel(), file, self.deadline).await;
+            self.post.file_ids.push(sent.map_err(StepError::Error)??);
+            self.uploaded += 1;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 use tokio::time::Instant;
 
-use super::{Done, Replies, execute, send_result};
+use super::{Done, Replies, send_result, update_parts::update};
 use crate::{
     model::{ChannelId, OutgoingAction, PostedIds, ReplyKey},
     policy::{NextUpdate, StreamKey},
@@ -72,7 +72,8 @@ impl Replies {
     fn send_update(&mut self, stream: StreamKey, job: UpdateJob, ctx: &mut Context<Self>) {
         let UpdateJob { key, text, deadline, bytes, done } = job;
         let channel = stream.channel.clone();
-        let update = execute::update(self.client.clone(), channel, key, text, deadline).into_actor(self);
+        let client = self.client.clone();
+        let update = async move { update(&client, &channel, &key, &text, deadline).await }.into_actor(self);
         ctx.spawn(update.map(move |result, act, ctx| {
             act.updates.done(&stream);
             act.bytes -= bytes;

@@ -12,8 +12,10 @@ use crate::{
         account_context::AccountContext,
         replies::{self, Replies, Stop, Submit},
     },
-    model::{AccountName, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError},
-    ports::Poster,
+    model::{
+        AccountName, FileId, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits,
+    },
+    ports::{FileDownload, Poster},
 };
 
 /// The wait for a result beyond the reply's deadline: a request that began in time may last as long as the client
@@ -44,19 +46,45 @@ pub struct LookUp {
     pub lookup: Lookup,
 }
 
+/// Begins to download a file as an account.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<FileDownload, ReplyError>")]
+pub struct OpenFile {
+    /// The account.
+    pub account: AccountName,
+    /// The file.
+    pub id: FileId,
+}
+
+/// Asks for the sizes that the account's server takes.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<ServerLimits, ReplyError>")]
+pub struct ReadLimits {
+    /// The account.
+    pub account: AccountName,
+}
+
 impl Handler<LookUp> for Supervisor {
     type Result = ResponseFuture<Result<Found, ReplyError>>;
 
     fn handle(&mut self, LookUp { account, lookup }: LookUp, _: &mut Self::Context) -> Self::Result {
-        let (done, found) = oneshot::channel();
-        let asked = self.send_to_replies(&account, |context, _| replies::LookUp { context, lookup, done });
-        // The look-up has a deadline of its own; the time beyond it is for an Arbiter that hangs.
-        async move {
-            asked?;
-            let found = timeout(RESULT_GRACE, found).await.ok().and_then(Result::ok);
-            found.unwrap_or(Err(ReplyError::Interrupted(account)))
-        }
-        .boxed_local()
+        self.ask_replies(account, |context, done| replies::LookUp { context, lookup, done })
+    }
+}
+
+impl Handler<OpenFile> for Supervisor {
+    type Result = ResponseFuture<Result<FileDownload, ReplyError>>;
+
+    fn handle(&mut self, OpenFile { account, id }: OpenFile, _: &mut Self::Context) -> Self::Result {
+        self.ask_replies(account, |context, done| replies::OpenFile { context, id, done })
+    }
+}
+
+impl Handler<ReadLimits> for Supervisor {
+    type Result = ResponseFuture<Result<ServerLimits, ReplyError>>;
+
+    fn handle(&mut self, ReadLimits { account }: ReadLimits, _: &mut Self::Context) -> Self::Result {
+        self.ask_replies(account, |context, done| replies::ReadLimits { context, done })
     }
 }
 
@@ -64,10 +92,11 @@ impl Handler<SendReply> for Supervisor {
     type Result = ResponseFuture<Result<PostedIds, ReplyError>>;
 
     fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
+        let transfer = replies::transfer_time_of(&action);
         let result = self.submit(&account, action);
         let settings =
             self.accounts.get(&account).map_or(&self.settings, |account| &account.context.settings);
-        let wait_limit = settings.replies.deadline + RESULT_GRACE;
+        let wait_limit = settings.replies.deadline + transfer + RESULT_GRACE;
         async move {
             let interrupted = || Err(ReplyError::Interrupted(account));
             match timeout(wait_limit, result?).await {
@@ -100,6 +129,22 @@ impl Poster for Addr<Supervisor> {
         let answer = self.send(LookUp { account: account.clone(), lookup });
         async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
     }
+
+    fn open_file(
+        &self,
+        account: &AccountName,
+        id: FileId,
+    ) -> BoxFuture<'static, Result<FileDownload, ReplyError>> {
+        let account = account.clone();
+        let answer = self.send(OpenFile { account: account.clone(), id });
+        async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
+
+    fn server_limits(&self, account: &AccountName) -> BoxFuture<'static, Result<ServerLimits, ReplyError>> {
+        let account = account.clone();
+        let answer = self.send(ReadLimits { account: account.clone() });
+        async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
 }
 
 impl Supervisor {
@@ -107,6 +152,28 @@ impl Supervisor {
         let (done, result) = oneshot::channel();
         let submit = |context, generation| Submit { context, generation, action, done };
         self.send_to_replies(name, submit).map(|()| result)
+    }
+
+    /// Asks an account's Replies something for which they have a deadline of their own.
+    fn ask_replies<T, M>(
+        &mut self,
+        account: AccountName,
+        message: impl FnOnce(Arc<AccountContext>, oneshot::Sender<Result<T, ReplyError>>) -> M,
+    ) -> ResponseFuture<Result<T, ReplyError>>
+    where
+        T: 'static,
+        M: Message<Result = ()> + Send + 'static,
+        Replies: Handler<M>,
+    {
+        let (done, answer) = oneshot::channel();
+        let asked = self.send_to_replies(&account, |context, _| message(context, done));
+        // The time beyond that deadline is for an Arbiter that hangs.
+        async move {
+            asked?;
+            let answer = timeout(RESULT_GRACE, answer).await.ok().and_then(Result::ok);
+            answer.unwrap_or(Err(ReplyError::Interrupted(account)))
+        }
+        .boxed_local()
     }
 
     /// Sends a message to an account's Replies, made of the account's context.

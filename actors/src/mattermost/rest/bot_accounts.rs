@@ -263,7 +263,7 @@ impl Client {
             path: &path,
             token: Some(admin),
             etag: None,
-            body: Some((FORM, form(picture))),
+            body: Some((FORM, form(picture).into())),
             time_limit: self.limits().request_timeout,
         };
         self.execute(request).await.map(drop)

@@ -1,17 +1,25 @@
 //! The client of one server, for one Arbiter.
 
-use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    fmt,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_http::{
     Method,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderMap},
 };
-use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
+use awc::{ClientResponse, body::SizedStream, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::{sync::Semaphore, task::yield_now, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 
 use super::{
+    connections::{Connections, TRANSFERS, bearer},
+    file_requests::content_pieces,
     headers,
     response::check_json,
     row_splitter::{RowSplitter, Rows, Shape},
@@ -20,9 +28,9 @@ use crate::{
     mattermost::{
         ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
         socket::dial::{self, Tunnels},
-        transport::{ServerConnector, TransportError},
+        transport::TransportError,
     },
-    model::{ResumePoint, Token},
+    model::{FileContent, ResumePoint, Token},
 };
 
 /// The bytes of a list that are read before the other accounts of the thread go on: some hundred rows, which take a few
@@ -41,10 +49,9 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     request_stats: Arc<RequestStats>,
     config: ClientConfig,
-    rest: awc::Client,
-    /// The permits for REST connections. A request that waits here takes a few bytes; one that waits in the connector
-    /// takes some kilobytes, and two thousand of those fragment the heap.
-    slots: Semaphore,
+    rest: Connections,
+    uploads: OnceCell<Connections>,
+    downloads: OnceCell<Connections>,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,
 }
@@ -59,7 +66,7 @@ pub(super) struct RestRequest<'a> {
     pub(super) token: Option<&'a Token>,
     pub(super) etag: Option<&'a Etag>,
     /// The content type and the content.
-    pub(super) body: Option<(&'static str, Bytes)>,
+    pub(super) body: Option<(&'static str, FileContent)>,
     /// The time limit for the whole exchange.
     pub(super) time_limit: Duration,
 }
@@ -92,8 +99,9 @@ impl Client {
         Self(Rc::new(Inner {
             request_stats,
             config: config.clone(),
-            rest: http_client(config),
-            slots: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
+            rest: Connections::new(config, config.limits().rest_connections),
+            uploads: OnceCell::new(),
+            downloads: OnceCell::new(),
             tunnels: Tunnels::new(config),
             lists_by_team: Cell::new(false),
         }))
@@ -161,7 +169,7 @@ impl Client {
             body: None,
             time_limit: limits.request_timeout,
         };
-        let response = self.exchange(request, Body::Rows(&mut splitter, rows)).await?;
+        let response = self.exchange(&self.0.rest, request, Body::Rows(&mut splitter, rows)).await?;
         response.check_rows(&splitter.state(), route).map_err(|error| error.redact(Some(token)))?;
         Ok(response)
     }
@@ -172,16 +180,40 @@ impl Client {
 
     /// Sends a request within its time limit, and reads the whole body.
     pub(super) async fn execute(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
-        self.exchange(request, Body::Whole).await
+        self.execute_on(&self.0.rest, request).await
     }
 
-    async fn exchange(&self, request: RestRequest<'_>, body: Body<'_>) -> Result<RawResponse, RestError> {
+    /// Sends a request over these connections within its time limit, and reads the whole body.
+    pub(super) async fn execute_on(
+        &self,
+        connections: &Connections,
+        request: RestRequest<'_>,
+    ) -> Result<RawResponse, RestError> {
+        self.exchange(connections, request, Body::Whole).await
+    }
+
+    /// Returns the connections for uploads.
+    pub(super) fn uploads(&self) -> &Connections {
+        self.0.uploads.get_or_init(|| Connections::new(&self.0.config, TRANSFERS))
+    }
+
+    /// Returns the connections for downloads.
+    pub(super) fn downloads(&self) -> &Connections {
+        self.0.downloads.get_or_init(|| Connections::new(&self.0.config, TRANSFERS))
+    }
+
+    async fn exchange(
+        &self,
+        connections: &Connections,
+        request: RestRequest<'_>,
+        body: Body<'_>,
+    ) -> Result<RawResponse, RestError> {
         let (route, token, time_limit) = (request.route, request.token, request.time_limit);
         let method = request.method.clone();
         let exchange = async {
             // The semaphore is never closed; even if it were, the connector has the same limit.
-            let _slot = self.0.slots.acquire().await;
-            Box::pin(self.send(request, body)).await
+            let _slot = connections.slots.acquire().await;
+            Box::pin(self.send(connections, request, body)).await
         };
         let response = timeout(time_limit, exchange)
             .await
@@ -194,21 +226,79 @@ impl Client {
         response.map_err(|error| error.redact(token))
     }
 
-    async fn send(&self, request: RestRequest<'_>, reading: Body<'_>) -> Result<RawResponse, RestError> {
-        let RestRequest { method, route, path, token, etag, body, .. } = request;
+    /// Sends a request within its time limit and returns the response before its body, with the permit to hold until that is
+    /// read. The body is not decompressed.
+    pub(super) async fn open(
+        &self,
+        connections: &Connections,
+        request: RestRequest<'_>,
+    ) -> Result<
+        (
+            ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+            OwnedSemaphorePermit,
+        ),
+        RestError,
+    > {
+        let (route, token, time_limit) = (request.route, request.token, request.time_limit);
+        let method = request.method.clone();
+        let opening = async {
+            let closed = |error| RestError::new(RestErrorKind::Unreachable, route, format!("{error}"));
+            let slot = connections.slots.clone().acquire_owned().await.map_err(closed)?;
+            let sending = self.prepare(connections, &request)?.no_decompress();
+            let sent = sending.insert_header((header::ACCEPT_ENCODING, "identity")).send().await;
+            let mut response = sent.map_err(|error| RestError::from_transport(error.into(), route))?;
+            if response.status().is_success() {
+                return Ok((response, slot));
+            }
+            let body = self.read_body(&mut response, route).await.unwrap_or_default();
+            Err(RestError::from_status(response.status(), response.headers(), &body, route))
+        };
+        let opened = timeout(time_limit, Box::pin(opening)).await;
+        let opened =
+            opened.unwrap_or_else(|_| Err(RestError::from_transport(TransportError::timeout(), route)));
+        let status = opened.as_ref().map(|(response, _)| response.status().as_u16());
+        self.0.request_stats.record_request(&method, route, status);
+        opened.map_err(|error| error.redact(token))
+    }
+
+    /// Returns a request with its headers.
+    fn prepare(
+        &self,
+        connections: &Connections,
+        request: &RestRequest<'_>,
+    ) -> Result<awc::ClientRequest, RestError> {
+        let RestRequest { method, route, path, token, etag, .. } = request;
         let url = self.0.config.url();
         let uri =
             url.plain_api(path).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
-        let mut request = self.0.rest.request(method, uri).insert_header((header::HOST, url.authority()));
+        let http = &connections.http;
+        let mut prepared = http.request(method.clone(), uri).insert_header((header::HOST, url.authority()));
         if let Some(bearer) = token.and_then(bearer) {
-            request = request.insert_header((header::AUTHORIZATION, bearer));
+            prepared = prepared.insert_header((header::AUTHORIZATION, bearer));
         }
         if let Some(etag) = etag {
-            request = request.insert_header((header::IF_NONE_MATCH, etag.as_str()));
+            prepared = prepared.insert_header((header::IF_NONE_MATCH, etag.as_str()));
         }
+        Ok(prepared)
+    }
+
+    async fn send(
+        &self,
+        connections: &Connections,
+        request: RestRequest<'_>,
+        reading: Body<'_>,
+    ) -> Result<RawResponse, RestError> {
+        let prepared = self.prepare(connections, &request)?;
+        let RestRequest { route, etag, body, .. } = request;
         let sending = match body {
-            Some((kind, body)) => request.insert_header((header::CONTENT_TYPE, kind)).send_body(body),
-            None => request.send(),
+            Some((kind, FileContent::Memory(body))) => {
+                prepared.insert_header((header::CONTENT_TYPE, kind)).send_body(body)
+            }
+            Some((kind, stored)) => {
+                let body = SizedStream::new(stored.len(), content_pieces(stored));
+                prepared.insert_header((header::CONTENT_TYPE, kind)).send_body(body)
+            }
+            None => prepared.send(),
         };
         let mut response = sending.await.map_err(|error| RestError::from_transport(error.into(), route))?;
         let (status, head) = (response.status(), response.headers().clone());
@@ -280,41 +370,6 @@ where
         }
     }
     Ok(length)
-}
-
-/// Returns the header value that carries a token, marked as sensitive so that it is never printed.
-pub(in crate::mattermost) fn bearer(token: &Token) -> Option<HeaderValue> {
-    // A token is visible ASCII, so it is always a valid header value.
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// The time by which the HTTP client's own limit for connecting is longer than `ServerConnector`'s, which knows the
-/// cause.
-pub(in crate::mattermost) const CONNECT_MARGIN: Duration = Duration::from_secs(1);
-
-/// Creates an HTTP client for one server of any kind, with the configuration's limits on connections.
-///
-/// The client belongs to the thread that created it. It connects to the configured server only, even for a request to
-/// another address, and expects addresses that begin with `http://`: TLS is added beneath it. Redirects are not
-/// followed; the caller sets the deadline of each request.
-pub fn http_client(config: &ClientConfig) -> awc::Client {
-    let limits = config.limits();
-    let connector = Connector::new()
-        .connector(ServerConnector::new(config.clone()))
-        .timeout(limits.connect_timeout + CONNECT_MARGIN)
-        .limit(limits.rest_connections)
-        .conn_keep_alive(limits.keep_alive);
-    let builder = awc::Client::builder()
-        .connector(connector)
-        // `Client::execute` has its own deadline, which includes the wait for a connection and the body.
-        .disable_timeout()
-        .disable_redirects()
-        .no_default_headers()
-        .add_default_header((header::USER_AGENT, config.user_agent()));
-    let headers = config.headers().iter().cloned();
-    headers.fold(builder, awc::ClientBuilder::add_default_header).finish()
 }
 
 impl fmt::Debug for Client {

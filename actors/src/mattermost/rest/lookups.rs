@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::posts::PER_PAGE;
 use crate::{
     mattermost::{Client, RateHeaders, RestError, RestResponse, transport::url::percent_encode},
-    model::{ChannelId, PostId, Token, UserId},
+    model::{ChannelId, FileId, PostId, Token, UserId},
 };
 
 /// A single request that looks something up.
@@ -29,6 +29,8 @@ pub enum LookupRequest<'a> {
     DirectChannel([&'a UserId; 2]),
     /// `GET /posts/{id}/thread`.
     Thread(&'a PostId),
+    /// `GET /files/{id}/info`.
+    File(&'a FileId),
     /// `GET /channels/{id}/posts`, the newest ones.
     Posts {
         /// The channel.
@@ -48,6 +50,7 @@ impl LookupRequest<'_> {
             Self::UserByName(_) => "/users/username/{username}",
             Self::DirectChannel(_) => "/channels/direct",
             Self::Thread(_) => "/posts/{post_id}/thread",
+            Self::File(_) => "/files/{file_id}/info",
             Self::Posts { .. } => "/channels/{channel_id}/posts",
         }
     }
@@ -63,6 +66,7 @@ impl LookupRequest<'_> {
             Self::UserByName(name) => format!("/users/username/{}", encode(name)),
             Self::DirectChannel(_) => "/channels/direct".to_owned(),
             Self::Thread(post) => format!("/posts/{}/thread", encode(post.as_str())),
+            Self::File(id) => format!("/files/{}/info", encode(id.as_str())),
             Self::Posts { channel, count } => {
                 let count = (*count).clamp(1, PER_PAGE);
                 format!("/channels/{}/posts?per_page={count}&skipFetchThreads=true", encode(channel.as_str()))

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::client::{RawResponse, RestRequest};
 use crate::{
     mattermost::{
-        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, User,
+        Client, Post, RateHeaders, RestError, RestErrorKind, RestResponse, User,
         transport::url::{RESPONSE_PATH, percent_encode},
     },
-    model::{ChannelId, IntegrationCall, PostId, Token, UserId},
+    model::{ChannelId, FileId, IntegrationCall, PostId, Token, UserId},
 };
 
 /// The content type of a JSON body.
@@ -251,7 +251,7 @@ impl Client {
         let body = serde_json::to_vec(body);
         let body =
             body.map_err(|error| RestError::new(RestErrorKind::Refused(400), route, error.to_string()))?;
-        let (body, time_limit) = (Some((JSON, Bytes::from(body))), self.limits().request_timeout);
+        let (body, time_limit) = (Some((JSON, Bytes::from(body).into())), self.limits().request_timeout);
         self.execute(RestRequest { method, route, path, token: Some(token), etag: None, body, time_limit })
             .await
     }

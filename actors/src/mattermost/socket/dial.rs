@@ -20,7 +20,7 @@ use crate::{
     mattermost::{
         ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
         rest::{
-            client::{CONNECT_MARGIN, bearer},
+            connections::{CONNECT_MARGIN, bearer},
             headers,
         },
         transport::ServerConnector,

@@ -36,7 +36,7 @@ impl LookupCache {
     pub(crate) fn insert(&mut self, now: Instant, lookup: &Lookup, found: &Found) {
         let is_kept = match lookup {
             Lookup::Channel(_) | Lookup::User(_) => found.json().get().len() <= MAX_ENTRY_BYTES,
-            Lookup::Thread(_) | Lookup::Posts { .. } => false,
+            Lookup::Thread(_) | Lookup::File(_) | Lookup::Posts { .. } => false,
         };
         if !is_kept || self.answers.contains_key(lookup) {
             return;

@@ -64,6 +64,13 @@ impl SentKeys {
         }
     }
 
+    /// Forgets a post that was deleted.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if self.posts.remove(key).is_some() {
+            self.order.retain(|known| **known != *key);
+        }
+    }
+
     /// Records a post.
     pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: SentPost) {
         let key: Arc<str> = key.into();
@@ -100,6 +107,8 @@ mod tests {
         assert!(!sent.may_contain(&town, Some(100)), "known keys stay known");
         sent.insert(&town, "b", whole("post-b"));
         assert_eq!(sent.find("b"), Some(&whole("post-b")));
+        sent.remove("b");
+        assert_eq!((sent.find("b"), sent.order.len()), (None, 1));
     }
 
     #[test]

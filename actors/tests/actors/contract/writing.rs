@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
 use matterhost_actors::{
     mattermost::{
         EphemeralPost, Me, NewFile, NewPost, PageRequest, Post, PostRange, Reaction, RestErrorKind,
@@ -111,7 +110,7 @@ pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl ServerControl) {
     let longer = new_post(channel, &"ü".repeat(limits.post_chars + 1), "longer");
     assert_eq!(api.create_post(token, &longer).await.unwrap_err().kind, RestErrorKind::Refused(400));
     let upload = async |channel: &ChannelId, size: usize| {
-        let file = NewFile { channel, name: "a b.txt", bytes: &Bytes::from(vec![b'x'; size]) };
+        let file = NewFile { channel, name: "a b.txt", content: &vec![b'x'; size].into() };
         api.upload_file(token, file).await.map(|answer| answer.value)
     };
     let file = upload(channel, limit).await.unwrap();
@@ -120,4 +119,12 @@ pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl ServerControl) {
     let new = NewPost { file_ids: vec![file.clone()], ..new_post(channel, "", "with a file") };
     let made = api.create_post(token, &new).await.unwrap().value;
     assert_eq!(said(&made, "file_ids"), json!([file]));
+    let mut incoming = api.download_file(token, &file).await.unwrap().value;
+    let mut received = 0;
+    while let Some(piece) = incoming.next().await {
+        received += piece.unwrap().len() as u64;
+    }
+    assert!(received > 0 && incoming.len == Some(received), "{received} of {incoming:?}");
+    let missing = api.download_file(token, &UNKNOWN_ID.into()).await.unwrap_err();
+    assert!(missing.kind == RestErrorKind::NotFound && missing.is_servers_own(), "{missing}");
 }

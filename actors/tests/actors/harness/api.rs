@@ -5,11 +5,11 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, IncomingFile, LookupRequest, Me,
         MentionKeywords, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
         RestError, RestErrorKind, RestResponse, Roles, SystemPing, Team, User,
     },
-    model::{ChannelId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
+    model::{ChannelId, FileId, IntegrationCall, PostId, ResumePoint, ServerLimits, Token, UserId},
     ports::{Api, ApiFactory, ApiFuture},
 };
 use serde_json::{Map, Value, value::RawValue};
@@ -185,7 +185,11 @@ impl Api for FakeServer {
         let delete = |channels: &mut FakeChannels| {
             let post = channels.visible_post(token.expose(), id).map_err(|_| RestErrorKind::NotFound)?;
             let is_own = post.user_id.as_str() == format!("id-{}", token.expose());
-            if is_own { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
+            if !is_own {
+                return Err(RestErrorKind::Refused(403));
+            }
+            channels.delete(id.as_str(), post.update_at + 1);
+            Ok(())
         };
         let answer = self.answer("delete", token, delete);
         async move { answer }.boxed_local()
@@ -196,6 +200,7 @@ impl Api for FakeServer {
             LookupRequest::ChannelByName { channel, .. } => format!("id-{channel}"),
             LookupRequest::UserByName(name) => format!("id-{name}"),
             LookupRequest::DirectChannel([_, other]) => format!("direct-{other}"),
+            LookupRequest::File(id) => return self.answer_file(token, id),
             other => panic!("a look-up that no test makes: {other:?}"),
         };
         let answer = self.answer("look-up", token, |_| {
@@ -220,14 +225,37 @@ impl Api for FakeServer {
         let limits = self.limits();
         let answer = self.answer("upload", token, |channels| {
             check_access(channels, token, file.channel.as_str())?;
-            let fits = limits.takes_files && file.bytes.len() as u64 <= limits.file_bytes;
+            let fits = limits.takes_files && file.content.len() <= limits.file_bytes;
             if fits { Ok(FileId::from(file.name)) } else { Err(RestErrorKind::Refused(413)) }
+        });
+        async move { answer }.boxed_local()
+    }
+
+    fn download_file<'a>(&'a self, token: &'a Token, id: &'a FileId) -> ApiFuture<'a, IncomingFile> {
+        let answer = self.answer("download", token, |_| {
+            if id.as_str() == "a".repeat(26) {
+                return Err(RestErrorKind::NotFound);
+            }
+            let pieces = id.as_str().as_bytes().chunks(10).map(|piece| piece.to_vec().into());
+            Ok(IncomingFile::of(pieces.collect()))
         });
         async move { answer }.boxed_local()
     }
 
     fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {
         self.answer_limits(token).boxed_local()
+    }
+}
+
+impl FakeServer {
+    /// Describes a file, whose content is its id.
+    fn answer_file<'a>(&self, token: &Token, id: &FileId) -> ApiFuture<'a, Box<RawValue>> {
+        let answer = self.answer("look-up", token, |_| {
+            let info = serde_json::json!({ "name": format!("file-{id}"), "size": id.as_str().len() });
+            let found = RawValue::from_string(info.to_string()).unwrap();
+            if id.as_str().ends_with("nobody") { Err(RestErrorKind::NotFound) } else { Ok(found) }
+        });
+        async move { answer }.boxed_local()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matterhost_actors::model::{OutgoingAction, ReplyError, ReplyKey};
+use matterhost_actors::model::{Draft, OutgoingAction, ReplyError, ReplyKey};
 
 use super::{hold, keyed, perform, post, start, with_a_bot};
-use crate::harness::{SECOND, TestHost, settings};
+use crate::harness::{Harness, SECOND, TestHost, settings};
 
 fn update(text: &str) -> OutgoingAction {
     OutgoingAction::Update {
@@ -114,5 +114,42 @@ fn a_long_update_in_the_place_of_a_short_one_counts_with_its_length() {
         posting.await.unwrap().unwrap();
         short.await.unwrap().unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["short"]);
+    });
+}
+
+/// A text of so many words, of which 16,383 characters fit into a post.
+fn words(count: usize) -> String {
+    "word ".repeat(count).trim_end().into()
+}
+
+#[test]
+fn a_stream_that_outgrows_its_post_goes_on_in_further_posts_and_shrinks_again() {
+    with_a_bot(settings(), async |harness| {
+        let root = post(harness, keyed("town", "root", "root")).await.unwrap().ids.remove(0);
+        let in_thread = Draft { root_id: Some(root), ..keyed("town", "…", "stream") };
+        let first = post(harness, in_thread).await.unwrap().ids;
+        let texts = |harness: &mut Harness| harness.fake.rest_messages("town")[1..].to_vec();
+        let mut before = 0;
+        for (count, posts) in [(3_000, 1), (3_500, 2), (4_000, 2), (9_000, 3)] {
+            let ids = perform(harness, update(&words(count))).await.unwrap().ids;
+            assert_eq!((ids.len(), &ids[..1]), (posts, &first[..]));
+            let shown = texts(harness);
+            assert_eq!((shown.len(), shown.join(" ")), (posts, words(count)));
+            let edits = harness.fake.request_count("edit") - before;
+            before += edits;
+            assert!(edits <= 2, "{edits} edits for {posts} posts: what is shown is not sent again");
+            harness.advance(SECOND).await;
+        }
+        assert_eq!(harness.fake.request_count("post"), 4);
+        // Another process goes on with the same posts, and a shorter text needs fewer.
+        let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        for (count, posts) in [(9_100, 3), (3_500, 2), (10, 1), (3_500, 2)] {
+            perform(&host, update(&words(count))).await.unwrap();
+            let shown = texts(harness);
+            assert_eq!((shown.len(), shown.join(" ")), (posts, words(count)));
+        }
+        let long = perform(&host, update(&"x".repeat(16_383 * 10 + 1))).await.unwrap_err();
+        assert_eq!(long, ReplyError::TooLong { characters: 163_831, limit: 163_830 });
     });
 }

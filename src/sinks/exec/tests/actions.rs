@@ -85,3 +85,28 @@ async fn an_action_after_the_acknowledgement_is_taken() {
     let told: Vec<_> = told.iter().map(|result| (result["id"].clone(), result["status"].clone())).collect();
     assert!(told.contains(&("a".into(), 200.into())) && told.contains(&("b".into(), 200.into())), "{told:?}");
 }
+
+/// A child writes a file into its directory and names it.
+#[tokio::test]
+async fn the_files_of_a_child_are_opened_below_its_directory() {
+    let (actions, mut told) = take(
+        &[
+            json!({ "action": "upload", "to": "1", "id": "a", "file": "script" }),
+            json!({ "action": "upload", "to": "1", "id": "b", "file": "../x" }),
+            json!({ "action": "upload", "to": "1", "id": "c", "file": "/etc/passwd" }),
+            json!({ "reply": { "to": "1", "files": ["./script"] } }),
+        ],
+        3,
+    )
+    .await;
+    let [OutgoingAction::Upload { channel, file, key: None }, OutgoingAction::Post(draft)] = &actions[..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((channel.as_str(), &*file.name, file.bytes.is_empty()), ("c", "script", false));
+    assert_eq!((&*draft.files[0].name, draft.key.as_ref().unwrap().as_str()), ("script", "1#child#0"));
+    told.sort_by_key(|result| result["id"].to_string());
+    let statuses: Vec<_> = told.iter().map(|result| result["status"].clone()).collect();
+    assert_eq!(statuses, [200, 400, 400]);
+    assert!(told[1]["detail"].as_str().unwrap().contains("not below the handler's directory"), "{told:?}");
+}

@@ -113,7 +113,9 @@ impl ExecState {
         raw: RawAction,
     ) -> Result<Option<JoinHandle<()>>, String> {
         let (bytes, answered) = (raw.len(), message.answered(&self.handler_deps.sink));
-        let action = raw.into_action(answered, *posts).map_err(|error| error.describe(&message.id))?;
+        let action = raw
+            .into_action(answered, *posts, Some(&self.files))
+            .map_err(|error| error.describe(&message.id))?;
         let Some(action) = action else { return Ok(None) };
         if action.is_post() {
             if *posts >= MAX_REPLIES_PER_EVENT {

@@ -7,6 +7,7 @@ use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::response::{ApiResponse, forbidden, invalid_param};
 use crate::state::State;
 use crate::wire::reply::AppError;
+use crate::world::file::File;
 
 /// Of the many settings that a client is told, those that matter here. All are texts (fact 40).
 #[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
@@ -22,7 +23,29 @@ pub(crate) fn config(state: &mut State, _: &ApiRequest) -> RouteResult {
     Ok(ApiResponse::json(&config))
 }
 
-/// The simple form: the file is the body, and the query says the rest. Of the file only its size is kept.
+/// A file's own route: its content.
+pub(crate) fn content(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let file = visible(state, request)?;
+    let disposition = format!("attachment;filename=\"{0}\"; filename*=UTF-8''{0}", file.name);
+    let answer = ApiResponse::file("text/plain; charset=utf-8", file.content.clone());
+    Ok(answer.header("Content-Disposition", &disposition).header("X-Content-Type-Options", &"nosniff"))
+}
+
+/// The description of a file.
+pub(crate) fn info(state: &mut State, request: &ApiRequest) -> RouteResult {
+    visible(state, request).map(ApiResponse::json)
+}
+
+/// The file of a request, if the account may see it: its own, or one in a channel of which it is a member.
+fn visible<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a File, AppError> {
+    let file = state.world.files.get(request.param("file_id"));
+    let file = file
+        .ok_or_else(|| AppError::new("app.file_info.get.app_error", "Unable to get the file info.", 404))?;
+    let may_see = file.user_id == request.user || state.is_member(&file.channel_id, &request.user);
+    if may_see { Ok(file) } else { Err(forbidden()) }
+}
+
+/// The simple form: the file is the body, and the query says the rest.
 pub(crate) fn upload(state: &mut State, request: &ApiRequest) -> RouteResult {
     let text = |name: &'static str| {
         request.query.get(name).filter(|text| !text.is_empty()).ok_or_else(|| invalid_param(name))
@@ -36,7 +59,11 @@ pub(crate) fn upload(state: &mut State, request: &ApiRequest) -> RouteResult {
         let id = "api.file.upload_file.too_large_detailed.app_error";
         return Err(AppError::new(id, "Unable to upload file. File is too large.", 413));
     }
-    let info = state.store_file(&request.user, name, request.raw.len());
+    if request.raw.is_empty() {
+        let id = "api.file.upload_file.read_request.app_error";
+        return Err(AppError::new(id, "Unable to read the request.", 400));
+    }
+    let info = state.store_file(&request.user, channel, name, &request.raw);
     let answer = ApiResponse::json(&json!({ "file_infos": [info], "client_ids": [] }));
     Ok(ApiResponse { status: StatusCode::CREATED, ..answer })
 }

@@ -27,6 +27,8 @@ pub(crate) struct ApiResponse {
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
+    /// The body if it is a file.
+    pub(crate) file: Option<Bytes>,
     pub(crate) commit: Option<DeferredCommit>,
     /// A request to make before it is answered: then the rest does not count.
     pub(crate) call: Option<Call>,
@@ -34,12 +36,17 @@ pub(crate) struct ApiResponse {
 
 impl ApiResponse {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        Self { status, content_type, headers: Vec::new(), body, commit: None, call: None }
+        Self { status, content_type, headers: Vec::new(), body, file: None, commit: None, call: None }
     }
 
     /// 200 with JSON.
     pub(crate) fn json<T: Serialize>(value: &T) -> Self {
         Self::new(StatusCode::OK, "application/json", to_text(value))
+    }
+
+    /// 200 with a file.
+    pub(crate) fn file(content_type: &'static str, content: Bytes) -> Self {
+        Self { file: Some(content), ..Self::new(StatusCode::OK, content_type, String::new()) }
     }
 
     /// 201 with JSON.
@@ -78,7 +85,7 @@ impl ApiResponse {
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let mut response = Response::new(Full::new(self.file.unwrap_or_else(|| Bytes::from(self.body))));
         *response.status_mut() = self.status;
         if self.status != StatusCode::NOT_MODIFIED {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));

@@ -58,8 +58,5 @@ fn resume(text: &str) -> Option<Resume> {
 
 /// The parts of a query. Ids and numbers need no decoding, and nothing else is asked for.
 pub(crate) fn query(text: &str) -> HashMap<String, String> {
-    text.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

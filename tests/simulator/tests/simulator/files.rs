@@ -27,6 +27,27 @@ fn a_file_is_taken_up_to_its_size_and_shown_on_its_post() {
 }
 
 #[test]
+fn a_file_is_shown_to_those_who_see_its_channel() {
+    let fixture = Fixture::new();
+    let (simulator, channel) = (&fixture.simulator, &fixture.channel);
+    let post = simulator.post_file(&fixture.bot.user_id, channel, "see", ("a.txt", b"hello file"));
+    assert_eq!(post.metadata["files"][0]["name"], "a.txt");
+    let path = format!("/api/v4/files/{}", post.file_ids[0]);
+    let file = fixture.get(&path, &fixture.bot);
+    assert_eq!((file.status, &*file.body), (200, "hello file"));
+    assert_eq!(
+        file.header("content-disposition"),
+        Some("attachment;filename=\"a.txt\"; filename*=UTF-8''a.txt")
+    );
+    assert_eq!(fixture.get(&format!("{path}/info"), &fixture.bot).json()["size"], 10);
+    let stranger = simulator.create_bot("stranger");
+    assert_eq!(fixture.get(&path, &stranger).status, 403);
+    assert_eq!(fixture.get(&format!("/api/v4/files/{}", "a".repeat(26)), &fixture.bot).status, 404);
+    let empty = format!("/api/v4/files?channel_id={channel}&filename=a.txt");
+    assert_eq!(rest(simulator.address(), "POST", &empty, Some(&fixture.bot.token), None).status, 400);
+}
+
+#[test]
 fn a_reaction_counts_once() {
     let fixture = Fixture::new();
     let post = fixture.simulator.post(&fixture.bot.user_id, &fixture.channel, "hello");

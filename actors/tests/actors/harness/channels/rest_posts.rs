@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use matterhost_actors::{
-    mattermost::{FileId, NewPost, Post, RestErrorKind},
-    model::PostId,
+    mattermost::{NewPost, Post, RestErrorKind},
+    model::{FileId, PostId},
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -98,7 +98,7 @@ impl FakeChannels {
         posts.sort_by_key(|post| post.create_at);
         posts
             .into_iter()
-            .filter(|post| post.original_id.is_empty())
+            .filter(|post| post.original_id.is_empty() && post.delete_at == 0)
             .filter_map(|post| post.content.message.clone())
             .collect()
     }

@@ -1,0 +1,67 @@
+//! The files that actions name: by the ids of uploads, or by their paths below the directory of a child process.
+
+use matterhost_actors::model::{
+    Attachment, ChannelId, Draft, Excerpt, FileId, OutgoingAction, ReplyKey, is_full_id,
+};
+
+use super::{
+    ActionError, ActionPlace, CheckedAction,
+    checked_action::{act, check_key},
+    schema::MAX_FILES,
+};
+
+impl ActionPlace<'_> {
+    /// Returns the upload of a file of the handler's directory.
+    pub(super) fn upload(
+        self,
+        target: Option<String>,
+        path: &str,
+        name: Option<String>,
+        key: Option<&str>,
+    ) -> Result<CheckedAction, ActionError> {
+        let (key, file) = (self.upload_key(key)?, self.open(path, name)?);
+        let upload = OutgoingAction::Upload { channel: ChannelId::default(), file, key };
+        Ok(act(upload).to(self.target(target)?))
+    }
+
+    /// Returns the key of an upload. It may be left out: an upload that is made twice is not seen.
+    fn upload_key(self, named: Option<&str>) -> Result<Option<ReplyKey>, ActionError> {
+        match self {
+            Self::Request { key } | Self::LateAnswer { key, .. } => named.or(key),
+            Self::Answer { .. } => named,
+        }
+        .map(check_key)
+        .transpose()
+    }
+
+    /// Attaches files to a draft: uploaded ones, and those of the handler's directory.
+    pub(super) fn attach(self, files: Vec<String>, mut draft: Draft) -> Result<Draft, ActionError> {
+        if files.len() > MAX_FILES {
+            return Err(ActionError::Member { member: "files", form: "a list of at most 10 files" });
+        }
+        for file in files {
+            if is_full_id(&file) {
+                draft.file_ids.push(FileId::from(&*file));
+            } else {
+                draft.files.push(self.open(&file, None)?);
+            }
+        }
+        Ok(draft)
+    }
+
+    /// Opens a file of the handler's directory.
+    fn open(self, path: &str, name: Option<String>) -> Result<Attachment, ActionError> {
+        match self {
+            Self::Answer { files: Some(files), .. } => Ok(files.open(path, name)?),
+            Self::Request { .. } | Self::Answer { .. } | Self::LateAnswer { .. } => {
+                Err(ActionError::NotUploaded(Excerpt::of(path)))
+            }
+        }
+    }
+}
+
+/// Returns the id of an uploaded file.
+pub(super) fn file_id(id: &str) -> Result<FileId, ActionError> {
+    let form = "a file's id: 26 letters and digits";
+    if is_full_id(id) { Ok(id.into()) } else { Err(ActionError::Member { member: "file", form }) }
+}
