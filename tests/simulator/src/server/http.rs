@@ -147,11 +147,16 @@ async fn lose(peer: &Peer, subject: &FaultSubject<'_>) {
     }
 }
 
-/// Waits for a post that is committed late, and commits it.
+/// Waits for a post that is committed late, and commits it, also if the client does not wait.
 async fn finish(peer: &Peer, mut answer: ApiResponse) -> Response<Full<Bytes>> {
     if let Some(commit) = answer.commit.take() {
-        tokio::time::sleep(commit.after).await;
-        peer.shared.change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
+        let shared = Arc::clone(&peer.shared);
+        let committing = tokio::spawn(async move {
+            tokio::time::sleep(commit.after).await;
+            shared.change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
+        });
+        // It ends with the runtime, as the answer does.
+        let _ = committing.await;
     }
     let (version, date) = {
         let mut state = peer.shared.lock();

@@ -1,9 +1,11 @@
 //! Lists of posts and channels, where the recordings cannot be played: order, ties, limits, lag.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
-use matterhost_simulator::{PostOptions, Simulator};
+use matterhost_simulator::{Counters, PostOptions, Simulator};
 use serde_json::{Value, json};
 
 use crate::client::{TIMEOUT, rest};
@@ -255,4 +257,24 @@ fn last_post_at_is_not_the_newest_posts_time() {
     let since = posts(&fixture, &format!("since={}", post.create_at));
     let history = |id: &String| since["posts"][id]["original_id"] == post.id.as_str();
     assert_eq!(ids(&since).iter().filter(|id| history(id)).count(), 2);
+}
+
+/// A host that was killed in the middle of a request posts again, and the server knows the post by its `pending_post_id`.
+#[test]
+fn a_post_whose_client_goes_away_is_committed() {
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.peer);
+    fixture.simulator.randomize_commit_delay(Duration::from_millis(300));
+    for sent in 1..=10 {
+        let body = json!({ "channel_id": fixture.channel, "message": "hello" }).to_string();
+        let head = format!("POST /api/v4/posts HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n", body.len());
+        let token = format!("Authorization: Bearer {}\r\n\r\n", fixture.bot.token);
+        let mut stream = TcpStream::connect(fixture.simulator.address()).expect("a connection");
+        stream.write_all((head + &token + &body).as_bytes()).expect("a request");
+        let is_read = |seen: &Counters| seen.requests_to("POST /posts") == sent;
+        assert!(fixture.simulator.wait_for(is_read, TIMEOUT));
+    }
+    for _ in 0..10 {
+        assert_eq!(message(&socket.json()), "hello");
+    }
 }
