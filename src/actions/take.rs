@@ -2,11 +2,27 @@
 
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use matterhost_actors::{
-    model::{AccountName, Lookup, ReplyError, UserId},
+    model::{AccountName, Lookup, OutgoingAction, ReplyError, UserId},
     ports::Poster,
 };
 
 use super::{ActionDone, CheckedAction, Work};
+
+impl CheckedAction {
+    /// True for an update whose sender does not wait for the result.
+    pub fn is_detached(&self) -> bool {
+        matches!(self.work, Work::Act(OutgoingAction::Update { wait: false, .. }))
+    }
+
+    /// Returns the action with its result at the end, as of one whose sender waits.
+    #[must_use]
+    pub fn attached(mut self) -> Self {
+        if let Work::Act(OutgoingAction::Update { wait, .. }) = &mut self.work {
+            *wait = true;
+        }
+        self
+    }
+}
 
 /// Looks up what an action names, and takes it.
 ///

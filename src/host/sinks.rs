@@ -14,6 +14,7 @@ use matterhost_actors::{
 use tokio::task::spawn_blocking;
 
 use crate::{
+    actions::{AnsweredEvent, CheckedAction},
     admin::{
         dto::{self, LetterSelection, SinkAction, SkipRequest},
         server::{SinkAnswer, SinkOperations, SinkRefused},
@@ -78,6 +79,10 @@ impl SinkOperations for HostSinks {
 
     fn delivers(&self, account: &AccountName, sink: &str) -> bool {
         self.board.delivers(account, sink)
+    }
+
+    fn update(&self, event: &AnsweredEvent, update: &CheckedAction) -> bool {
+        self.board.get(&event.sink).is_some_and(|handle| handle.update(event, update))
     }
 
     fn get(&self, sink: &str) -> SinkAnswer<dto::Sink> {

@@ -10,9 +10,11 @@ use matterhost_actors::{
     ports::{EventSink, Poster},
 };
 use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 
 use super::{
     dead_letter::DeadLetters,
+    handler::MAX_DETACHED,
     monitor::{SinkMonitor, SinkSnapshot, SinkState, SkipError},
     running_sink::{LetterTarget, RunningSink},
 };
@@ -47,6 +49,8 @@ pub struct SinkHandle {
     pub(super) direct: Weak<dyn EventSink>,
     /// Posts the replies among the dead letters.
     pub(super) poster: Arc<dyn Poster>,
+    /// The number of further updates that may go on without being waited for.
+    pub(super) detached: Arc<Semaphore>,
 }
 
 impl SinkBoard {
@@ -133,6 +137,7 @@ impl SinkHandle {
             filter: config.filter.clone(),
             direct: running.direct(),
             poster: Arc::clone(poster),
+            detached: Arc::new(Semaphore::new(MAX_DETACHED)),
         }
     }
 

@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use matterhost_actors::{
     model::{AccountName, Excerpt, ReplyError},
     ports::{Outcome, Poster},
 };
 use parking_lot::Mutex;
-use tokio::{task::spawn_blocking, time::Instant};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
 
 use super::{
     action_order::ActionOrder,
@@ -25,10 +28,13 @@ use super::{
     queue::Job,
     reply::HandlerAction,
 };
-use crate::actions::{ActionResult, ReplyTokens};
+use crate::actions::{ActionDone, ActionResult, ReplyTokens};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
+
+/// The most updates of a sink that go on without being waited for; further ones are.
+pub(super) const MAX_DETACHED: usize = 256;
 
 /// The wait of an event that another host may own. Its account is about to be removed here.
 const FENCED_RETRY: Duration = Duration::from_secs(1);
@@ -52,29 +58,38 @@ pub(super) struct HandlerDeps {
     pub(super) reply_tokens: Option<ReplyTokens>,
     /// True if the bot is shown as typing while the handler works.
     pub(super) shows_typing: bool,
+    /// The number of further updates that may go on without being waited for.
+    pub(super) detached: Arc<Semaphore>,
 }
 
 impl HandlerDeps {
     /// Takes an action in answer to an event, in order within its account. The future ends in bounded time, once the action
-    /// is done or has failed and, if it is a post, been kept as a dead letter; only then may the event be acknowledged.
+    /// is done or has failed and, if it is a post, been kept as a dead letter; only then may the event be acknowledged. An
+    /// update whose sender does not wait goes on by itself.
     pub(super) fn act(&self, event: &Message, action: HandlerAction) -> BoxFuture<'static, ActionResult> {
         let HandlerAction { event: answered, index, action, .. } = action;
         let (kept, event) = (UnpostedReply::of(&answered, index, &action), event.clone());
         let (sink, letters) = (Arc::clone(&self.sink), self.unposted.clone());
         let monitor = self.monitor.clone();
-        let taking = self.order.take(&self.poster, &event.account, action);
-        async move {
+        let detached = action.is_detached().then(|| Arc::clone(&self.detached).try_acquire_owned());
+        let taking = self.order.take(&self.poster, &event.account, action.attached());
+        let doing = async move {
             let taken = taking.await;
             if let Err(error) = &taken {
-                let text = error.to_string();
-                let kept = kept.filter(|_| is_worth_keeping(error)).zip(letters);
-                let kept = kept.map(|(kept, letters)| letters.add_reply(&event, kept, &text));
-                monitor.record_unposted(&event, &text, matches!(kept, Some(Ok(()))));
-                report_failed(&sink, &event, &text, kept);
+                keep_unposted(&sink, letters.as_ref(), &monitor, &event, kept, error);
             }
             ActionResult::of(taken)
+        };
+        match detached {
+            Some(Ok(permit)) => {
+                tokio::spawn(async move {
+                    doing.await;
+                    drop(permit);
+                });
+                ready(ActionResult::of(Ok(ActionDone::default()))).boxed()
+            }
+            Some(Err(_)) | None => doing.boxed(),
         }
-        .boxed()
     }
 
     /// Returns the job unless another host owns its account by now; its event is then not handed over here.
@@ -121,6 +136,22 @@ impl HandlerDeps {
             }
         }
     }
+}
+
+/// Keeps a reply that failed as a dead letter, if it is worth that, and reports it.
+pub(super) fn keep_unposted(
+    sink: &str,
+    letters: Option<&DeadLetters>,
+    monitor: &SinkMonitor,
+    event: &Message,
+    reply: Option<UnpostedReply>,
+    error: &ReplyError,
+) {
+    let text = error.to_string();
+    let kept = reply.filter(|_| is_worth_keeping(error)).zip(letters);
+    let kept = kept.map(|(reply, letters)| letters.add_reply(event, reply, &text));
+    monitor.record_unposted(event, &text, matches!(kept, Some(Ok(()))));
+    report_failed(sink, event, &text, kept);
 }
 
 /// Returns true if a failed reply is kept. An answer in a loop of bots is not: it would answer itself once more.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use matterhost_actors::model::{AccountName, ChannelId, Event};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use super::{
     cloud_event::{self, EncodedEvent, TYPE_PREFIX},
@@ -12,6 +12,9 @@ use super::{
     hook_events::is_hook,
 };
 use crate::actions::{AnsweredEvent, ThreadPlace};
+
+/// The type of an event in a dead letter of which only a later answer to it is known.
+const ANSWERED_TYPE: &str = "com.matterhost.answered_event";
 
 /// An event as handlers receive it, with the parts of it that sinks and replies need.
 #[derive(Debug, Clone)]
@@ -81,6 +84,37 @@ impl Message {
             is_hook,
             json: json.into(),
         })
+    }
+
+    /// Returns an event of which only that is known which a later answer states, for the dead letter of the answer.
+    pub(super) fn of_answered(event: &AnsweredEvent) -> Self {
+        let source = format!("/matterhost/{}", event.account);
+        let post = PostHead {
+            id: event.post.clone(),
+            root_id: event.thread.root.clone().or_else(|| event.thread.post.clone()),
+            user_id: event.author.clone(),
+            create_at: event.create_at,
+            ..PostHead::default()
+        };
+        let known = json!({
+            "specversion": "1.0",
+            "id": event.id,
+            "source": source,
+            "type": ANSWERED_TYPE,
+            "subject": event.channel,
+            "account": event.account.as_str(),
+            "data": { "post": { "id": post.id, "root_id": post.root_id, "user_id": post.user_id, "create_at": post.create_at } },
+        });
+        Self {
+            account: event.account.clone(),
+            channel: event.channel.clone(),
+            id: event.id.clone(),
+            source: source.into(),
+            post,
+            own: false,
+            is_hook: event.is_hook,
+            json: known.to_string().into(),
+        }
     }
 
     /// Returns the event as an action of a sink's handler answers it.

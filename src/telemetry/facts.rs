@@ -167,6 +167,9 @@ fn describe_catch_up(fact: &Fact) -> (Level, String) {
                 format!("post {root} in channel {channel} cannot be answered in a thread; it may be deleted");
             (Level::WARN, format!("{what}; the answer was posted in the channel"))
         }
+        Fact::UpdateFailed { channel, key, cause } => {
+            (Level::WARN, format!("the post with the key {key} in channel {channel} is not updated: {cause}"))
+        }
         other => describe_server(other),
     }
 }

@@ -143,6 +143,16 @@ fn take_from(stream: TcpStream, events: &Sender<(String, String)>) -> Option<()>
     }
 }
 
+/// Returns the reply token of the post with a text.
+fn token_of(events: &Receiver<(String, String)>, words: &str) -> String {
+    loop {
+        let (text, token) = events.recv_timeout(DEADLINE).unwrap();
+        if text == words {
+            return token;
+        }
+    }
+}
+
 fn answer(api: &Api, token: &str, answer: &Value) -> Response {
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", &*bearer), ("content-type", "application/json")];
@@ -167,12 +177,7 @@ fn a_reply_token_answers_its_event_and_opens_nothing_else() {
     let events = take_events(listener);
     let host = AdminHost::ready(&hook);
     host.fixture.post("why?");
-    let token = loop {
-        let (text, token) = events.recv_timeout(DEADLINE).unwrap();
-        if text == "why?" {
-            break token;
-        }
-    };
+    let token = token_of(&events, "why?");
     let reply = json!({ "action": "reply", "key": "answer", "text": "later" });
     let ids: Vec<_> = (0..2).map(|_| answer(&host, &token, &reply).json()["ids"].clone()).collect();
     assert_eq!(ids[0], ids[1], "it is posted once");
@@ -215,4 +220,32 @@ fn a_reply_token_answers_its_event_and_opens_nothing_else() {
     host.running.signal("TERM");
     let (_, log) = host.running.wait_for_exit();
     assert!(log.iter().all(|line| !line.contains(&token)), "{log:#?}");
+}
+
+/// A handler that streams does not wait for each piece, and must not lose the last.
+#[test]
+fn a_late_update_that_is_not_waited_for_is_kept_if_it_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = sink(listener.local_addr().unwrap().port());
+    let events = take_events(listener);
+    let mut host = AdminHost::ready(&hook);
+    let id = host.fixture.post("why?");
+    let token = token_of(&events, "why?");
+    let update = json!({ "action": "update", "key": "answer", "text": "all of it", "wait": false });
+    // There is no such post yet.
+    assert_eq!(answer(&host, &token, &update).json(), json!({ "ids": [] }));
+    let told = host.running.log.wait_for_json("the failure", |line| line["event"] == *id);
+    assert!(told["message"].as_str().unwrap().contains("matterhost dead-letter retry"), "{told}");
+    let reply = json!({ "action": "reply", "key": "answer", "text": "…" });
+    assert_eq!(answer(&host, &token, &reply).status, 200);
+    let retried = host.send("POST", "/v1/sinks/hook/dead-letters/retry", &json!({})).json();
+    assert_eq!(retried["accepted"], 1, "{retried}");
+    assert_eq!(host.fixture.bot_posts(), ["all of it"]);
+    // Without an event there is no sink that could keep it.
+    let target = &host.fixture.channel;
+    let alone = json!({ "action": "update", "target": target, "key": "none", "text": "x", "wait": false });
+    assert_eq!(host.send("POST", "/v1/accounts/helpdesk/actions", &alone).status, 200);
+    let told = host.running.log.wait_for_fact("update_failed");
+    assert_eq!(told["account"], "helpdesk");
+    assert!(told["message"].as_str().unwrap().contains("the key none"), "{told}");
 }

@@ -81,6 +81,9 @@ fn describe(fact: &Fact) -> (Level, String) {
                 format!("the last {limit} posts in channel {channel} are by bots of this host; it waits");
             (Level::WARN, text)
         }
+        Fact::UpdateFailed { channel, key, cause } => {
+            (Level::WARN, format!("the post with the key {key} in channel {channel} is not updated: {cause}"))
+        }
         Fact::ServerDown => (Level::WARN, "the server does not respond; waiting until it does".into()),
         Fact::ServerUp => (Level::INFO, "the server responds again".into()),
         Fact::Stopped => (Level::INFO, "stopped".into()),

@@ -191,6 +191,15 @@ pub enum Fact {
         /// The post that was to be answered.
         root: PostId,
     },
+    /// An update of a post whose sender did not wait for the result was not made.
+    UpdateFailed {
+        /// The channel.
+        channel: ChannelId,
+        /// The key of the post.
+        key: Excerpt,
+        /// The reason.
+        cause: Excerpt,
+    },
     /// The account changed itself, which its own socket announced or a ping explained: no new Connection is needed.
     OwnChange,
     /// Another account saw this one change; it is polled, or woken, at once.
@@ -254,7 +263,7 @@ pub enum Fact {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 46] = [
+    pub const LABELS: [&'static str; 47] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -286,6 +295,7 @@ impl Fact {
         "store_recovered",
         "loop_stopped",
         "thread_gone",
+        "update_failed",
         "own_change",
         "prompted",
         "probe_good",
@@ -337,6 +347,7 @@ impl Fact {
             Self::StoreRecovered => "store_recovered",
             Self::LoopStopped { .. } => "loop_stopped",
             Self::ThreadGone { .. } => "thread_gone",
+            Self::UpdateFailed { .. } => "update_failed",
             Self::OwnChange => "own_change",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",

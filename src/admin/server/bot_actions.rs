@@ -5,7 +5,7 @@ use actix_web::{
     http::{StatusCode, header::HeaderValue},
     web::{Data, Json, Path, Query, ReqData},
 };
-use matterhost_actors::model::AccountName;
+use matterhost_actors::model::{AccountName, ReplyError};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -60,7 +60,7 @@ pub(super) async fn run(
         BotActions::One(action) => {
             let action = action.check(place(event, key))?;
             let permit = is_look_up(&action).then(|| backend.large_answer_permit()).transpose()?;
-            let done = take(&*backend.poster, account, action).await?;
+            let done = take_one(backend, account, action, event).await?;
             Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
         BotActions::Several(actions) => {
@@ -71,7 +71,7 @@ pub(super) async fn run(
             };
             let actions: Vec<_> = actions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
             let permit = actions.iter().any(is_look_up).then(|| backend.large_answer_permit()).transpose()?;
-            let results = take_all(backend, account, actions).await;
+            let results = take_all(backend, account, actions, event).await;
             Ok(HttpResponse::Ok().json(results).map_body(|_, body| hold_until_sent(body, permit)))
         }
     }
@@ -125,15 +125,32 @@ impl From<ActionError> for ApiError {
     }
 }
 
+/// Takes an action. An update in answer to an event that is not waited for is kept by the event's sink if it fails.
+async fn take_one(
+    backend: &Backend,
+    account: &AccountName,
+    action: CheckedAction,
+    event: Option<&AnsweredEvent>,
+) -> Result<ActionDone, ReplyError> {
+    let event = event.filter(|_| action.is_detached());
+    if let Some((event, sinks)) = event.zip(backend.operations.sinks())
+        && sinks.update(event, &action)
+    {
+        return Ok(ActionDone::default());
+    }
+    take(&*backend.poster, account, action).await
+}
+
 async fn take_all(
     backend: &Backend,
     account: &AccountName,
     actions: Vec<CheckedAction>,
+    event: Option<&AnsweredEvent>,
 ) -> Vec<ActionResult> {
     let mut results: Vec<ActionResult> = Vec::with_capacity(actions.len());
     for action in actions {
         results.push(if results.last().is_none_or(ActionResult::is_done) {
-            ActionResult::of(take(&*backend.poster, account, action).await)
+            ActionResult::of(take_one(backend, account, action, event).await)
         } else {
             ActionResult::not_taken()
         });

@@ -4,8 +4,11 @@ use futures_util::future::BoxFuture;
 use matterhost_actors::model::AccountName;
 
 use super::api_error::ApiError;
-use crate::admin::dto::{
-    DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction, SkipRequest, Skipped,
+use crate::{
+    actions::{AnsweredEvent, CheckedAction},
+    admin::dto::{
+        DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction, SkipRequest, Skipped,
+    },
 };
 
 /// The future of an answer.
@@ -21,6 +24,10 @@ pub trait SinkOperations: Send + Sync + 'static {
 
     /// True if an account delivers to the sink.
     fn delivers(&self, account: &AccountName, sink: &str) -> bool;
+
+    /// Begins an update in answer to an event that is not waited for: if it fails, the sink of the event keeps it. Returns
+    /// false if it is not taken.
+    fn update(&self, event: &AnsweredEvent, update: &CheckedAction) -> bool;
 
     /// Carries out an action.
     fn act(&self, sink: &str, action: SinkAction) -> SinkAnswer<()>;

@@ -7,7 +7,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use matterhost_actors::policy::RestartPolicy;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 use super::{SinkError, SinkRegistry};
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
         HandlerDeps, SinkHandle,
         action_order::ActionOrder,
         dead_letter::DeadLetters,
+        handler::MAX_DETACHED,
         monitor::SinkMonitor,
         running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
         start_gate::StartGate,
@@ -73,6 +77,7 @@ impl SinkRegistry {
             reply_tokens: self.reply_tokens.clone(),
             shows_typing: sink.kind.shows_typing(),
             monitor: SinkMonitor::new(meter.clone()),
+            detached: Arc::new(Semaphore::new(MAX_DETACHED)),
         };
         let instance_id = self.next_instance_id();
         let (restart, start_gate) = (self.restart_policy.subscribe(), self.start_gate(sink));

@@ -14,9 +14,9 @@ use matterhost_actors::{
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::sinks::{HandlerDeps, action_order::ActionOrder, monitor::SinkMonitor};
+use crate::sinks::{HandlerDeps, action_order::ActionOrder, handler::MAX_DETACHED, monitor::SinkMonitor};
 
 /// The time limit of every wait, long enough for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -186,5 +186,6 @@ pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
         reply_tokens: None,
         shows_typing: false,
         monitor: SinkMonitor::default(),
+        detached: Arc::new(Semaphore::new(MAX_DETACHED)),
     }
 }

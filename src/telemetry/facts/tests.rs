@@ -108,6 +108,7 @@ fn facts_are_logged_with_their_values() {
         Fact::Rejected { event: "p".into(), channel: "c".into(), cause: "so".into() },
         Fact::ProbeFailed { cause: "so".into() },
         Fact::Unreadable { cause: "so".into() },
+        Fact::UpdateFailed { channel: "c".into(), key: "k".into(), cause: "so".into() },
     ] {
         assert!(describe(&fact).message.ends_with(": so"), "{fact:?}");
     }

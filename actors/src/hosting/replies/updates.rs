@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{Done, Replies, send_result, update_parts::update};
 use crate::{
-    model::{ChannelId, OutgoingAction, PostedIds, ReplyKey},
+    model::{ChannelId, Excerpt, Fact, OutgoingAction, PostedIds, ReplyError, ReplyKey},
     policy::{NextUpdate, StreamKey},
 };
 
@@ -77,12 +77,20 @@ impl Replies {
         ctx.spawn(update.map(move |result, act, ctx| {
             act.updates.done(&stream);
             act.bytes -= bytes;
-            if let Some(done) = done {
-                send_result(done, result);
+            match (done, result) {
+                (Some(done), result) => send_result(done, result),
+                (None, Err(error)) => act.report_failed_update(&stream, &error),
+                (None, Ok(_)) => {}
             }
             act.pump_updates(ctx);
             act.report_drained();
         }));
+    }
+
+    /// Reports the failure of an update whose sender did not wait for it.
+    fn report_failed_update(&self, StreamKey { channel, key }: &StreamKey, error: &ReplyError) {
+        let (key, cause) = (Excerpt::of(key), Excerpt::of(error));
+        self.client.observe(Fact::UpdateFailed { channel: channel.clone(), key, cause });
     }
 }
 

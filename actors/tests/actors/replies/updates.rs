@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matterhost_actors::model::{Draft, OutgoingAction, ReplyError, ReplyKey};
+use matterhost_actors::model::{Draft, Fact, OutgoingAction, ReplyError, ReplyKey};
 
 use super::{hold, keyed, perform, post, start, with_a_bot};
 use crate::harness::{Harness, SECOND, TestHost, settings};
@@ -57,7 +57,6 @@ fn an_update_that_does_not_wait_is_done_at_once_and_shown_later() {
         perform(harness, update("the last")).await.unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["the last"]);
         assert!((1..=2).contains(&harness.fake.request_count("edit")));
-        // Nobody is told that there is no such post.
         let missing = OutgoingAction::Update {
             channel: "other".into(),
             key: ReplyKey::new("none").unwrap(),
@@ -65,6 +64,11 @@ fn an_update_that_does_not_wait_is_done_at_once_and_shown_later() {
             wait: false,
         };
         perform(harness, missing).await.unwrap();
+        let failed = harness.wait_for("bot", |fact| matches!(fact, Fact::UpdateFailed { .. })).await;
+        let Fact::UpdateFailed { channel, key, cause } = failed else { unreachable!() };
+        assert_eq!((channel.as_str(), &*key), ("other", "none"));
+        assert!(cause.contains("a post with the key none"), "{cause}");
+        assert_eq!(harness.count("bot", "update_failed"), 1, "updates that were replaced did not fail");
     });
 }
 

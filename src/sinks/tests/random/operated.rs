@@ -63,6 +63,7 @@ impl Operated {
             filter: FilterConfig::default(),
             direct: Arc::downgrade(&sink),
             poster: Arc::clone(&deps.poster),
+            detached: Arc::clone(&deps.detached),
         };
         Self { sink: WatchedSink::new(sink, deps), handle, retry: Arc::default() }
     }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::*;
+use matterhost_actors::model::{AccountName, ReplyError};
+
+use super::{failures::StuckPoster, *};
+use crate::sinks::tests::{fake_child::until, fixtures::FailingPoster};
 
 fn answer(actions: &Value) -> FakeResponse {
     FakeResponse::Answer(200, JSON, actions.to_string().into_bytes())
@@ -77,4 +80,41 @@ async fn results_that_are_refused_hold_nothing_up() {
     let first = json!({ "action": "reply", "id": "a", "text": "one" });
     let (server, actions) = take(vec![answer(&first), status_response(400, "")], 1).await;
     assert_eq!((actions.len(), server.requests().len()), (1, 2));
+}
+
+/// An update of a post by its key, for which the handler does not wait.
+fn update_soon() -> FakeResponse {
+    answer(&json!({ "action": "update", "key": "k", "text": "all of it", "wait": false, "id": "u" }))
+}
+
+#[tokio::test]
+async fn an_update_that_is_not_waited_for_holds_nothing_up() {
+    let server = server(vec![update_soon()]);
+    let deps = HandlerDeps { poster: Arc::new(StuckPoster), ..handler_deps("hook") };
+    let hook = Webhook::start(config(&server, 1), deps).unwrap();
+    assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+    assert_eq!(server.requests().len(), 2, "the result is told at once");
+}
+
+#[tokio::test]
+async fn an_update_that_is_not_waited_for_becomes_a_dead_letter_if_it_fails() {
+    let account = AccountName::new("helpdesk").unwrap();
+    let missing = ReplyError::NotFound { account, what: "a post with the key k".into() };
+    let dir = tempfile::tempdir().unwrap();
+    let letters = DeadLetters::for_sink(
+        "hook",
+        &DeadLetterConfig { dir: dir.path().to_owned(), max_size: 1 << 20, keep: 2 },
+    );
+    let server = server(vec![update_soon()]);
+    let poster = Arc::new(FailingPoster(missing));
+    let deps = HandlerDeps { poster, unposted: Some(letters.clone()), ..handler_deps("hook") };
+    let monitor = deps.monitor.clone();
+    let hook = Webhook::start(config(&server, 1), deps).unwrap();
+    assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+    until("the update is lost", || letters.count().unwrap() == 1).await;
+    let kept = letters.list().unwrap().remove(0);
+    let reply = kept.reply.unwrap();
+    assert_eq!((&*reply.text, reply.update, reply.key.as_deref()), ("all of it", true, Some("1#hook/k")));
+    assert!(kept.cause.contains("a post with the key k"), "{}", kept.cause);
+    assert!(monitor.snapshot(Arc::default()).complaint.unwrap().text.contains("it is a dead letter"));
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
+    model::{AccountName, AccountState, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
     ports::Poster,
 };
 
@@ -277,10 +277,29 @@ async fn a_reply_that_cannot_be_posted_becomes_a_dead_letter_with_its_text() {
     let answer = br#"{"text":"the answer","in_thread":true,"response_type":"ephemeral","props":{"a":1}}"#;
     let refused = ReplyError::Refused { cause: "403".into() };
     let looping = ReplyError::LoopGuard { channel: "c".into(), limit: 20 };
-    for (error, is_kept) in [(refused, true), (looping, false)] {
+    let account = || AccountName::new("helpdesk").unwrap();
+    let away = ReplyError::TimedOut {
+        account: account(),
+        state: AccountState::Backoff,
+        waited: Duration::from_secs(900),
+        cause: "503".into(),
+        maybe_done: true,
+    };
+    let too_long = ReplyError::TooLong { characters: 400_000, limit: 163_830 };
+    let full = ReplyError::QueueFull { account: account(), limit: "1000" };
+    for (error, is_kept) in [
+        (refused, true),
+        (away, true),
+        (too_long, true),
+        (full, true),
+        (ReplyError::Stopped(account()), true),
+        (ReplyError::Interrupted(account()), true),
+        (looping, false),
+    ] {
         let server = Server::start(|_| FakeResponse::Answer(200, JSON, answer.to_vec()));
         let dir = tempfile::tempdir().unwrap().keep();
         let letters = DeadLetters::for_sink("hook", &DeadLetterConfig { dir, max_size: 1 << 20, keep: 2 });
+        let said = error.to_string();
         let poster = Arc::new(FailingPoster(error));
         let deps = HandlerDeps { poster, unposted: Some(letters.clone()), ..handler_deps("hook") };
         let hook = Webhook::start(config(&server, 1), deps).unwrap();
@@ -288,7 +307,7 @@ async fn a_reply_that_cannot_be_posted_becomes_a_dead_letter_with_its_text() {
         let kept = letters.list().unwrap();
         assert_eq!(kept.len(), usize::from(is_kept));
         let Some(letter) = kept.first() else { continue };
-        assert!(letter.cause.contains("403") && letter.id().as_deref() == Some("1"), "{letter:?}");
+        assert!(*letter.cause == *said && letter.id().as_deref() == Some("1"), "{letter:?}");
         let reply = letter.reply.clone().unwrap();
         assert_eq!((&*reply.text, reply.props["a"].clone()), ("the answer", 1.into()));
         assert_eq!(reply.thread.unwrap().as_str(), "1");
@@ -313,7 +332,7 @@ async fn replies_that_wait_hold_no_slot() {
 }
 
 /// A poster that never answers.
-struct StuckPoster;
+pub(super) struct StuckPoster;
 
 impl Poster for StuckPoster {
     fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
