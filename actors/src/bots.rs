@@ -17,6 +17,7 @@ use std::{error::Error, future::Future};
 pub use context::Context;
 pub use event::{Joined, Post, Reaction, User};
 pub use host::{Host, HostBuilder, HostError};
+pub use host_log::{LineWriter, LogQueue};
 pub use running_host::RunningHost;
 pub use schedules::{Run, Schedule, ScheduleError};
 pub use sink::BotSink;

@@ -5,7 +5,6 @@ mod budget_layer;
 mod journal;
 mod level;
 mod line_budget;
-mod log_queue;
 mod one_line;
 mod panics;
 
@@ -18,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use matterhost_actors::bots::LogQueue;
 use tracing::Subscriber;
 use tracing_subscriber::{
     Layer, Registry,
@@ -27,7 +27,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use self::{budget_layer::BudgetLayer, log_queue::LogQueue, one_line::OneLine};
+use self::{budget_layer::BudgetLayer, one_line::OneLine};
 use super::color;
 use crate::config::{LogConfig, LogFormat};
 

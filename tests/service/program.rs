@@ -38,6 +38,14 @@ pub(crate) fn output(args: &[&str]) -> Output {
     matterhost(args).output().unwrap()
 }
 
+/// Returns the path of an example. `cargo test` does not build the examples if a target is named.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(program.exists(), "{}: build it with `cargo build --workspace --examples`", program.display());
+    program
+}
+
 /// Converts output to text.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()

@@ -12,7 +12,7 @@ use std::{
 use matterhost_simulator::{Fault, FaultKind};
 use serde_json::Value;
 
-use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, text};
+use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, example, text};
 
 const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
@@ -41,10 +41,7 @@ impl Handler {
     }
 
     fn rust(secret: &str) -> Self {
-        let test = std::env::current_exe().unwrap();
-        let program = test.ancestors().nth(2).unwrap().join("examples/webhook_handler");
-        assert!(program.exists(), "{}: build it with `cargo build --examples`", program.display());
-        let mut command = Command::new(program);
+        let mut command = Command::new(example("webhook_handler"));
         command.arg("0");
         Self::start(command, secret)
     }

@@ -7,7 +7,7 @@ use std::{
     io::{ErrorKind, PipeReader, PipeWriter, Write as _, pipe},
     net::SocketAddr,
     os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
-    process::Child,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 
 use crate::{
     admin::host::{Api, free_address},
-    program::{ConfigDir, DEADLINE, Fixture},
+    program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, example},
 };
 
 /// The time limit for the end of the program, and the time that the system may take beyond that on a machine under load.
@@ -50,6 +50,20 @@ impl UnreadPipe {
             }
         }
     }
+}
+
+/// The log of a host in Rust, as an example of the library sets it up.
+#[test]
+fn bots_in_rust_answer_although_the_log_is_never_read() {
+    let pipe = UnreadPipe::new();
+    pipe.fill();
+    let mut example = Command::new(example("commands"));
+    example.stderr(pipe.writer.try_clone().unwrap()).stdout(Stdio::piped());
+    let mut child = example.spawn().unwrap();
+    let mut lines = Lines::read(child.stdout.take().unwrap());
+    let _running = RunningProgram::of(child, Lines::read(std::io::empty()));
+    lines.wait_for_line("Deploying 2 to staging for ana.");
+    lines.read_to_end();
 }
 
 /// A running program with unread output; its account writes events to a file.

@@ -259,7 +259,7 @@ impl HostBuilder {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run_until(self, until: impl Future) -> Result<ShutdownReport, HostError> {
-        host_log::init();
+        let host_log = host_log::init();
         let (deadline, log) = (self.shutdown_deadline, host_log::log(self.subscribe()));
         let running = self.start().await?;
         let log = tokio::spawn(log);
@@ -269,6 +269,7 @@ impl HostBuilder {
         if tokio::time::timeout(LAST_LINES, log).await.is_err() {
             tracing::debug!("the host has not ended yet");
         }
+        host_log.flush(LAST_LINES).await;
         Ok(report)
     }
 

@@ -1,23 +1,87 @@
 //! The log of a host that a program runs.
 
+mod log_queue;
+
+pub use log_queue::{LineWriter, LogQueue};
+
 use std::{
     io::{self, IsTerminal as _},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{
+    fmt::{MakeWriter, writer::EitherWriter},
+    util::SubscriberInitExt as _,
+};
 
 use crate::model::{CloseClass, Fact, Observation, Subject};
 
+/// The output of the log, if the program has set no subscriber of its own.
+static OUTPUT: OnceLock<LogOutput> = OnceLock::new();
+
+/// Standard error, through a queue while a host runs: a reader that stops must not block the bots.
+#[derive(Debug)]
+struct LogOutput {
+    /// The queue; `None` if its thread cannot be started.
+    queue: Option<LogQueue>,
+    /// The hosts that run.
+    hosts: AtomicUsize,
+}
+
+/// The log of a running host.
+#[derive(Debug)]
+pub(super) struct HostLog(Option<&'static LogOutput>);
+
 /// Writes the log to standard error from now on, if the program has not set a subscriber of its own.
-pub(super) fn init() {
+pub(super) fn init() -> HostLog {
     if !tracing::dispatcher::has_been_set() {
-        let log = tracing_subscriber::fmt().compact().with_target(false).with_writer(io::stderr);
-        let log = log.with_ansi(io::stderr().is_terminal());
+        let start =
+            || LogOutput { queue: LogQueue::start(io::stderr(), || ()).ok(), hosts: AtomicUsize::new(0) };
+        let output = OUTPUT.get_or_init(start);
+        let log = tracing_subscriber::fmt().compact().with_target(false).with_writer(move || output.writer());
+        let log = log.with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
         // Another thread may have set one meanwhile; it stays.
         let _ = log.with_max_level(Level::INFO).finish().try_init();
+    }
+    let output = OUTPUT.get();
+    if let Some(output) = output {
+        output.hosts.fetch_add(1, Relaxed);
+    }
+    HostLog(output)
+}
+
+impl HostLog {
+    /// Waits until the lines are written, for as long as that at most.
+    pub(super) async fn flush(&self, within: Duration) {
+        if let Some(queue) = self.0.and_then(|output| output.queue.clone()) {
+            // What a reader does not read by then is lost.
+            let _ = tokio::task::spawn_blocking(move || queue.flush(within)).await;
+        }
+    }
+}
+
+impl Drop for HostLog {
+    /// Lets the program write its own lines directly, because the process may end after any of them.
+    fn drop(&mut self) {
+        if let Some(output) = self.0 {
+            output.hosts.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl LogOutput {
+    /// Returns the writer of a line.
+    fn writer(&self) -> EitherWriter<LineWriter<'_>, io::Stderr> {
+        match &self.queue {
+            Some(queue) if self.hosts.load(Relaxed) > 0 => EitherWriter::A(queue.make_writer()),
+            _ => EitherWriter::B(io::stderr()),
+        }
     }
 }
 
