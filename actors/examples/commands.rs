@@ -39,6 +39,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .command("deploy", "<env> [count]", deploy)
         .describe("Deploys the newest build.")
         .allow_teams(["team"])
+        // A call that the bot missed is not made up for hours later.
+        .expires_after(Duration::from_secs(600))
         .cool_down(Duration::from_secs(60))
         // A schedule of every day would be `0 9 * * *`; the sixth field in front is the second.
         .every("* * * * * *", move |context, run| {

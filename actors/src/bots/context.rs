@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -117,6 +117,13 @@ impl Context {
         let received = || self.event.received_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let named = self.acted_at.filter(|at| *at > 0);
         named.unwrap_or_else(|| i64::try_from(received()).unwrap_or(i64::MAX))
+    }
+
+    /// Returns the time from the event to its receipt: it is long for one that was fetched after an outage. The clocks of the
+    /// server and of this machine are taken to agree.
+    pub fn age(&self) -> Duration {
+        let at = UNIX_EPOCH + Duration::from_millis(self.event_time().try_into().unwrap_or_default());
+        self.event.received_at.duration_since(at).unwrap_or_default()
     }
 
     /// True if the event was fetched after an outage instead of received live: it may be old.

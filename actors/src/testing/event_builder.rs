@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -161,7 +164,7 @@ impl EventBuilder {
             sender: (!self.hides_sender).then(|| (&*self.user).into()),
             generation: Generation(1),
             connection_id: "harness".into(),
-            received_at: SystemTime::now(),
+            received_at: UNIX_EPOCH + Duration::from_millis(now.try_into().unwrap_or_default()),
             recovered: self.recovered,
             last_recovered: self.recovered,
             own: self.user == USER,

@@ -77,6 +77,15 @@ pub(super) fn wait(prefix: &str, command: &Command, left: Duration) -> String {
     format!("Please wait {} before you call `{prefix}{}` again.", seconds(left), command.name)
 }
 
+/// Returns the answer to a call that was missed, and is too old to be carried out.
+pub(super) fn expired(prefix: &str, command: &Command, age: Duration) -> String {
+    let name = &command.name;
+    format!(
+        "I was away when you called `{prefix}{name}` {} ago. Please call it again if you still want it.",
+        seconds(age)
+    )
+}
+
 /// Returns the name that is similar enough to a word.
 pub(super) fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();

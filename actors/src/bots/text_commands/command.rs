@@ -12,6 +12,8 @@ pub(super) struct Command {
     pub(super) description: Box<str>,
     pub(super) access: Access,
     pub(super) cool_down: Duration,
+    /// The age from which a missed call is not carried out any more.
+    pub(super) expires_after: Option<Duration>,
     pub(super) handler: CommandHandler,
 }
 

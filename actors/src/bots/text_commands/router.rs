@@ -120,6 +120,7 @@ impl Router {
             description: Box::default(),
             access: Access::default(),
             cool_down: Duration::ZERO,
+            expires_after: None,
             handler: CommandHandler::new(handler),
         });
         self
@@ -162,6 +163,12 @@ impl Router {
     /// that ends with a [`UserError`](crate::bots::UserError) does not count.
     pub fn cool_down(self, period: Duration) -> Self {
         self.with_last("cool_down", |command| command.cool_down = period)
+    }
+
+    /// Answers calls that the bot missed and that are older by the time it gets them, instead of running the command: what was
+    /// wanted last night may be wrong in the morning. Zero refuses every missed call.
+    pub fn expires_after(self, age: Duration) -> Self {
+        self.with_last("expires_after", |command| command.expires_after = Some(age))
     }
 
     /// Adds a schedule in UTC; [`Schedule`] says how times are written. The pattern names it, unless [`named`](Self::named)

@@ -41,6 +41,8 @@ fn router() -> Router {
         .allow_teams(["staff"])
         .command("slow", "<text>", deploy_slowly)
         .cool_down(Duration::from_secs(60))
+        .command("now", "[text...]", say)
+        .expires_after(Duration::from_secs(600))
         .command("fail", "", fail)
 }
 
@@ -163,6 +165,19 @@ fn a_person_waits_before_the_next_call() {
         assert_eq!(answer(harness, at("!slow d", 13).by("ben")).await, "d");
         assert_eq!(answer(harness, first).await, "a", "delivered again");
         assert_eq!(answer(harness, at("!slow e", 62).recovered()).await, "e");
+    });
+}
+
+#[test]
+fn a_missed_call_is_not_carried_out_when_it_is_old() {
+    play(async |harness| {
+        let missed = |seconds: i64| post("!now go").at(harness.now() - seconds * 1_000).recovered();
+        assert_eq!(answer(harness, missed(590)).await, "go");
+        let refused = answer(harness, missed(9 * 3_600)).await;
+        assert!(refused.starts_with("I was away when you called `!now` 9h"), "{refused}");
+        assert_eq!(answer(harness, post("!now go").at(harness.now() - 700_000)).await, "go", "received live");
+        let unlimited = post("!say go").at(harness.now() - 700_000).recovered();
+        assert_eq!(answer(harness, unlimited).await, "go");
     });
 }
 

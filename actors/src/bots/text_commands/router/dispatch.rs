@@ -64,6 +64,9 @@ impl Router {
         if let Err(denial) = command.access.check(&origin) {
             return answer(&call, answers::denied(&self.prefix, command, denial)).await;
         }
+        if let Some(age) = expired_age(&call.context, command) {
+            return answer(&call, answers::expired(&self.prefix, command, age)).await;
+        }
         let arguments = match Arguments::parse(&command.usage, text) {
             Ok(arguments) => arguments,
             Err(mismatch) => return answer(&call, answers::mismatch(&self.prefix, command, &mismatch)).await,
@@ -119,6 +122,12 @@ impl Router {
         }
         Ok(is_answered)
     }
+}
+
+/// Returns the age of a missed call that is too old to be carried out.
+fn expired_age(context: &Context, command: &Command) -> Option<Duration> {
+    let limit = command.expires_after.filter(|_| context.is_recovered())?;
+    Some(context.age()).filter(|age| *age >= limit)
 }
 
 async fn answer(call: &Call, text: String) -> BotResult {
