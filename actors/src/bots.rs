@@ -30,8 +30,8 @@ pub type BotResult = Result<(), BotError>;
 /// The error of a handler; `?` converts any error into it.
 ///
 /// After a temporary [`ReplyError`](crate::model::ReplyError) the event is delivered again later; after a permanent one it
-/// is skipped. After any other error the account is charged and restarted, and the event is delivered again; after the third
-/// with the same event it is skipped.
+/// is skipped. After any other error the event is delivered again, and skipped after the third. The account is charged and
+/// restarted if the handler has handled no event yet, or none of eight that were skipped.
 pub type BotError = Box<dyn Error + Send + Sync>;
 
 /// The handlers of a bot for the events of its accounts. By default each handler does nothing.

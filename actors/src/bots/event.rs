@@ -159,6 +159,18 @@ impl BotEvent {
         })
     }
 
+    /// Returns the name of the handler.
+    pub(super) fn handler(&self) -> &'static str {
+        match self {
+            Self::Posted(_) => "posted",
+            Self::Edited(_) => "edited",
+            Self::Deleted(_) => "deleted",
+            Self::Reaction(_) => "reaction",
+            Self::Joined(..) => "joined",
+            Self::Raw => "raw",
+        }
+    }
+
     /// Returns the author of the post, the user who reacted or the one who joined, and the time in milliseconds of server
     /// time, as far as the event has them.
     pub(super) fn sender_and_time(&self) -> (Option<UserId>, Option<i64>) {

@@ -7,11 +7,11 @@ use tokio::time::timeout;
 use super::{
     Bot, BotError, BotResult, Context,
     event::BotEvent,
-    failures::{Failures, MAX_FAILURES},
+    failures::{Consequence, Failures, HandledEvent, MAX_FAILURES},
     schedules::{Run, Schedule, ScheduledBot},
 };
 use crate::{
-    model::{AccountName, Event, ReplyError, Retryability, ServerName},
+    model::{AccountName, Event, Excerpt, ReplyError, Retryability, ServerName},
     ports::{Delivered, EventSink, EventStorage, Outcome, Poster},
 };
 
@@ -36,7 +36,7 @@ impl<B: Bot> BotSink<B> {
         Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE, failures: Arc::default() }
     }
 
-    /// Limits the duration of a handler; a longer one restarts the account.
+    /// Limits the duration of a handler; a longer one is a failure.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -57,7 +57,7 @@ impl<B: Bot> EventSink for BotSink<B> {
             }
         };
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
-        let failing = Arc::clone(&event);
+        let (delivered, handler) = (Arc::clone(&event), bot_event.handler());
         let (handler_storage, storage) = (storage.clone(), storage.clone());
         let handling = async move {
             let context = Context::new(event, poster, handler_storage, &bot_event);
@@ -68,7 +68,7 @@ impl<B: Bot> EventSink for BotSink<B> {
         let outcome = async move {
             let outcome = outcome.await;
             storage.end();
-            give_up_poison(&failures, &failing, outcome)
+            judge_failure(&failures, &delivered, handler, outcome)
         };
         Delivered::Later(outcome.boxed())
     }
@@ -96,20 +96,47 @@ async fn outcome_of(handling: impl Future<Output = BotResult>, deadline: Duratio
     }
 }
 
-/// Turns the last of several failures on the same event into its rejection: it must not silence the account.
-fn give_up_poison(failures: &Mutex<Failures>, event: &Event, outcome: Outcome) -> Outcome {
-    let channel = &event.body.channel_id;
+/// Decides whether a failure is that of its event, which must not silence the account, or of the bot.
+fn judge_failure(
+    failures: &Mutex<Failures>,
+    event: &Event,
+    handler: &'static str,
+    outcome: Outcome,
+) -> Outcome {
+    let id = event.id();
+    let attempt = HandledEvent { channel: &event.body.channel_id, id: &id, handler };
     match outcome {
-        Outcome::Broken { cause } if failures.lock().failed(channel, &event.id()) => {
+        Outcome::Broken { cause } => {
+            let consequence = failures.lock().failed(attempt);
+            apply(consequence, event, cause)
+        }
+        Outcome::Acknowledged => {
+            failures.lock().handled(attempt);
+            outcome
+        }
+        Outcome::Rejected { .. } => {
+            failures.lock().rejected(attempt);
+            outcome
+        }
+        Outcome::Retry { .. } | Outcome::Hold { .. } => outcome,
+    }
+}
+
+/// Returns the outcome of an event on which the bot failed.
+fn apply(consequence: Consequence, event: &Event, cause: String) -> Outcome {
+    match consequence {
+        Consequence::Hold(after) => {
+            let (account, channel) = (event.account.as_str(), event.body.channel_id.as_str());
+            let (id, shown) = (event.id(), Excerpt::of(&cause));
+            tracing::warn!(account, channel, event = id, "{shown}; the event comes again");
+            Outcome::Hold { after, cause }
+        }
+        Consequence::Fault => Outcome::Broken { cause },
+        Consequence::GiveUp => {
             let cause =
                 format!("the bot failed {MAX_FAILURES} times with this event; the last time: {cause}");
             Outcome::Rejected { cause }
         }
-        Outcome::Acknowledged | Outcome::Rejected { .. } => {
-            failures.lock().handled(channel);
-            outcome
-        }
-        Outcome::Retry { .. } | Outcome::Hold { .. } | Outcome::Broken { .. } => outcome,
     }
 }
 

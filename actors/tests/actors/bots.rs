@@ -146,8 +146,32 @@ fn an_event_on_which_a_bot_always_panics_is_given_up_and_does_not_silence_the_ac
         let begun = bot.begun();
         assert_eq!(begun.iter().filter(|begun| **begun == poison).count(), 3, "{begun:?}");
         assert!(begun.contains(&other) && begun.last() == Some(&next), "{begun:?}");
-        assert_eq!((harness.count("bot", "closed"), harness.count("bot", "tripped")), (2, 0));
-        harness.wait_until_ready("bot").await;
+        // The bot had handled nothing when it failed first.
+        assert_eq!((harness.count("bot", "closed"), harness.count("bot", "tripped")), (1, 0));
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn events_on_which_a_bot_always_fails_neither_restart_nor_silence_an_account_that_handles_others() {
+    with_a_bot(settings(), async |harness, bot| {
+        post_to_bot(harness, "room-0", "hello");
+        bot.wait_until_ended(1).await;
+        let began = tokio::time::Instant::now();
+        // A person who tries again and again, and then others between them.
+        for (n, is_alone) in [true; 7].into_iter().chain([false; 9]).enumerate() {
+            let poison = post_to_bot(harness, &format!("room-{}", n + 1), "poison");
+            if !is_alone {
+                post_to_bot(harness, "room-0", "hello");
+            }
+            let is_given_up =
+                |fact: &Fact| matches!(fact, Fact::Rejected { event, .. } if **event == *poison);
+            harness.wait_for("bot", is_given_up).await;
+        }
+        bot.wait_until_ended(10).await;
+        // Each is given up after three seconds.
+        assert!(began.elapsed() < 60 * SECOND, "{:?}", began.elapsed());
+        assert_eq!((harness.count("bot", "closed"), harness.state("bot").await), (0, AccountState::Ready));
     });
 }
 

@@ -59,6 +59,9 @@ impl Bot for Recorder {
 
     async fn reaction(&self, context: &Context, reaction: &Reaction) -> BotResult {
         self.record(context, &format!("{} {} {}", reaction.emoji, reaction.post_id, reaction.added));
+        if reaction.emoji == "question" {
+            context.reply_in_thread("answer").await?;
+        }
         Ok(())
     }
 
@@ -134,6 +137,17 @@ fn replies_have_roots_and_keys() {
         let expected = [("", "p1#0"), ("p1", "p1#1"), ("", "p2#0"), ("root", "p2#1")];
         assert_eq!(actions, expected.map(|(root, key)| (root.to_owned(), key.to_owned())));
         assert_eq!(harness.texts(), ["one", "two", "one", "two"]);
+    });
+}
+
+/// The post may itself be a reply, so that its thread is found out when the answer is posted.
+#[test]
+fn an_answer_to_a_reaction_is_for_the_thread_of_its_post() {
+    with_harness(async |harness, _| {
+        harness.deliver(reaction("question").post_id("p1")).await;
+        let actions = harness.actions();
+        let [OutgoingAction::Post(draft)] = &actions[..] else { panic!("{actions:?}") };
+        assert_eq!((&draft.root_id, draft.thread_of.as_ref().unwrap().as_str()), (&None, "p1"));
     });
 }
 
