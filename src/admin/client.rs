@@ -31,3 +31,4 @@ pub use http_client::Client;
 pub use sinks::{SinkQuery, act_on_sink, retry_letters, sinks, sinks_with_letters, skip, watch_sinks};
 pub use status::{StatusQuery, account, status, watch};
 pub use tail::{TailOptions, tail};
+pub(crate) use text::ago;

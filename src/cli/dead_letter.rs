@@ -1,9 +1,9 @@
 //! `matterhost dead-letter`.
 
-use std::{fmt::Write as _, io};
+use std::{fmt::Write as _, io, time::SystemTime};
 
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets::NOTHING};
 use matterhost_actors::model::{Excerpt, printable};
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     admin::{
-        client::{self, AdminArgs, Client, RemoteError},
+        client::{self, AdminArgs, Client, RemoteError, ago},
         dto::{LetterSelection, RetriedLetters},
     },
     config::{Config, ConfigError, FileArg, Problem, SinkConfig},
@@ -20,6 +20,9 @@ use crate::{
     sinks::dead_letter::{DeadLetter, DeadLetters, Selection, StoredLetter},
     telemetry::logging,
 };
+
+/// The lines of a letter in the table, so that at 80 columns its cause is not cut to a few words.
+const MAX_LINES: usize = 5;
 
 /// Show, resend or drop the events that handlers rejected permanently
 #[derive(Debug, Subcommand)]
@@ -197,12 +200,23 @@ fn to_table(letters: &[DeadLetter]) -> String {
         return "There are no dead letters.\n".into();
     }
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(["time", "sink", "account", "event", "cause"]);
+    table.load_preset(NOTHING).set_header(["age", "sink", "account", "event", "cause"]);
+    // On a terminal the causes are wrapped; the ids stay whole, to be copied.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    let now = SystemTime::now();
     for letter in letters {
-        let reply = if letter.reply.is_some() { " (reply)" } else { "" };
-        let event = format!("{}{reply}", letter.id().unwrap_or_default());
-        let cells = [&*letter.time, &*letter.sink, &*letter.account, &*event, &*letter.cause];
-        table.add_row(cells.map(Excerpt::from));
+        let reply = if letter.reply.is_some() { "(reply) " } else { "" };
+        let (age, event) = (ago(&letter.time, now), letter.id().unwrap_or_default());
+        let cause = format!("{reply}{}", letter.cause);
+        let cells = [&*age, &*letter.sink, &*letter.account, &*event, &*cause];
+        let mut row = Row::from(cells.map(Excerpt::from));
+        row.max_height(MAX_LINES);
+        table.add_row(row);
+    }
+    for column in 0..4 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     format!("{}\n", table.trim_fmt())
 }

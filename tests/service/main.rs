@@ -39,6 +39,7 @@ mod sinks_view;
 mod slow_handlers;
 mod state;
 mod storms;
+mod terminal;
 mod transport;
 mod tutorial;
 mod unread_output;

@@ -26,7 +26,7 @@ const ORDER: [&str; 10] = [
 ];
 
 /// The lines of a row of an account in trouble, so that at 80 columns its cause is not cut to a few words.
-const MAX_LINES: usize = 3;
+const MAX_LINES: usize = 4;
 /// The last ending of a healthy account is of no interest after this time; the details keep it.
 const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 
@@ -43,7 +43,7 @@ pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> Str
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.add_rows(sorted.iter().take(max_rows).map(|account| {
         let mut row = Row::from(row(account, now, colored));
-        row.max_height(if is_ready(account) { 1 } else { MAX_LINES });
+        row.max_height(if is_in_trouble(account) { MAX_LINES } else { 1 });
         row
     }));
     let mut text = table.trim_fmt();
@@ -81,6 +81,11 @@ fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
         Cell::new(account.budget_left),
         Cell::new(printable(&why)),
     ]
+}
+
+/// True if the account is not ready, or some of its channels wait.
+fn is_in_trouble(account: &Account) -> bool {
+    !is_ready(account) || text::is_delivery_trouble(account)
 }
 
 fn is_ready(account: &Account) -> bool {

@@ -83,7 +83,7 @@ pub(super) fn age(time_of: &str, now: SystemTime) -> Duration {
 }
 
 /// Formats the time that has passed since then.
-pub(super) fn ago(time_of: &str, now: SystemTime) -> String {
+pub(crate) fn ago(time_of: &str, now: SystemTime) -> String {
     time(age(time_of, now))
 }
 

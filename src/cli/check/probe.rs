@@ -60,6 +60,7 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
     let counts = AccountCounts { all: accounts.len(), working };
     let left_out = config.left_out.iter().map(ToString::to_string).collect();
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
+    let state = Some(state);
     CheckReport { ok, servers: server_rows, accounts, sinks, counts, state, left_out, warnings }
 }
 

@@ -20,7 +20,8 @@ pub(super) struct CheckReport {
     /// The number of accounts, and of those that work.
     pub(super) counts: AccountCounts,
     /// The store of cursors.
-    pub(super) state: StateRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<StateRow>,
     /// Files in directories of tokens that cannot be used.
     pub(super) left_out: Vec<String>,
     /// Warnings about the configuration.
@@ -132,6 +133,7 @@ impl CheckReport {
         self.servers.retain(|row| !row.is_ok());
         self.accounts.retain(|row| !row.is_ok() || !row.warnings.is_empty());
         self.sinks.retain(|row| !row.is_ok());
+        self.state = self.state.filter(|row| !row.is_ok());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use comfy_table::{Attribute, Cell, Color, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::report::{
     AccountCounts, AccountRow, CheckReport, CheckResult, LackingPermission, PermissionRow, ServerRow,
@@ -19,6 +19,7 @@ impl CheckReport {
         let with_header = |header: &[&str]| {
             let mut table = Table::new();
             table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+            table.set_content_arrangement(ContentArrangement::Dynamic);
             table.set_header(header.iter().map(|name| bold(name, colors)));
             table
         };
@@ -29,7 +30,7 @@ impl CheckReport {
         let mut sinks = with_header(&["sink", "type", "target", "usable"]);
         sinks.add_rows(self.sinks.iter().map(|row| row.cells(colors)));
         let mut state = with_header(&["state", "file", "usable"]);
-        state.add_row(self.state.cells(colors));
+        state.add_rows(self.state.iter().map(|row| row.cells(colors)));
         for table in [servers, accounts, sinks, state].iter().filter(|table| !table.is_empty()) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{table}\n");
@@ -61,7 +62,7 @@ impl CheckReport {
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
         let sinks = self.sinks.iter().map(|row| (&*row.sink, &row.usable));
-        let state = [("state", &self.state.usable)];
+        let state = self.state.iter().map(|row| ("state", &row.usable));
         servers
             .chain(accounts)
             .chain(sinks)
