@@ -22,6 +22,9 @@ use crate::{
 /// Starts of the host in one run.
 const LIVES: usize = 3;
 
+/// The longest pause between two posts.
+const PAUSE: Duration = Duration::from_millis(4);
+
 /// The common part of both handlers: records a post, sometimes with a failure before or after.
 const COMMON: &str = r#"
 import json, os, random, sys, time
@@ -145,7 +148,7 @@ fn survives(fixture: &Fixture, dir: &ConfigDir, seed: u64) {
     fixture.simulator.randomize_commit_delay(MAX_COMMIT_DELAY);
     let quiet = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| post_randomly(fixture, &channels, seed, &quiet));
+        scope.spawn(|| post_randomly(fixture, &channels, seed, PAUSE, &quiet));
         let _hush = QuietOnDrop(&quiet);
         for _ in 0..LIVES {
             thread::sleep(Duration::from_millis(300 + random.u64(..700)));

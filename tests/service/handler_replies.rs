@@ -1,6 +1,6 @@
 //! The bot posts the answer of a handler exactly once, whatever fails in between.
 
-use matterhost_simulator::{Fault, FaultKind, Simulator};
+use matterhost_simulator::{Fault, FaultKind, ServerVersion, Simulator};
 
 use crate::program::{ConfigDir, Fixture, RunningProgram};
 
@@ -112,4 +112,30 @@ fn the_first_handler_of_the_readme_answers() {
     fixture.post("again");
     fixture.await_post("You said: again");
     assert_eq!(fixture.bot_posts().len(), 2, "its own posts are not answered: {:?}", fixture.bot_posts());
+}
+
+/// A handler that answers each reaction in a thread.
+const REACTION_HANDLER: &str = r#"
+import json, sys
+for line in sys.stdin:
+    event = json.loads(line)
+    if event["type"] == "com.mattermost.reaction_added":
+        print(json.dumps({"reply": {"to": event["id"], "text": "seen", "in_thread": True}}), flush=True)
+    print(json.dumps({"ack": event["id"]}), flush=True)
+"#;
+
+#[test]
+fn an_answer_to_a_reaction_goes_to_the_thread_of_its_post() {
+    let fixture = Fixture::on(Simulator::builder().version(ServerVersion::V11_1).start().unwrap());
+    let dir = answering(&fixture);
+    dir.write("handler.py", REACTION_HANDLER);
+    let _running = RunningProgram::ready(&fixture, &dir);
+    let person = &fixture.person.user_id;
+    let question = fixture.simulator.post(person, &fixture.channel, "question");
+    let reply = fixture.simulator.reply(person, &question, "more");
+    fixture.simulator.add_reaction(person, &reply.id, "eyes");
+    fixture.await_post("seen");
+    let posts = fixture.simulator.posts_in(&fixture.channel);
+    let answer = posts.iter().find(|post| post.message == "seen").unwrap();
+    assert_eq!(answer.root_id, question.id);
 }

@@ -74,9 +74,17 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn ctrl_c_with_a_broken_handler_says_that_nothing_is_lost_and_does_not_wait_for_retries() {
+    let away = "type = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nsecret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n";
+    let resting =
+        "type = \"exec\"\ncommand = [\"python3\", \"-c\", \"exit(4)\"]\n[restart]\nmax_restarts = 1\n";
+    for handler in [away, resting] {
+        ends_soon_by_ctrl_c(&format!("[sinks.handler]\nevents = [\"posted\"]\n{handler}"));
+    }
+}
+
+/// Interrupts a host whose handler accepts nothing. The next one delivers the event.
+fn ends_soon_by_ctrl_c(sink: &str) {
     let fixture = Fixture::new();
-    let sink = "[sinks.hook]\ntype = \"webhook\"\nevents = [\"posted\"]\nurl = \"http://127.0.0.1:1/\"\n\
-                secret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n";
     let dir = ConfigDir::with(&(fixture.config() + sink));
     let mut running = RunningProgram::ready(&fixture, &dir);
     let id = fixture.post("nobody hears this");

@@ -28,7 +28,7 @@ for line in sys.stdin:
     elif words == "die": print("no such drug", file=sys.stderr, flush=True); sys.exit(3)
     elif words == "keep": threading.Thread(target=keep, args=[id], daemon=True).start()
     elif words == "later": say(retry=id, after="1h")
-    elif words == "refuse": say(reject=id, cause="not for me")
+    elif words.startswith("refuse"): say(reject=id, cause="not for me")
     else: say(reply={"to": id, "text": "heard " + words}); say(ack=id)
 "#;
 
@@ -164,6 +164,18 @@ fn an_event_is_skipped_and_its_dead_letter_is_retried_with_its_answer() {
     assert_eq!(retried, "child: 1 accepted, 0 rejected again, 0 not sent\n");
     host.fixture.await_post("heard keep");
     assert_eq!(host.run(&["dead-letter", "list"]), "There are no dead letters.\n");
+}
+
+#[test]
+fn dead_letters_are_sent_again_in_order_with_their_answers() {
+    let host = Host::new("", &[]);
+    let texts = ["refuse one", "refuse two", "refuse three"];
+    let ids = texts.map(|words| host.fixture.post(words));
+    host.run_until(&["dead-letter", "list"], |letters| ids.iter().all(|id| letters.contains(&**id)));
+    host.dir.write("works", "");
+    let retried = host.run(&["dead-letter", "retry", "--account", "helpdesk"]);
+    assert_eq!(retried, "child: 3 accepted, 0 rejected again, 0 not sent\n");
+    assert_eq!(host.fixture.bot_posts(), texts.map(|words| format!("heard {words}")));
 }
 
 #[test]

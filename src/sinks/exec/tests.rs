@@ -12,7 +12,9 @@ use matterhost_actors::{
 use super::*;
 use crate::sinks::tests::{
     fake_child::{FakeChild, processes_in, until},
-    fixtures::{DEADLINE, RecordingReplyPoster, delivered, handler_deps, outcome, post, post_with_text},
+    fixtures::{
+        DEADLINE, RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of, post_with_text,
+    },
 };
 
 #[tokio::test]

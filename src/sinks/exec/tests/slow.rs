@@ -16,6 +16,7 @@ def work(id):
     elif id == "late-ack": wait("go"); say(ack=id)
     elif id == "work": say(working=id, **{"for": "20s"})
     elif id == "short": say(working=id, **{"for": "1s"})
+    elif id.startswith("slow"): pass
     else: say(ack=id); return
     say(action="typing", to=id, id=id)
     wait("end"); say(ack=id)
@@ -137,4 +138,21 @@ async fn a_child_that_works_longer_than_it_says_is_restarted() {
     let child = begun(ONE_THREAD, Duration::from_secs(2)).await;
     assert_eq!(delivered(&child.exec, &post("c", "hang")).await, Outcome::Acknowledged);
     assert!(child.starts() > 1);
+}
+
+#[tokio::test]
+async fn slow_channels_of_one_account_leave_slots_to_another() {
+    let change = |config: &mut ExecConfig| config.in_flight = 4;
+    let child = FakeChild::with(WORKER, change, handler_deps("child").poster);
+    let event = |account: &str, n: usize| post_of(account, &format!("c{n}"), &format!("{account}-{n}"));
+    assert_eq!(delivered(&child.exec, &event("quick", 0)).await, Outcome::Acknowledged);
+    let slow: Vec<_> = (0..16).map(|n| child.exec.deliver(&event("slow", n))).collect();
+    for n in 1..20 {
+        assert_eq!(outcome(child.exec.deliver(&event("quick", n))).await, Outcome::Acknowledged);
+    }
+    assert!(child.received().iter().filter(|id| id.starts_with("slow")).count() < 4, "a slot is left");
+    std::fs::write(child.path("end"), "").unwrap();
+    for given in slow {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
 }
