@@ -21,7 +21,8 @@ pub(crate) use liveness::{
 pub use liveness::{PingSettings, PollTiming, SiblingWatch};
 pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
-    Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
+    Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck, ServerClock,
+    resume_unacknowledged,
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{

@@ -37,7 +37,7 @@ fn expected() -> [(&'static str, Records); 3] {
     let full = AccountRecord {
         user: Some(UserId::from("user00000000000000000000ab")),
         baseline: Some(1_790_000_000_123),
-        resume: Some(ResumePoint { connection_id: "connection".into(), next_seq: 7 }),
+        resume: Some(ResumePoint { connection_id: "connection".into(), next_seq: 7, handled: Vec::new() }),
         listed_at: Some(1_790_000_000_456),
         server_time: 1_790_000_000_789,
     };

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     mattermost::{Channel, ChannelKind, ChannelList, OddRow, Post},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
-    policy::{BacklogKind, ChannelBacklog, ListedChannel},
+    policy::{BacklogKind, ChannelBacklog, ListedChannel, ServerClock},
 };
 
 /// The channels of one account that are read concurrently; the gate limits the requests anyway.
@@ -86,11 +86,11 @@ impl CatchUp {
 
     /// Lists the channels, reads those with news, and returns those that could not be read.
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
-        let list = self.client.channels().await?;
+        let (list, clock) = self.client.channels().await?;
         self.report_list(&list);
         let directory = &self.client.context.directory;
         directory.learn_teams(&list.channels, async || self.client.teams().await).await;
-        let news = self.submit(&list).await.map_err(|_| CloseReason::DeliveryDied)?;
+        let news = self.submit(&list, clock).await.map_err(|_| CloseReason::DeliveryDied)?;
         self.listed_at = list.date.unwrap_or_else(|| self.known_server_time());
         self.oldest = self.oldest_recoverable();
         self.update_progress(|progress| progress.channels += news.len());
@@ -106,9 +106,13 @@ impl CatchUp {
     }
 
     /// Submits the list in parts, between which the other accounts of this thread go on. Returns the channels with news.
-    async fn submit(&self, list: &ChannelList) -> Result<Vec<ChannelBacklog>, MailboxError> {
-        let (server_time, date, is_complete) = (self.server_time, list.date, list.odd.is_empty());
-        self.delivery.send(BeginListing { server_time, date, is_complete }).await?;
+    async fn submit(
+        &self,
+        list: &ChannelList,
+        clock: Option<ServerClock>,
+    ) -> Result<Vec<ChannelBacklog>, MailboxError> {
+        let (server_time, is_complete) = (self.server_time, list.odd.is_empty());
+        self.delivery.send(BeginListing { server_time, clock, is_complete }).await?;
         let mut news = Vec::new();
         for part in list.channels.chunks(LISTED_AT_ONCE) {
             self.client.context.directory.add_channels(part.iter());

@@ -117,6 +117,8 @@ struct OpenSocket {
     ping_monitor: PingMonitor,
     sequence: Sequence,
     connection_id: Arc<str>,
+    /// The numbers of the events that an earlier process handled and that a resume repeats.
+    handled: Vec<u64>,
     ping_timer: Option<SpawnHandle>,
     /// The number of frames since the last one that could be read.
     unreadable_frames: u32,
@@ -259,7 +261,9 @@ impl Connection {
     fn resume_point(&self) -> Option<ResumePoint> {
         let socket = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty())?;
         let connection_id = (&*socket.connection_id).into();
-        Some(ResumePoint { connection_id, next_seq: socket.sequence.next() })
+        let next_seq = socket.sequence.next();
+        let handled = socket.handled.iter().copied().filter(|seq| *seq >= next_seq).collect();
+        Some(ResumePoint { connection_id, next_seq, handled })
     }
 }
 

@@ -47,6 +47,9 @@ pub struct ResumePoint {
     pub connection_id: Box<str>,
     /// The next expected sequence number: one more than the last seen.
     pub next_seq: u64,
+    /// The numbers from there on whose events were handled already: the server sends them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handled: Vec<u64>,
 }
 
 /// The stored state of a channel. All times are server milliseconds.

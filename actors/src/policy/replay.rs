@@ -12,10 +12,13 @@ mod post_set;
 mod reading;
 mod recent;
 mod replay_state;
+mod resume;
 mod sequence;
 
 pub(crate) use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
+pub(crate) use clock::ServerClock;
 pub(crate) use cursor::Anchor;
 pub(crate) use replay_state::AuditReadiness;
 pub use replay_state::{ReplaySettings, ReplayState, StartFrom};
+pub(crate) use resume::resume_unacknowledged;
 pub(crate) use sequence::{Sequence, SequenceCheck};

@@ -19,6 +19,8 @@ pub(super) const STEPS: &[Step] = &[
     rows::migrate_from_json,
     // In format 3 rows of channels may have a time of absence. Older rows are read as they are.
     |_| Ok(()),
+    // In format 4 rows of accounts may name events that were handled. Older rows are read as they are.
+    |_| Ok(()),
 ];
 
 /// Returns the version that the steps lead to.

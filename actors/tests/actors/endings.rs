@@ -198,7 +198,7 @@ fn a_drop_after_a_long_ready_run_is_free_and_resumes() {
         assert_eq!(harness.wait_until_scheduled("bot").await, (SECOND, true));
         let connected = harness.wait_for("bot", |fact| matches!(fact, Fact::Connected { .. })).await;
         assert_eq!(connected, Fact::Connected { resumed: true });
-        let point = ResumePoint { connection_id: "connection-1".into(), next_seq: 2 };
+        let point = ResumePoint { connection_id: "connection-1".into(), next_seq: 2, handled: Vec::new() };
         assert_eq!(harness.fake.resumes("bot"), [None, Some(point)]);
     });
 }

@@ -2,19 +2,30 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use matterhost_actors::{
-    hosting::RemoveAccount,
-    model::{AccountState, CloseReason, Fact},
+    hosting::{CatchUpSettings, RemoveAccount, Shutdown},
+    model::{AccountState, CloseReason, Event, Fact, PostId},
     ports::CursorStore as _,
 };
+use matterhost_simulator::{Fault, FaultKind, ServerVersion};
 
 use crate::{
-    harness::{ReceivedChange, SECOND, SinkBehavior, run_paused, settings, unlimited_rate},
-    simulator_harness::{SimulatorHarness, run},
+    catch_up::{catching_up, tick},
+    harness::{
+        CollectingSink, REAL_TIMEOUT, ReceivedChange, SECOND, SinkBehavior, run_paused, settings,
+        unlimited_rate,
+    },
+    simulator_harness::{SimulatorHarness, quick_simulator_of, run},
 };
+
+const MS: Duration = Duration::from_millis(1);
+
+/// The routes by which the versions list the channels.
+const LISTS: [&str; 2] = ["GET /users/me/teams/{team_id}/channels", "GET /users/me/channels"];
 
 /// Counts how often each post was received in all runs of a host.
 fn count_receipts(runs: &[Vec<ReceivedChange>]) -> BTreeMap<String, usize> {
@@ -52,6 +63,82 @@ fn a_graceful_stop_stores_a_resume_point_that_brings_reactions() {
         harness.start().await;
         assert!(harness.host.seen.iter().any(|seen| seen.fact == Fact::Connected { resumed: true }));
         harness.host.sink.wait_for_event("reaction_added").await;
+    });
+}
+
+/// Counts how often each change and each reaction was received in all runs of a host, and asserts that all came once.
+fn assert_all_once(runs: &[Arc<CollectingSink>], posts: &[PostId]) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let is_told = |event: &&Arc<Event>| event.body.change.is_some() || &*event.body.event == "reaction_added";
+    for event in runs.iter().flat_map(|run| run.events()).collect::<Vec<_>>().iter().filter(is_told) {
+        *counts.entry(format!("{} {}", event.body.event, event.id())).or_default() += 1;
+    }
+    assert!(counts.values().all(|count| *count == 1), "{counts:#?}");
+    let told: Vec<PostId> = runs.iter().flat_map(|run| run.posts()).map(|post| post.id).collect();
+    assert!(posts.iter().all(|post| told.contains(post)), "missing in {told:?}");
+}
+
+/// Cursors that forget what is older than the newest post by a millisecond.
+async fn forgetful_harness(version: ServerVersion) -> SimulatorHarness {
+    let overlap = Duration::from_millis(1);
+    let settings = catching_up(CatchUpSettings { overlap, ..CatchUpSettings::default() });
+    SimulatorHarness::with_settings(quick_simulator_of(version), settings, &["bot".into()]).await
+}
+
+#[test]
+fn a_stop_repeats_nothing_that_was_told_after_what_still_waits() {
+    run(async || {
+        for version in ServerVersion::ALL {
+            let mut harness = forgetful_harness(version).await;
+            let room = harness.add_channel_with_bots("room");
+            harness.sinks["bot"].set_behavior(SinkBehavior::Hold(harness.channel.clone().leak()));
+            let mut posts = vec![harness.post("waits")];
+            for text in ["a", "b", "c"] {
+                tick();
+                posts.push(harness.post_in(&room, text));
+            }
+            harness.simulator.edit_post(posts[1].as_str(), "edited");
+            harness.simulator.add_reaction(&harness.person.user_id, posts[1].as_str(), "+1");
+            let first = harness.sinks["bot"].clone();
+            first.wait_for_event("reaction_added").await;
+            harness.host.send(Shutdown { deadline: REAL_TIMEOUT }).await;
+            harness.start().await;
+            posts.push(harness.post("live"));
+            let second = harness.sinks["bot"].clone();
+            second.wait_for_changes(1, |change| change.id == posts[4]).await;
+            assert_all_once(&[first, second], &posts);
+        }
+    });
+}
+
+#[test]
+fn a_stop_during_a_catch_up_repeats_nothing_that_was_fetched() {
+    run(async || {
+        for (version, list) in ServerVersion::ALL.into_iter().zip(LISTS) {
+            let mut harness = forgetful_harness(version).await;
+            let room = harness.add_channel_with_bots("room");
+            // The list is late, so that the posts come on the socket too; one channel's page never comes.
+            let slow = |time, route| Fault::new(FaultKind::Slow(time)).route(route).times(1);
+            harness.simulator.inject(slow(300 * MS, list));
+            harness.simulator.inject(slow(REAL_TIMEOUT, "GET /channels/{channel_id}/posts"));
+            harness.host.pass_observations();
+            harness.simulator.drop_sockets(&harness.bots[0].user_id);
+            harness.host.wait_for("bot", |fact| matches!(fact, Fact::Connected { .. })).await;
+            let mut posts = Vec::new();
+            for _ in 0..3 {
+                tick();
+                posts.extend([harness.post("town"), harness.post_in(&room, "room")]);
+            }
+            let first = harness.sinks["bot"].clone();
+            first.wait_for_posts(3).await;
+            harness.stop().await;
+            harness.simulator.clear_faults();
+            harness.start().await;
+            posts.push(harness.post("live"));
+            let second = harness.sinks["bot"].clone();
+            second.wait_for_changes(1, |change| change.id == posts[6]).await;
+            assert_all_once(&[first, second], &posts);
+        }
     });
 }
 

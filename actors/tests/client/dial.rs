@@ -80,7 +80,7 @@ fn the_upgrade_carries_the_token_and_the_resume_point() {
             stream.write_all(&reply).await.unwrap();
             (head, stream)
         };
-        let resume = ResumePoint { connection_id: "a&b".into(), next_seq: 6 };
+        let resume = ResumePoint { connection_id: "a&b".into(), next_seq: 6, handled: Vec::new() };
         let (client, token) = (client(&format!("{url}/chat")), token());
         let ((head, _stream), dialed) = tokio::join!(accepting, client.dial(&token, Some(&resume)));
         let query = "?connection_id=a%26b&sequence_number=6";

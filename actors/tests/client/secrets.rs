@@ -30,7 +30,7 @@ fn nothing_that_can_be_printed_shows_a_token() {
 #[test]
 fn errors_show_no_token_though_a_server_repeats_it() {
     run(async {
-        let resume = ResumePoint { connection_id: SECRET.into(), next_seq: 1 };
+        let resume = ResumePoint { connection_id: SECRET.into(), next_seq: 1, handled: Vec::new() };
         let echo = |status: &str| {
             let headers = format!("location: http://127.0.0.1:9/{SECRET}\r\n");
             response(status, &headers, &format!("Bearer {SECRET} is bad"))

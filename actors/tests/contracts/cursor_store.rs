@@ -40,7 +40,11 @@ fn account(n: i64) -> AccountRecord {
     AccountRecord {
         user: Some(UserId::from("user")),
         baseline: Some(n),
-        resume: Some(ResumePoint { connection_id: "connection".into(), next_seq: 7 }),
+        resume: Some(ResumePoint {
+            connection_id: "connection".into(),
+            next_seq: 7,
+            handled: vec![9, n.unsigned_abs()],
+        }),
         listed_at: Some(n),
         server_time: n + 1,
     }

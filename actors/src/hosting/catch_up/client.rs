@@ -4,12 +4,16 @@ use std::{rc::Rc, sync::Arc};
 
 use super::page::{PageCursor, PostPage};
 use crate::{
-    hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
+    hosting::{
+        account_context::{AccountContext, now},
+        connection::rest_close_reason,
+        server_gate::GateError,
+    },
     mattermost::{
         Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse, Team, User,
     },
     model::{ChannelId, CloseReason, Excerpt, PostId, Token, UserId},
-    policy::RequestClass,
+    policy::{RequestClass, ServerClock},
     ports::Api,
 };
 
@@ -33,16 +37,24 @@ pub(in crate::hosting) enum ChannelReadError {
 }
 
 impl CatchUpClient {
-    /// Returns all channels of the account.
-    pub(in crate::hosting) async fn channels(&self) -> Result<ChannelList, CloseReason> {
-        let list = self.request(async |api, token| api.channels(token).await).await;
-        let mut list = list.map_err(|error| close_reason(&error))?;
+    /// Returns all channels of the account, and the server's clock if it shows it.
+    pub(in crate::hosting) async fn channels(
+        &self,
+    ) -> Result<(ChannelList, Option<ServerClock>), CloseReason> {
+        // The wait for the gate is over when the request begins: only what follows is between question and answer.
+        let mut asked_at = now();
+        let list = self.request(async |api, token| {
+            asked_at = now();
+            api.channels(token).await
+        });
+        let mut list = list.await.map_err(|error| close_reason(&error))?;
+        let clock = list.date.map(|date| ServerClock::new(date, asked_at, now()));
         let limit = self.context.settings.catch_up.max_channels;
         if list.channels.len() > limit {
             list.channels.truncate(limit);
             list.cut_at = Some(limit);
         }
-        Ok(list)
+        Ok((list, clock))
     }
 
     /// Returns one channel, which need not be in the list, or `None` if its description cannot be used.

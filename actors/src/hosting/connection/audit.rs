@@ -118,15 +118,15 @@ impl Handler<AuditNow> for Connection {
 }
 
 async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
-    let list = match client.channels().await {
-        Ok(list) => list,
+    let (list, clock) = match client.channels().await {
+        Ok(listed) => listed,
         Err(reason) => return AuditResult::Failed(reason),
     };
     if is_behind(&client, &permits) {
         return AuditResult::Inconclusive;
     }
     let listing: Vec<_> = list.channels.iter().map(listing_entry).collect();
-    client.context.replay.with(|replay| replay.read_clock(list.date, now()));
+    client.context.replay.with(|replay| replay.read_clock(clock, now()));
     let mut overdue = Vec::new();
     for part in listing.chunks(LISTED_AT_ONCE) {
         overdue.extend(client.context.replay.with(|replay| replay.channels_to_audit(part)));

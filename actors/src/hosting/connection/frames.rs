@@ -122,7 +122,9 @@ impl Connection {
     }
 
     fn deliver(&self, body: EventBody, names: EventNames, own: bool, permit: OwnedSemaphorePermit) {
-        let Some(socket) = &self.socket else { return };
+        let Some(socket) = self.socket.as_ref().filter(|socket| !socket.handled.contains(&body.seq)) else {
+            return;
+        };
         let received_at = wall_clock();
         self.context.stats.record_event(received_at);
         let event = Event {
@@ -157,6 +159,7 @@ impl Connection {
             socket.connection_id = connection_id.into();
             // A new connection's sequence starts here; after a failed resume not necessarily at 0.
             socket.sequence = Sequence::starting_at(envelope.seq);
+            socket.handled.clear();
         }
         if resume_lost {
             self.observe(Fact::ResumeLost);

@@ -36,8 +36,9 @@ impl Connection {
     fn open(&mut self, connected: Connected, ctx: &mut Context<Self>) {
         let (writer, reader) = connected.socket.split();
         let resumed = connected.resume.is_some();
-        let (connection_id, next) =
-            connected.resume.map_or_else(Default::default, |point| (point.connection_id, point.next_seq));
+        let (connection_id, next, handled) = connected
+            .resume
+            .map_or_else(Default::default, |point| (point.connection_id, point.next_seq, point.handled));
         self.baseline = Some(connected.baseline);
         self.socket = Some(OpenSocket {
             opened: now(),
@@ -46,6 +47,7 @@ impl Connection {
             ping_monitor: PingMonitor::new(now(), self.context.settings.health.ping_limits),
             sequence: Sequence::starting_at(next),
             connection_id: connection_id.into(),
+            handled,
             ping_timer: None,
             unreadable_frames: 0,
         });

@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Delivery;
 use crate::{
     model::{ChannelId, Fact, ResumePoint, StallCause},
-    policy::ReplayState,
+    policy::{ReplayState, resume_unacknowledged},
     ports::StoreError,
 };
 
@@ -145,11 +145,11 @@ impl Delivery {
         self.report_stall(StallCause::Store, is_stalled, ctx);
     }
 
-    /// Returns the lowest sequence number of a connection's unacknowledged events.
-    fn lowest_unacknowledged(&self, connection_id: &str) -> Option<u64> {
+    /// Returns the sequence numbers of a connection's unacknowledged events.
+    fn unacknowledged<'a>(&'a self, connection_id: &'a str) -> impl Iterator<Item = u64> + 'a {
         let waiting = self.queue.waiting().chain(self.round.held()).map(|queued| &queued.event);
         let live = waiting.chain(&self.in_flight).filter(|event| !event.recovered);
-        live.filter(|event| *event.connection_id == *connection_id).map(|event| event.body.seq).min()
+        live.filter(|event| *event.connection_id == *connection_id).map(|event| event.body.seq)
     }
 }
 
@@ -163,9 +163,9 @@ impl Handler<PersistFinalState> for Delivery {
     type Result = ();
 
     fn handle(&mut self, persist: PersistFinalState, ctx: &mut Self::Context) {
-        let resume = persist.resume.map(|point| {
-            let open = self.lowest_unacknowledged(&point.connection_id);
-            ResumePoint { next_seq: open.map_or(point.next_seq, |open| open.min(point.next_seq)), ..point }
+        let resume = persist.resume.and_then(|point| {
+            let connection_id = point.connection_id.clone();
+            resume_unacknowledged(point, self.unacknowledged(&connection_id))
         });
         self.context.replay.with(|replay| replay.set_resume_point(resume));
         self.save_then_notify(persist.done, ctx);

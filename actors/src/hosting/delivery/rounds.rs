@@ -11,7 +11,7 @@ use super::{Delivery, Origin, Queued};
 use crate::{
     hosting::account_context::now,
     model::{Change, ChannelId, Event},
-    policy::{ChannelBacklog, ListedChannel},
+    policy::{ChannelBacklog, ListedChannel, ServerClock},
 };
 
 /// The live events held during a round of a catch-up.
@@ -41,8 +41,8 @@ pub(in crate::hosting) struct BeginRound;
 pub(in crate::hosting) struct BeginListing {
     /// A lower bound of the server's time.
     pub(in crate::hosting) server_time: i64,
-    /// The server's clock when it listed them, if it shows it.
-    pub(in crate::hosting) date: Option<i64>,
+    /// The server's clock, if the list shows it.
+    pub(in crate::hosting) clock: Option<ServerClock>,
     /// False if rows of the list could not be read.
     pub(in crate::hosting) is_complete: bool,
 }
@@ -157,7 +157,7 @@ impl Handler<BeginListing> for Delivery {
         self.resume_postponed();
         (self.round.again, self.round.has_overflowed) = (false, false);
         self.context.replay.with(|replay| {
-            replay.read_clock(begin.date, now());
+            replay.read_clock(begin.clock, now());
             replay.begin_listing(begin.server_time, begin.is_complete);
         });
     }

@@ -177,10 +177,12 @@ impl ChannelState {
 
     /// Moves the start of a new channel back for a post created before it by less than the overlap: it was sent
     /// after the hello, or became visible late. Until it is acknowledged, it must lie after the start in case of a
-    /// kill. Returns true if anything changed.
-    pub(super) fn reach_back(&mut self, create_at: i64, overlap_ms: i64) -> bool {
+    /// kill. What is older than the newest post by the overlap is not known any more: the start stays after that. Returns
+    /// true if anything changed.
+    pub(super) fn reach_back(&mut self, create_at: i64, bounds: TimeBounds) -> bool {
         let Anchor::Time(begin) = *self.cursor.anchor() else { return false };
-        let is_late = create_at <= begin && create_at > begin.saturating_sub(overlap_ms);
+        let known_since = self.cursor.newest(bounds.latest).max(begin).saturating_sub(bounds.overlap_ms);
+        let is_late = create_at <= begin && create_at > known_since;
         if is_late {
             self.cursor.reach_back(create_at - 1);
             self.settled = self.settled.min(create_at - 1);

@@ -58,6 +58,14 @@ impl Cursor {
         Self { anchor: Anchor::Time(time), since: PostSet::default(), overlap_ms }
     }
 
+    /// Begins at a later time. The known posts after it stay known: they were dated into the future.
+    pub(crate) fn begin_again(&mut self, time: i64) {
+        while self.since.posts().first().is_some_and(|(create_at, _)| *create_at <= time) {
+            self.since.pop_first();
+        }
+        self.anchor = Anchor::Time(time);
+    }
+
     /// Restores a cursor from its anchor and the posts acknowledged since.
     pub(crate) fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
         Self { anchor, since: PostSet::restore(since), overlap_ms }

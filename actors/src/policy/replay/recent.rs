@@ -1,34 +1,52 @@
 use std::collections::{HashSet, VecDeque};
 
-use crate::model::PostId;
+use crate::model::{Change, PostId};
 
 /// A resume repeats up to 128 sent events (fact 10), some of them older than any overlap.
 const MOST: usize = 256;
 
-/// The ids of the last admitted posts of all channels.
+/// The last admitted posts and edits of all channels. Deletions are known by their channels, whatever their time.
 #[derive(Debug, Default)]
-pub(super) struct RecentPosts {
-    ids: HashSet<PostId>,
-    order: VecDeque<PostId>,
+pub(super) struct RecentChanges {
+    known: HashSet<Key>,
+    order: VecDeque<Key>,
 }
 
-impl RecentPosts {
-    pub(super) fn has(&self, id: &PostId) -> bool {
-        self.ids.contains(id)
+/// A post, with the time of its edit if it was edited.
+type Key = (PostId, Option<i64>);
+
+impl RecentChanges {
+    pub(super) fn has(&self, change: &Change) -> bool {
+        key(change).is_some_and(|key| self.known.contains(&key))
     }
 
-    pub(super) fn add(&mut self, id: PostId) {
-        self.ids.insert(id.clone());
-        self.order.push_back(id);
+    pub(super) fn has_post(&self, id: &PostId) -> bool {
+        self.known.contains(&(id.clone(), None))
+    }
+
+    pub(super) fn add(&mut self, change: &Change) {
+        let Some(key) = key(change) else { return };
+        self.known.insert(key.clone());
+        self.order.push_back(key);
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
         {
-            self.ids.remove(&oldest);
+            self.known.remove(&oldest);
         }
     }
 
-    /// Removes a post that was not acknowledged and must be delivered again.
-    pub(super) fn forget(&mut self, id: &PostId) {
-        self.ids.remove(id);
+    /// Removes a change that was not acknowledged and must be delivered again.
+    pub(super) fn forget(&mut self, change: &Change) {
+        if let Some(key) = key(change) {
+            self.known.remove(&key);
+        }
+    }
+}
+
+fn key(change: &Change) -> Option<Key> {
+    match change {
+        Change::Posted(post) => Some((post.id.clone(), None)),
+        Change::Edited { id, edit_at } => Some((id.clone(), Some(*edit_at))),
+        Change::Deleted { .. } | Change::Left => None,
     }
 }

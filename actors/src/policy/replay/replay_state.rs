@@ -16,7 +16,7 @@ use super::{
     channel::{ChannelState, Membership, TimeBounds},
     channel_refusal::ChannelRefusal,
     clock::ServerClock,
-    recent::RecentPosts,
+    recent::RecentChanges,
 };
 use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
 
@@ -47,7 +47,7 @@ pub struct ReplayState {
     account: AccountRecord,
     /// Boxed: a table of tens of thousands that grows would hold all states twice.
     channels: HashMap<ChannelId, Box<ChannelState>>,
-    recent: RecentPosts,
+    recent: RecentChanges,
     /// The server's time at the last listing.
     listing_at: i64,
     /// False if the last listing may lack channels of the account.
@@ -79,7 +79,7 @@ impl ReplayState {
             account_is_recorded: records.account.is_some(),
             account: records.account.unwrap_or_default(),
             settings,
-            recent: RecentPosts::default(),
+            recent: RecentChanges::default(),
             listing_at: 0,
             listing_is_complete: true,
             clock: None,
@@ -168,21 +168,21 @@ impl ReplayState {
             }
             return false;
         }
+        if recent.has(change) {
+            return false;
+        }
+        recent.add(change);
         if let Change::Posted(post) = change {
-            if recent.has(&post.id) {
-                return false;
-            }
             let time = post.create_at.min(bounds.latest);
             if state.membership == Membership::Left {
                 state.rejoin(time.saturating_sub(bounds.overlap_ms), bounds);
             } else if !is_fetched {
                 state.returned();
             }
-            if state.reach_back(post.create_at, bounds.overlap_ms) {
+            if state.reach_back(post.create_at, bounds) {
                 mark(dirty, channel, state);
             }
             state.newest_activity = state.newest_activity.max(time);
-            recent.add(post.id.clone());
             account.server_time = account.server_time.max(time.min(bounds.earliest));
         }
         if let Change::Edited { edit_at, .. } = change {
@@ -201,8 +201,8 @@ impl ReplayState {
         let Some(state) = self.channels.get_mut(channel) else { return };
         for change in dropped {
             state.retract(change);
-            if let Some(Change::Posted(post)) = change {
-                self.recent.forget(&post.id);
+            if let Some(change) = change {
+                self.recent.forget(change);
             }
         }
     }
@@ -245,9 +245,7 @@ impl ReplayState {
         for state in self.channels.values_mut() {
             state.mark_unsaved();
             for change in state.forget_unacknowledged() {
-                if let Change::Posted(post) = change {
-                    self.recent.forget(&post.id);
-                }
+                self.recent.forget(&change);
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::store::error::Fault;
 /// The version of this encoding. A JSON object, the encoding of format 1, begins with a brace.
 const VERSION: u8 = 1;
 
+/// The version of the encoding of accounts in which the numbers of the events that were handled follow.
+const WITH_HANDLED: u8 = 2;
+
 /// The version of the encoding of channels in which the time of their absence follows.
 const WITH_ABSENCE: u8 = 2;
 
@@ -41,21 +44,32 @@ struct ChannelRow {
     beyond: Vec<(i64, PostId)>,
 }
 
+/// Encodes an account. Most have nothing unacknowledged when they stop: their rows are as those of format 3.
 pub(super) fn write_account(row: &Included<AccountRecord>) -> Result<Vec<u8>, Fault> {
     let record = row.record.clone();
-    encode(&AccountRow {
+    let (resume, handled) =
+        record.resume.map(|point| ((point.connection_id, point.next_seq), point.handled)).unzip();
+    let row = AccountRow {
         journal_row: row.journal_row,
         user: record.user,
         baseline: record.baseline,
-        resume: record.resume.map(|point| (point.connection_id, point.next_seq)),
+        resume,
         listed_at: record.listed_at,
         server_time: record.server_time,
-    })
+    };
+    match handled.filter(|handled: &Vec<u64>| !handled.is_empty()) {
+        None => encode(&row),
+        Some(handled) => encode_as(WITH_HANDLED, &(row, handled)),
+    }
 }
 
 pub(super) fn read_account(row: &[u8], account: &str) -> Result<Included<AccountRecord>, Fault> {
-    let row: AccountRow = decode(row).map_err(|cause| unreadable(account, "", &cause))?;
-    let resume = row.resume.map(|(connection_id, next_seq)| ResumePoint { connection_id, next_seq });
+    let decoded = match row.first() {
+        Some(&WITH_HANDLED) => decode_as(WITH_HANDLED, row),
+        _ => decode(row).map(|row| (row, Vec::new())),
+    };
+    let (row, handled): (AccountRow, Vec<u64>) = decoded.map_err(|cause| unreadable(account, "", &cause))?;
+    let resume = row.resume.map(|(connection_id, next_seq)| ResumePoint { connection_id, next_seq, handled });
     let record = AccountRecord {
         user: row.user,
         baseline: row.baseline,
@@ -154,12 +168,17 @@ mod tests {
         let record = AccountRecord {
             user: Some(UserId::from("u")),
             baseline: Some(-1),
-            resume: Some(ResumePoint { connection_id: "c".into(), next_seq: 300 }),
+            resume: Some(ResumePoint { connection_id: "c".into(), next_seq: 300, handled: Vec::new() }),
             listed_at: None,
             server_time: 64,
         };
+        let row = write_account(&Included { record: record.clone(), journal_row: 5 }).unwrap();
+        let expected = [1, 5, 1, 1, b'u', 1, 1, 1, 1, b'c', 0xac, 2, 0, 0x80, 1];
+        assert_eq!(row, expected);
+        let resume = record.resume.clone().map(|point| ResumePoint { handled: vec![301, 302], ..point });
+        let record = AccountRecord { resume, ..record };
         let row = write_account(&Included { record, journal_row: 5 }).unwrap();
-        assert_eq!(row, [1, 5, 1, 1, b'u', 1, 1, 1, 1, b'c', 0xac, 2, 0, 0x80, 1]);
+        assert_eq!(row, [&[2], &expected[1..], &[2, 0xad, 2, 0xae, 2]].concat());
         let record = ChannelRecord {
             anchor_at: 1,
             anchor: Some("a".into()),

@@ -81,7 +81,7 @@ fn unsuitable_urls_are_refused_with_a_remedy() {
 
 #[test]
 fn a_resume_point_is_percent_encoded() {
-    let resume = ResumePoint { connection_id: "a&b=c d\r\n".into(), next_seq: 7 };
+    let resume = ResumePoint { connection_id: "a&b=c d\r\n".into(), next_seq: 7, handled: Vec::new() };
     let uri = url("https://chat.test").websocket(Some(&resume)).unwrap();
     let query = "connection_id=a%26b%3Dc+d%0D%0A&sequence_number=7";
     assert_eq!(uri.query(), Some(query));
@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn any_connection_id_can_be_sent(id in "\\PC*|.*", next_seq: u64) {
-        let resume = ResumePoint { connection_id: id.as_str().into(), next_seq };
+        let resume = ResumePoint { connection_id: id.as_str().into(), next_seq, handled: Vec::new() };
         let uri = url("http://chat.test/sub").websocket(Some(&resume)).unwrap();
         let query = form_urlencoded::parse(uri.query().unwrap().as_bytes()).into_owned();
         let expected = [("connection_id".to_owned(), id), ("sequence_number".to_owned(), next_seq.to_string())];

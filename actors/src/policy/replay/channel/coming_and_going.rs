@@ -1,7 +1,7 @@
 //! The account's membership in a channel: leaving it and coming back.
 
 use super::{ChannelState, Membership, TimeBounds};
-use crate::{model::Change, policy::replay::cursor::Cursor};
+use crate::model::Change;
 
 impl ChannelState {
     /// Records that the last acknowledged post was made while the account was out.
@@ -42,7 +42,7 @@ impl ChannelState {
             self.membership = if is_known { Membership::Member } else { Membership::Joining };
             return;
         }
-        self.cursor = Cursor::at(begin, bounds.overlap_ms);
+        self.cursor.begin_again(begin);
         self.edits.advance_to(begin);
         self.membership = Membership::Joining;
         self.is_recorded = false;

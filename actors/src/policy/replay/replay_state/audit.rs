@@ -51,7 +51,7 @@ impl ReplayState {
         let state = self.channels.get(channel);
         posts
             .iter()
-            .find(|post| !self.recent.has(&post.id) && state.is_none_or(|state| !state.received(post)))
+            .find(|post| !self.recent.has_post(&post.id) && state.is_none_or(|state| !state.received(post)))
     }
 
     /// Records that nothing is missing in a channel up to the time.

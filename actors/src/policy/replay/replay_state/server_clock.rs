@@ -8,17 +8,16 @@ use super::{
 };
 
 impl ReplayState {
-    /// Records the `Date` of a response, in server milliseconds. Cursors later than the server's clock go back to it.
-    pub(crate) fn read_clock(&mut self, date: Option<i64>, now: Instant) {
-        let Some(date) = date else { return self.advance_clock(now) };
-        let set_back_to = self.clock.and_then(|clock| clock.set_back_to(date, now));
-        let clock = ServerClock::new(date, now);
+    /// Records an estimate of the server's clock, if there is one. Cursors later than the clock go back to it.
+    pub(crate) fn read_clock(&mut self, clock: Option<ServerClock>, now: Instant) {
+        let Some(clock) = clock else { return self.advance_clock(now) };
+        let set_back_to = self.clock.and_then(|earlier| earlier.set_back_to(&clock));
         self.clock = Some(clock);
         (self.earliest, self.latest) = (clock.earliest(now), clock.latest(now));
         let back = |time: i64| time.saturating_sub(self.settings.overlap_ms);
         let (latest, time) = match set_back_to {
             Some(time) => (back(time), back(time)),
-            None => (self.latest.saturating_add(MOST_SKEW_MS), back(date)),
+            None => (self.latest.saturating_add(MOST_SKEW_MS), back(clock.date())),
         };
         let account = &mut self.account;
         account.server_time = account.server_time.min(self.earliest);

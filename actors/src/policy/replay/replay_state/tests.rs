@@ -1,5 +1,6 @@
 mod absent_channels;
 mod incomplete_listings;
+mod lateness;
 mod membership;
 mod refusals;
 mod updates;
@@ -7,7 +8,7 @@ mod updates;
 use super::*;
 use crate::{
     model::{AccountChange, ChannelChange, PostId, PostKey},
-    policy::{Anchor, BacklogKind, ChannelBacklog, ListedChannel},
+    policy::{Anchor, BacklogKind, ChannelBacklog, ListedChannel, ServerClock},
 };
 
 const OVERLAP: i64 = 100;
@@ -329,7 +330,7 @@ fn only_changed_cursors_are_saved_and_a_failed_save_is_repeated() {
 #[test]
 fn the_resume_point_is_used_up_by_a_connection() {
     let mut replay = ReplayState::new(SETTINGS);
-    let point = ResumePoint { connection_id: "x".into(), next_seq: 3 };
+    let point = ResumePoint { connection_id: "x".into(), next_seq: 3, handled: Vec::new() };
     replay.set_baseline(&"user".into(), 7);
     replay.set_resume_point(Some(point.clone()));
     let mut kept = Records::default();

@@ -103,6 +103,23 @@ fn a_return_seen_live_begins_at_that_event() {
 }
 
 #[test]
+fn rejoining_a_channel_forgets_no_post_dated_into_the_future() {
+    let mut replay = started(&[("c", 1_000)]);
+    let now = std::time::Instant::now();
+    replay.read_clock(Some(ServerClock::new(2_000, now, now)), now);
+    let future = posted(90_000, "dated");
+    replay.receive("c", &future);
+    replay.receive("c", &Change::Left);
+    replay.apply_listing(&[], 2_000);
+    replay.finish_round(&[]);
+    let back = replay.apply_listing(&[listed("c", 90_000)], 0);
+    assert_eq!((&back[0].from, back[0].kind), (&Anchor::Time(2_000), BacklogKind::Joining));
+    let mut kept = Records::default();
+    let mut next_process = replay.killed(&mut kept);
+    assert!(!next_process.admit_fetched(&"c".into(), &future), "told before the leave");
+}
+
+#[test]
 fn a_live_post_shows_that_a_leave_is_over() {
     let channel = ChannelId::from("c");
     for is_known in [true, false] {
@@ -149,11 +166,11 @@ fn a_failed_round_owes_the_edits_of_a_channel_that_the_list_lacks() {
 fn after_a_clock_was_set_back_the_next_change_tells_the_membership() {
     let mut replay = started(&[("c", 1_000)]);
     let (now, ahead) = (std::time::Instant::now(), 3_600_000);
-    replay.read_clock(Some(ahead), now);
+    replay.read_clock(Some(ServerClock::new(ahead, now, now)), now);
     replay.receive("c", &posted(ahead, "a"));
     replay.receive("c", &posted(ahead + OVERLAP, "b"));
     assert_eq!(replay.apply_listing(&[listed("c", ahead + OVERLAP)], 0)[0].kind, BacklogKind::Known);
-    replay.read_clock(Some(10_000), now);
+    replay.read_clock(Some(ServerClock::new(10_000, now, now)), now);
     let found = replay.apply_listing(&[listed("c", ahead + OVERLAP)], 0);
     assert_eq!((&found[0].from, found[0].kind), (&Anchor::Time(10_000 - OVERLAP), BacklogKind::Joining));
 }

@@ -1,0 +1,66 @@
+//! A host or a server that is late by more than the overlap: nothing is told twice because of it.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_list_that_takes_long_to_read_does_not_look_like_a_clock_set_back() {
+    let mut replay = started(&[("c", 1_000)]);
+    let start = Instant::now();
+    replay.read_clock(Some(ServerClock::new(10_000, start, start)), start);
+    replay.advance_clock(start + 5 * SECOND);
+    for (create_at, id) in [(12_000, "p"), (12_000 + OVERLAP, "q"), (12_000 + 2 * OVERLAP, "r")] {
+        replay.receive("c", &posted(create_at, id));
+    }
+    // The server's answer of its second 30 was read nine seconds later.
+    let (asked_at, read_at) = (start + 20 * SECOND, start + 29 * SECOND);
+    replay.read_clock(Some(ServerClock::new(30_000, asked_at, read_at)), read_at);
+    let found = replay.apply_listing(&[listed("c", 40_000)], 0);
+    assert_eq!(found[0].from, Anchor::Post { id: "q".into(), create_at: 12_000 + OVERLAP });
+}
+
+#[test]
+fn a_post_that_came_while_a_list_was_read_is_not_dated_into_the_future() {
+    let mut replay = started(&[("c", 1_000)]);
+    let start = Instant::now();
+    let read_at = start + 9 * SECOND;
+    replay.read_clock(Some(ServerClock::new(10_000, start, read_at)), read_at);
+    replay.receive("c", &posted(18_000, "p"));
+    replay.receive("c", &posted(18_000 + OVERLAP, "q"));
+    let found = replay.apply_listing(&[listed("c", 19_000)], 0);
+    assert_eq!(found[0].from, Anchor::Post { id: "p".into(), create_at: 18_000 });
+}
+
+#[test]
+fn a_post_from_before_a_channels_beginning_that_is_late_repeats_none_that_was_told() {
+    let mut replay = started(&[("c", 1_000)]);
+    for (create_at, id) in
+        [(850, "dated back"), (960, "late"), (861, "later"), (845, "later than the overlap")]
+    {
+        replay.receive("c", &posted(create_at, id));
+    }
+    let mut kept = Records::default();
+    let mut next_process = replay.killed(&mut kept);
+    for replay in [&mut replay, &mut next_process] {
+        let from = replay.apply_listing(&[listed("c", 5_000)], 0)[0].from.clone();
+        assert!(
+            (850..=860).contains(&from.time()),
+            "{from:?} is before a post that was told and is known no more"
+        );
+    }
+}
+
+#[test]
+fn an_edit_that_comes_live_long_after_it_was_fetched_is_not_told_again() {
+    let mut replay = started(&[("c", 1_000)]);
+    let edit = edited(2_000, "p");
+    replay.apply_listing(&[listed("c", 2_000 + 2 * OVERLAP)], 0);
+    assert!(replay.admit_fetched(&"c".into(), &edit));
+    replay.acknowledge(&"c".into(), edit.clone());
+    replay.finish_round(&[]);
+    assert!(!replay.admit(&"c".into(), &edit), "held while the round ran");
+    assert!(replay.admit(&"c".into(), &edited(2_001, "p")), "another edit of the post");
+}
