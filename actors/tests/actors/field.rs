@@ -3,6 +3,7 @@
 mod dated_back;
 mod odd;
 mod rejoined;
+mod scenarios;
 
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use matterhost_actors::{
     hosting::{CatchUpSettings, HostSettings},
     model::{Change, Fact, PostId, Truncation},
 };
-use matterhost_simulator::{Fault, FaultKind};
+use matterhost_simulator::{Fault, FaultKind, ServerVersion};
 
 use crate::{
     catch_up::{catching_up, post_at, received_summary, server_now, tick},
-    simulator_harness::{SimulatorHarness, quick_simulator, run},
+    simulator_harness::{SimulatorHarness, fast_settings, quick_simulator_of, run},
 };
 
 const POSTS: &str = "GET /channels/{channel_id}/posts";
@@ -26,8 +27,15 @@ fn short_overlap() -> HostSettings {
     catching_up(CatchUpSettings { overlap, ..CatchUpSettings::default() })
 }
 
-async fn harness_with(settings: HostSettings) -> SimulatorHarness {
-    SimulatorHarness::with_settings(quick_simulator(), settings, &["bot".into()]).await
+/// Runs a test with each version of the server.
+fn on_each_version(test: impl AsyncFn(ServerVersion)) {
+    for version in ServerVersion::ALL {
+        run(async || test(version).await);
+    }
+}
+
+async fn harness_with(version: ServerVersion, settings: HostSettings) -> SimulatorHarness {
+    SimulatorHarness::with_settings(quick_simulator_of(version), settings, &["bot".into()]).await
 }
 
 /// Asserts that each of the posts came exactly once.
@@ -44,9 +52,9 @@ async fn wait_for(harness: &mut SimulatorHarness, post: &PostId) {
 
 #[test]
 fn a_channel_that_was_refused_keeps_its_hole_until_it_was_read() {
-    run(async || {
+    on_each_version(async |version| {
         for refusal in [FaultKind::Forbidden, FaultKind::NotFound] {
-            let mut harness = harness_with(short_overlap()).await;
+            let mut harness = harness_with(version, short_overlap()).await;
             harness.post_and_wait(1).await;
             let mut posts = Vec::new();
             harness
@@ -81,9 +89,9 @@ fn a_channel_that_was_refused_keeps_its_hole_until_it_was_read() {
 
 #[test]
 fn a_refusal_by_a_proxy_passes_and_is_not_the_channels_word() {
-    run(async || {
+    on_each_version(async |version| {
         for status in [403, 404] {
-            let mut harness = harness_with(short_overlap()).await;
+            let mut harness = harness_with(version, short_overlap()).await;
             harness.post_and_wait(1).await;
             let mut missed = PostId::default();
             harness
@@ -101,10 +109,10 @@ fn a_refusal_by_a_proxy_passes_and_is_not_the_channels_word() {
 
 #[test]
 fn a_post_dated_into_the_future_moves_nothing_outside_its_channel() {
-    run(async || {
+    on_each_version(async |version| {
         for max_age in [None, Some(Duration::from_secs(3_600))] {
             let settings = CatchUpSettings { max_age, ..CatchUpSettings::default() };
-            let mut harness = harness_with(catching_up(settings)).await;
+            let mut harness = harness_with(version, catching_up(settings)).await;
             let room = harness.simulator.create_channel(&harness.team, "room");
             let bot = harness.bots[0].user_id.clone();
             let future = post_at(&harness, server_now(&harness) + YEAR_MS);
@@ -131,8 +139,8 @@ fn a_post_dated_into_the_future_moves_nothing_outside_its_channel() {
 
 #[test]
 fn two_posts_dated_into_the_future_do_not_lose_their_channel() {
-    run(async || {
-        let mut harness = harness_with(short_overlap()).await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, short_overlap()).await;
         let now = server_now(&harness);
         let mut posts = vec![post_at(&harness, now + YEAR_MS), post_at(&harness, now + YEAR_MS + 11_000)];
         harness.host.sink.wait_for_posts(3).await;
@@ -147,8 +155,8 @@ fn two_posts_dated_into_the_future_do_not_lose_their_channel() {
 
 #[test]
 fn a_server_clock_that_was_ahead_for_a_while_loses_nothing_when_it_is_right_again() {
-    run(async || {
-        let mut harness = harness_with(short_overlap()).await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, short_overlap()).await;
         harness.post_and_wait(1).await;
         harness.simulator.shift_clock(3_600_000);
         harness.drop_and_reconnect().await;
@@ -171,9 +179,9 @@ fn a_server_clock_that_was_ahead_for_a_while_loses_nothing_when_it_is_right_agai
 
 #[test]
 fn a_short_page_is_not_the_last_one() {
-    run(async || {
+    on_each_version(async |version| {
         for (rows, times) in [(150, 3), (1, 3), (0, 1)] {
-            let mut harness = SimulatorHarness::with_one_bot().await;
+            let mut harness = harness_with(version, fast_settings()).await;
             post_at(&harness, server_now(&harness) - 60_000);
             harness.host.sink.wait_for_posts(2).await;
             let mut posts = Vec::new();
@@ -195,11 +203,7 @@ fn a_short_page_is_not_the_last_one() {
 #[test]
 fn posts_that_the_plan_hides_are_told_of() {
     run(async || {
-        let simulator = matterhost_simulator::Simulator::builder()
-            .version(matterhost_simulator::ServerVersion::V11_1)
-            .start()
-            .unwrap();
-        let mut harness = SimulatorHarness::with_settings(simulator, short_overlap(), &["bot".into()]).await;
+        let mut harness = harness_with(ServerVersion::V11_1, short_overlap()).await;
         let now = server_now(&harness);
         harness.host.sink.wait_for_posts(1).await;
         let mut posts = Vec::new();
@@ -220,9 +224,9 @@ fn posts_that_the_plan_hides_are_told_of() {
 
 #[test]
 fn edits_and_deletions_behind_a_thousand_new_posts_come() {
-    run(async || {
+    on_each_version(async |version| {
         for new in [1_104, 2_500] {
-            let mut harness = SimulatorHarness::with_one_bot().await;
+            let mut harness = harness_with(version, fast_settings()).await;
             let old: Vec<PostId> = (0..7).map(|n| harness.post(&format!("old {n}"))).collect();
             harness.host.sink.wait_for_posts(7).await;
             harness
@@ -243,9 +247,35 @@ fn edits_and_deletions_behind_a_thousand_new_posts_come() {
 }
 
 #[test]
+fn changes_that_the_server_leaves_out_are_told_of_as_what_they_are() {
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
+        let old = harness.post("old");
+        wait_for(&mut harness, &old).await;
+        let at = server_now(&harness) + 60_000;
+        let mut posts = Vec::new();
+        harness
+            .while_disabled(|harness| {
+                // No time lies between them, from which the rest could be asked for.
+                posts = (0..1_200).map(|_| post_at(harness, at)).collect();
+                harness.simulator.shift_clock(120_000);
+                harness.simulator.edit_post(old.as_str(), "edited");
+            })
+            .await;
+        harness.host.sink.wait_for_posts(2 + posts.len()).await;
+        assert_once(&harness, &posts);
+        harness.host.pass_observations();
+        let told = |fact: &Fact| {
+            matches!(fact, Fact::CatchUpTruncated { what: Truncation::Changes { limit: 1_000 }, .. })
+        };
+        assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)), "fact 25");
+    });
+}
+
+#[test]
 fn what_was_said_while_the_bot_was_out_is_not_told_though_it_left_and_came_back_while_away() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         let room = harness.add_channel_with_bots("room");
         let bot = harness.bots[0].user_id.clone();
         let known = harness.post_in(&room, "known");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use matterhost_actors::{
     mattermost::{
-        Client, ClientLimits, PER_PAGE, Page, PageRequest, Post, PostRange, RestError, RestErrorKind,
-        RestResponse, SINCE_LIMIT,
+        Client, ClientLimits, LookupRequest, PER_PAGE, Page, PageRequest, Post, PostRange, RestError,
+        RestErrorKind, RestResponse, SINCE_LIMIT,
     },
     model::{ChannelId, PostId, Token},
 };
@@ -259,7 +259,7 @@ fn a_thousand_rows_are_a_truncation() {
 }
 
 #[test]
-fn an_ambiguous_request_is_not_sent() {
+fn an_ambiguous_request_is_not_sent_and_no_thread_is_asked_for() {
     run(async {
         let server = Server::respond_with(json(r#"{"order":[],"posts":{}}"#), AfterResponse::KeepAlive).await;
         let client = client(&server.url());
@@ -279,6 +279,7 @@ fn an_ambiguous_request_is_not_sent() {
             .posts(&token, &"a/b?c".into(), PostRange::After(&"x&since=1".into()), PageRequest::first(7))
             .await
             .unwrap();
+        client.look_up(&token, &LookupRequest::Posts { channel: &channel, count: 3 }).await.unwrap();
         let lines: Vec<String> =
             server.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
         assert_eq!(
@@ -287,6 +288,7 @@ fn an_ambiguous_request_is_not_sent() {
                 "GET /api/v4/channels/c/posts?since=1&skipFetchThreads=true HTTP/1.1",
                 "GET /api/v4/channels/c/posts?page=0&per_page=1&skipFetchThreads=true HTTP/1.1",
                 "GET /api/v4/channels/a%2Fb%3Fc/posts?after=x%26since%3D1&page=0&per_page=7&skipFetchThreads=true HTTP/1.1",
+                "GET /api/v4/channels/c/posts?per_page=3&skipFetchThreads=true HTTP/1.1",
             ]
         );
     });

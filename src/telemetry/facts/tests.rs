@@ -91,6 +91,18 @@ async fn missed_facts_are_logged() {
 }
 
 #[test]
+fn a_proxys_lifetime_names_the_settings_of_the_usual_proxies() {
+    for idle in [true, false] {
+        let message = describe(&Fact::SocketLifetime { after: Duration::from_secs(30), idle }).message;
+        for words in
+            ["after 30s", "nginx proxy_read_timeout", "HAProxy timeout tunnel", "AWS ALB idle_timeout"]
+        {
+            assert!(message.contains(words), "{message} lacks {words}");
+        }
+    }
+}
+
+#[test]
 fn facts_are_logged_with_their_values() {
     let wait = Duration::from_secs(90);
     for fact in [

@@ -7,10 +7,12 @@ use matterhost_actors::{
     model::{Fact, PostId},
 };
 
-use super::{assert_once, harness_with, wait_for};
+use matterhost_simulator::ServerVersion;
+
+use super::{assert_once, harness_with, on_each_version, wait_for};
 use crate::{
     catch_up::{catching_up, post_at, received_summary, server_now},
-    simulator_harness::{SimulatorHarness, run},
+    simulator_harness::SimulatorHarness,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -21,8 +23,8 @@ fn overlapping(seconds: u64) -> HostSettings {
 }
 
 /// Starts a bot that has heard posts of 300, 200, 150 and 30 s ago and of now. Returns the server's time.
-async fn with_known_posts(overlap_s: u64) -> (SimulatorHarness, i64) {
-    let mut harness = harness_with(overlapping(overlap_s)).await;
+async fn with_known_posts(version: ServerVersion, overlap_s: u64) -> (SimulatorHarness, i64) {
+    let mut harness = harness_with(version, overlapping(overlap_s)).await;
     let now = server_now(&harness);
     for ago in [300, 200, 150] {
         post_at(&harness, now - ago * SECOND_MS);
@@ -56,8 +58,8 @@ async fn miss_posts_dated_back(
 
 #[test]
 fn posts_dated_back_by_less_than_the_overlap_are_told_in_their_place() {
-    run(async || {
-        let (mut harness, now) = with_known_posts(120).await;
+    on_each_version(async |version| {
+        let (mut harness, now) = with_known_posts(version, 120).await;
         let posts = miss_posts_dated_back(&mut harness, now, |_, _| {}).await;
         assert_once(&harness, &posts);
         let heard = received_summary(&harness);
@@ -69,8 +71,8 @@ fn posts_dated_back_by_less_than_the_overlap_are_told_in_their_place() {
 
 #[test]
 fn older_posts_that_changed_without_a_visible_cause_are_counted() {
-    run(async || {
-        let (mut harness, now) = with_known_posts(10).await;
+    on_each_version(async |version| {
+        let (mut harness, now) = with_known_posts(version, 10).await;
         let posts = miss_posts_dated_back(&mut harness, now, |harness, post| {
             let person = &harness.person.user_id;
             harness.simulator.add_reaction(person, post.as_str(), "ok");
@@ -86,8 +88,8 @@ fn older_posts_that_changed_without_a_visible_cause_are_counted() {
 
 #[test]
 fn older_posts_with_a_new_reply_reaction_or_pin_are_not_counted() {
-    run(async || {
-        let (mut harness, _) = with_known_posts(10).await;
+    on_each_version(async |version| {
+        let (mut harness, _) = with_known_posts(version, 10).await;
         let old: Vec<_> = harness.simulator.posts_in(&harness.channel).into_iter().take(3).collect();
         let mut reply = PostId::default();
         harness

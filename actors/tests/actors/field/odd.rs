@@ -6,17 +6,17 @@ use matterhost_actors::{
 };
 use matterhost_simulator::Fault;
 
-use super::{assert_once, harness_with, short_overlap, wait_for};
+use super::{assert_once, harness_with, on_each_version, short_overlap, wait_for};
 use crate::{
     catch_up::tick,
-    simulator_harness::{SimulatorHarness, quick_simulator, run},
+    simulator_harness::{SimulatorHarness, fast_settings, quick_simulator_of},
 };
 
 #[test]
 fn an_odd_row_of_a_page_is_fetched_by_itself() {
-    run(async || {
+    on_each_version(async |version| {
         for odd in [Fault::missing_row as fn(&str) -> Fault, Fault::null_create_at] {
-            let mut harness = SimulatorHarness::with_one_bot().await;
+            let mut harness = harness_with(version, fast_settings()).await;
             harness.post_and_wait(1).await;
             let mut posts = Vec::new();
             harness
@@ -36,8 +36,8 @@ fn an_odd_row_of_a_page_is_fetched_by_itself() {
 
 #[test]
 fn an_odd_row_that_cannot_be_fetched_either_is_told_and_passed_over() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         harness.post_and_wait(1).await;
         let mut posts = Vec::new();
         harness
@@ -70,8 +70,8 @@ fn an_odd_row_that_cannot_be_fetched_either_is_told_and_passed_over() {
 
 #[test]
 fn a_channel_with_an_odd_id_costs_itself() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         let room = harness.add_channel_with_bots("room");
         let known = harness.post_in(&room, "known");
         wait_for(&mut harness, &known).await;
@@ -108,19 +108,19 @@ async fn miss_a_reply(harness: &mut SimulatorHarness, replies: usize) {
 
 #[test]
 fn a_long_thread_does_not_come_along() {
-    run(async || {
-        let mut harness = harness_with(short_overlap()).await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, short_overlap()).await;
         miss_a_reply(&mut harness, 1_200).await;
     });
 }
 
 #[test]
 fn a_thread_that_comes_along_may_be_longer_than_the_limit() {
-    run(async || {
+    on_each_version(async |version| {
         let limits = ClientLimits { max_body_bytes: 1024 * 1024, ..ClientLimits::default() };
         let names = ["bot".to_owned()];
         let mut harness =
-            SimulatorHarness::with_limits(quick_simulator(), short_overlap(), limits, &names).await;
+            SimulatorHarness::with_limits(quick_simulator_of(version), short_overlap(), limits, &names).await;
         harness.simulator.bring_threads_along();
         miss_a_reply(&mut harness, 100).await;
     });

@@ -2,10 +2,10 @@
 
 use matterhost_actors::model::PostId;
 
-use super::{assert_once, harness_with, short_overlap, wait_for};
+use super::{assert_once, harness_with, on_each_version, short_overlap, wait_for};
 use crate::{
     catch_up::{received_summary, tick},
-    simulator_harness::{SimulatorHarness, run},
+    simulator_harness::{SimulatorHarness, fast_settings},
 };
 
 /// Makes a post at a millisecond of its own.
@@ -43,8 +43,8 @@ fn assert_never(harness: &SimulatorHarness, posts: &[PostId]) {
 
 #[test]
 fn what_follows_the_return_is_told_though_the_join_post_was_deleted() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         let (room, known) = room_with_a_known_post(&mut harness).await;
         let bot = harness.bots[0].user_id.clone();
         let (mut told, mut out) = (vec![known], Vec::new());
@@ -70,8 +70,8 @@ fn what_follows_the_return_is_told_though_the_join_post_was_deleted() {
 
 #[test]
 fn what_follows_the_return_is_told_though_the_bot_heard_only_of_its_removal() {
-    run(async || {
-        let mut harness = harness_with(short_overlap()).await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, short_overlap()).await;
         let (room, known) = room_with_a_known_post(&mut harness).await;
         let bot = harness.bots[0].user_id.clone();
         harness.simulator.remove_from_channel(&room, &bot);
@@ -91,8 +91,8 @@ fn what_follows_the_return_is_told_though_the_bot_heard_only_of_its_removal() {
 
 #[test]
 fn what_follows_a_leave_is_told_if_the_list_alone_shows_the_return() {
-    run(async || {
-        let mut harness = harness_with(short_overlap()).await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, short_overlap()).await;
         let (room, known) = room_with_a_known_post(&mut harness).await;
         let bot = harness.bots[0].user_id.clone();
         let mut told = vec![known];
@@ -115,8 +115,8 @@ fn what_follows_a_leave_is_told_if_the_list_alone_shows_the_return() {
 
 #[test]
 fn what_follows_a_leave_waits_for_a_list_that_is_later() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         let (room, known) = room_with_a_known_post(&mut harness).await;
         let bot = harness.bots[0].user_id.clone();
         let mut told = vec![known];
@@ -142,8 +142,8 @@ fn what_follows_a_leave_waits_for_a_list_that_is_later() {
 
 #[test]
 fn a_channel_joined_while_away_begins_at_the_join_though_its_post_was_deleted() {
-    run(async || {
-        let mut harness = SimulatorHarness::with_one_bot().await;
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
         harness.post_and_wait(1).await;
         let room = harness.simulator.create_channel(&harness.team, "room");
         let (mut before, mut after) = (PostId::default(), PostId::default());

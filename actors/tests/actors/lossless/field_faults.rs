@@ -12,8 +12,10 @@ const HOUR_MS: i64 = 3_600_000;
 /// The most by which posts are dated back: less than the overlap, so that they are fetched.
 const MAX_BACK_MS: i64 = 500;
 
-pub(super) const FIELD_FAULTS: [&str; 15] = [
+pub(super) const FIELD_FAULTS: [&str; 17] = [
     "proxy page",
+    "unauthorized",
+    "long thread",
     "redirect",
     "early hints",
     "encoding",
@@ -47,7 +49,13 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
         "short pages" => Fault::new(FaultKind::ShortPage(random.usize(1..4))).times(random.u32(1..=4)),
+        "unauthorized" => {
+            // It is everybody's trouble, so that nobody is asked slowly.
+            users.harness.bots.iter().for_each(|bot| simulator.drop_sockets(&bot.user_id));
+            all(FaultKind::Unauthorized)
+        }
         "odd channel" => Fault::odd_channel_id(&users.any_channel(random)).times(random.u32(1..=2)),
+        "long thread" => return long_thread(users, random).await,
         "odd row" => return odd_row(users, random).await,
         "dated posts" => return dated_posts(users, random).await,
         "clock ahead" => return clock_ahead(users, random).await,
@@ -62,6 +70,13 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
 
 fn drop_sockets(users: &ChattingUsers) {
     users.harness.simulator.drop_sockets(&users.harness.bots[0].user_id);
+}
+
+/// Lets pages bring a long thread along.
+async fn long_thread(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    users.lengthen_thread(random);
+    drop_sockets(users);
+    users.chat(random, 5).await;
 }
 
 /// Makes a row of a missed post unusable in lists.

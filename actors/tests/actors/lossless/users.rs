@@ -10,10 +10,17 @@ use matterhost_simulator::{Post, PostOptions};
 use super::MS;
 use crate::{catch_up::tick, simulator_harness::SimulatorHarness};
 
+/// The replies that make a thread long. They are few, because both bots read them at each of many audits.
+const THREAD_REPLIES: usize = 8;
+
+/// The size of such a reply, which no other post has.
+const THREAD_REPLY_BYTES: usize = 2_000;
+
 pub(super) struct ChattingUsers {
     pub(super) harness: SimulatorHarness,
     users: Vec<String>,
     posted: BTreeSet<String>,
+    thread_replies: BTreeSet<String>,
     /// The posts made while the bot was out of their channel, each with the post about its removal.
     while_out: Vec<(String, String)>,
     /// The time before which no post is dated: until then the bot was not a member of all channels.
@@ -23,7 +30,14 @@ pub(super) struct ChattingUsers {
 impl ChattingUsers {
     pub(super) fn new(harness: SimulatorHarness) -> Self {
         let users = (0..12).map(|n| harness.simulator.create_user(&format!("person-{n}")).user_id).collect();
-        Self { harness, users, posted: BTreeSet::new(), while_out: Vec::new(), earliest_date: 0 }
+        Self {
+            harness,
+            users,
+            posted: BTreeSet::new(),
+            thread_replies: BTreeSet::new(),
+            while_out: Vec::new(),
+            earliest_date: 0,
+        }
     }
 
     /// Posts as random users in random channels, about a millisecond apart, and sometimes edits or deletes a post.
@@ -67,6 +81,23 @@ impl ChattingUsers {
         post.id
     }
 
+    /// Makes a thread long, by posts that no list shows, and lets pages bring it along.
+    pub(super) fn lengthen_thread(&mut self, random: &mut fastrand::Rng) {
+        let posts: Vec<Post> = self.posts().filter(|post| post.root_id.is_empty()).collect();
+        if let Some(root) = random.choice(posts.iter()) {
+            self.harness.simulator.bring_threads_along();
+            self.harness.simulator.fill_thread(root, THREAD_REPLIES, THREAD_REPLY_BYTES);
+            let posts = self.harness.simulator.posts_in(&root.channel_id);
+            let replies = posts.into_iter().filter(|post| post.message.len() >= THREAD_REPLY_BYTES);
+            self.thread_replies.extend(replies.map(|post| post.id));
+        }
+    }
+
+    /// True if the post is of those that make a thread long. They were made in the past, in no order with others.
+    pub(super) fn is_thread_reply(&self, post: &str) -> bool {
+        self.thread_replies.contains(post)
+    }
+
     /// Dates no later post before now.
     pub(super) fn date_from_now(&mut self) {
         tick();
@@ -104,7 +135,7 @@ impl ChattingUsers {
 
     /// Applies a change to a random visible post of the channel.
     fn touch(&mut self, random: &mut fastrand::Rng, channel: &str, change: impl FnOnce(&mut Self, &str)) {
-        let visible = self.harness.simulator.posts_in(channel);
+        let visible: Vec<Post> = self.posts().filter(|post| post.channel_id == channel).collect();
         if let Some(post) = random.choice(visible.iter()).map(|post| post.id.clone()) {
             change(self, &post);
         }
@@ -121,10 +152,11 @@ impl ChattingUsers {
         }
     }
 
-    /// Returns the visible posts of all channels.
+    /// Returns the visible posts of all channels, without those that fill a thread.
     pub(super) fn posts(&self) -> impl Iterator<Item = Post> {
         let channels = self.harness.channels.borrow().clone();
-        channels.into_iter().flat_map(|channel| self.harness.simulator.posts_in(&channel))
+        let posts = channels.into_iter().flat_map(|channel| self.harness.simulator.posts_in(&channel));
+        posts.filter(|post| !self.is_thread_reply(&post.id))
     }
 }
 

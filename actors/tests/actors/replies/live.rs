@@ -7,6 +7,7 @@ use std::{
 
 use matterhost_actors::{
     hosting::{HostSettings, ReplySettings, SendReply},
+    mattermost::ClientLimits,
     model::{Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey},
     ports::HttpApi,
 };
@@ -44,6 +45,23 @@ fn a_lost_answer_makes_no_second_post() {
             let posted = post(&harness.host, &harness, text, key).await.unwrap();
             assert_eq!((count_posts(&harness, text), posted.ids.len()), (1, 1));
         }
+    });
+}
+
+#[test]
+fn a_lost_answer_is_looked_for_beside_a_thread_longer_than_any_answer() {
+    run(async || {
+        let timings = Timings { pending_post_window: Duration::ZERO, ..Default::default() };
+        let simulator = Simulator::builder().timings(timings).start().unwrap();
+        let limits = ClientLimits { max_body_bytes: 1024 * 1024, ..ClientLimits::default() };
+        let bots = ["bot".to_owned()];
+        let harness = SimulatorHarness::with_limits(simulator, fast_settings(), limits, &bots).await;
+        let root = harness.simulator.post(&harness.person.user_id, &harness.channel, "root");
+        harness.simulator.fill_thread(&root, 100, 16_000);
+        harness.simulator.bring_threads_along();
+        harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts").times(1));
+        let posted = post(&harness.host, &harness, "once", Some("k")).await.unwrap();
+        assert_eq!((count_posts(&harness, "once"), posted.ids.len()), (1, 1));
     });
 }
 
