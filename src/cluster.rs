@@ -31,7 +31,7 @@ pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
 pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
-pub use member_loop::{ClusterStatus, MemberLoop, MemberRequest, ShardRunner};
+pub use member_loop::{ClusterStatus, MemberCounts, MemberLoop, MemberRequest, ShardRunner};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 #[cfg(feature = "cluster")]

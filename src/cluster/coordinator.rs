@@ -54,6 +54,8 @@ pub struct ShardCounts {
     pub moving: usize,
     /// Shards that no live member owns.
     pub unowned: usize,
+    /// Shards that belong to this member and do not run on it yet.
+    pub awaited: usize,
 }
 
 /// The decisions of one member: it takes what the member has seen and done, and returns what to do next.
@@ -138,8 +140,11 @@ impl Coordinator {
     /// Counts the shards.
     pub fn counts(&self) -> ShardCounts {
         let mut counts = ShardCounts::default();
-        for shard in &self.shards {
-            counts.running += usize::from(shard.activity == Activity::Running);
+        let me = self.lease.id();
+        for (shard, target) in self.shards.iter().zip(&self.targets) {
+            let is_running = shard.activity == Activity::Running;
+            counts.running += usize::from(is_running);
+            counts.awaited += usize::from(!is_running && target.as_ref() == Some(me));
             counts.moving += usize::from(shard.is_moving);
             counts.unowned += usize::from(self.owner(shard.id).is_none());
         }

@@ -40,6 +40,21 @@ pub enum MemberRequest {
     Leave,
 }
 
+/// The deeds of a member since its process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemberCounts {
+    /// Requests for the lease that succeeded.
+    pub renewals: u64,
+    /// Requests for the lease that failed.
+    pub failed_renewals: u64,
+    /// Leases that were over before they were renewed.
+    pub lost_leases: u64,
+    /// Shards whose accounts were started.
+    pub started_shards: u64,
+    /// Shards whose accounts were stopped.
+    pub stopped_shards: u64,
+}
+
 /// The cluster, as a member sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterStatus {
@@ -49,6 +64,10 @@ pub struct ClusterStatus {
     pub members: BTreeMap<MemberId, bool>,
     /// The numbers of shards.
     pub shards: ShardCounts,
+    /// True once the member has had all its shards under its lease. Others that come and go do not change it.
+    pub is_settled: bool,
+    /// The deeds of the member.
+    pub counts: MemberCounts,
     /// The live owner of each shard, by number.
     pub owners: Arc<[Option<MemberId>]>,
 }
@@ -68,6 +87,7 @@ pub struct MemberLoop<R> {
     status: watch::Sender<ClusterStatus>,
     /// The reason why the last request for the lease failed, if it did.
     lease_problem: Option<String>,
+    counts: MemberCounts,
     pending: FuturesUnordered<BoxFuture<'static, Done>>,
 }
 
@@ -94,6 +114,7 @@ impl<R: ShardRunner> MemberLoop<R> {
                 runner,
                 status,
                 lease_problem: None,
+                counts: MemberCounts::default(),
                 pending: FuturesUnordered::new(),
             },
             seen,
@@ -147,6 +168,8 @@ impl<R: ShardRunner> MemberLoop<R> {
         match done {
             Done::Lease(id, sent_at, result) => {
                 self.lease_problem = result.as_ref().err().map(ToString::to_string);
+                self.counts.renewals += u64::from(result.is_ok());
+                self.counts.failed_renewals += u64::from(result.is_err());
                 self.coordinator.lease_answered(&id, sent_at, result, now);
             }
             Done::Bury(id, result) => self.coordinator.buried(&id, &result, now),
@@ -164,8 +187,15 @@ impl<R: ShardRunner> MemberLoop<R> {
         let members = self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect();
         let (is_member, shards) = (self.coordinator.fence().is_some(), self.coordinator.counts());
         let owners = self.coordinator.owners().map(Option::<&MemberId>::cloned).collect();
-        let status = ClusterStatus { is_member, members, shards, owners };
-        let was_member = self.status.borrow().is_member;
+        let (was_member, was_settled) = {
+            let before = self.status.borrow();
+            (before.is_member, before.is_settled)
+        };
+        self.counts.lost_leases += u64::from(was_member && !is_member);
+        let has_all = shards.awaited == 0 && shards.unowned == 0;
+        let is_settled = is_member && (was_settled || has_all);
+        let counts = self.counts;
+        let status = ClusterStatus { is_member, members, shards, is_settled, counts, owners };
         if is_member && !was_member {
             tracing::info!(member = %self.coordinator.id(), "joined the cluster");
         } else if was_member && !is_member {
@@ -185,8 +215,14 @@ impl<R: ShardRunner> MemberLoop<R> {
     fn carry_out(&mut self, command: Command, now: ClusterTime) {
         let store = &self.store;
         let done = match command {
-            Command::Start(shard, fence) => return self.runner.start(shard, fence),
-            Command::Stop(shard) => self.runner.stop(shard).map(move |()| Done::Stop(shard)).boxed(),
+            Command::Start(shard, fence) => {
+                self.counts.started_shards += 1;
+                return self.runner.start(shard, fence);
+            }
+            Command::Stop(shard) => {
+                self.counts.stopped_shards += 1;
+                self.runner.stop(shard).map(move |()| Done::Stop(shard)).boxed()
+            }
             Command::Lease(request) => {
                 let (LeaseRequest::Join(id, _) | LeaseRequest::Renew(id, ..) | LeaseRequest::Leave(id, _)) =
                     &request;

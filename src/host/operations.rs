@@ -114,6 +114,9 @@ impl Operations for HostOperations {
 
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>> {
         let (metrics, supervisor) = (self.metrics.clone(), self.supervisor.clone());
+        if let Some(cluster) = self.cluster.get() {
+            metrics.set_cluster(cluster.measure());
+        }
         async move {
             let (accounts, servers) = timeout(
                 SUPERVISOR_TIMEOUT,
@@ -143,6 +146,10 @@ impl Operations for HostOperations {
         let mut accounts: Vec<_> = self.account_sources.read().keys().cloned().collect();
         accounts.sort();
         Some(cluster.describe(&accounts))
+    }
+
+    fn unready_member(&self) -> Option<&'static str> {
+        self.cluster.get()?.unready()
     }
 
     fn set_draining(&self, draining: bool) -> Option<Result<(), String>> {

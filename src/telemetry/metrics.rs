@@ -5,6 +5,7 @@
 //! removed at the next scrape.
 
 mod accounts;
+mod cluster;
 mod counts;
 mod event_types;
 mod exposition;
@@ -18,6 +19,7 @@ mod sinks;
 mod timings;
 
 pub use self::{
+    cluster::ClusterMetrics,
     counts::EventMeter,
     exposition::Format,
     hooks::{HookMeter, HookTimer},
@@ -54,6 +56,8 @@ struct Inner {
     request_stats: Mutex<BTreeMap<ServerName, Arc<RequestStats>>>,
     /// Facts of each server and its accounts.
     facts: Mutex<BTreeMap<(ServerName, &'static str), u64>>,
+    /// The numbers of the member, if the host is one.
+    cluster: Mutex<Option<ClusterMetrics>>,
     /// Observations that were lost because they came too fast.
     missed: AtomicU64,
 }
@@ -69,6 +73,7 @@ impl Metrics {
             hooks: Arc::default(),
             request_stats: Mutex::default(),
             facts: Mutex::default(),
+            cluster: Mutex::default(),
             missed: AtomicU64::default(),
         }))
     }
@@ -131,6 +136,11 @@ impl Metrics {
         let mut stats = self.0.request_stats.lock();
         self.0.timings.add_server(server);
         Arc::clone(stats.entry(server.clone()).or_default())
+    }
+
+    /// Sets the numbers of the member that the host is.
+    pub fn set_cluster(&self, cluster: ClusterMetrics) {
+        *self.0.cluster.lock() = Some(cluster);
     }
 
     /// Renders all metrics, with the gauges from these snapshots.

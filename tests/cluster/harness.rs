@@ -91,11 +91,17 @@ impl Cluster {
 
     /// Runs a command on a member, and returns what it prints.
     pub(crate) fn command(&self, member: &str, args: &[&str]) -> String {
+        let (succeeds, said) = self.try_command(member, args);
+        assert!(succeeds, "{said}");
+        said
+    }
+
+    /// Runs a command on a member. Returns true if it succeeds, and what it prints.
+    pub(crate) fn try_command(&self, member: &str, args: &[&str]) -> (bool, String) {
         let file = format!("{member}.toml");
         let output = self.dir.matterhost(&[args, &["--config", &file]].concat()).output().unwrap();
-        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{said}");
-        text(&output.stdout)
+        let printed = text(&output.stdout);
+        if output.status.success() { (true, printed) } else { (false, printed + &text(&output.stderr)) }
     }
 
     fn start_with(&self, name: &str, admin: &str) -> RunningProgram {

@@ -143,8 +143,11 @@ fn a_member_that_is_drained_gives_its_accounts_away_and_takes_them_again() {
         cluster.command("a", &["cluster", "drain"]);
         cluster
             .await_that("a without accounts", |cluster| shows(cluster, "a", &[(true, true), (false, false)]));
+        let (succeeds, said) = cluster.try_command("a", &["health", "--ready"]);
+        assert!(!succeeds && said.contains("not ready: this member is draining"), "{said}");
         cluster.command("a", &["cluster", "drain", "--undo"]);
         cluster.await_that("a with accounts", |cluster| shows(cluster, "a", both));
+        cluster.await_that("a that is ready", |cluster| cluster.try_command("a", &["health", "--ready"]).0);
         vec![a, b]
     });
 }

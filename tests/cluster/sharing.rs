@@ -76,6 +76,8 @@ impl Member {
             let is_fair = status.shards.running.abs_diff(fair) < fair / 4 + 1;
             status.members.len() == members
                 && is_fair
+                && status.is_settled
+                && status.shards.awaited == 0
                 && status.shards.moving == 0
                 && status.shards.unowned == 0
         })

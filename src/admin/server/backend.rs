@@ -97,6 +97,11 @@ pub trait Operations: Send + Sync + 'static {
         None
     }
 
+    /// Returns the reason why this member of a cluster is not ready; `None` if it is, or if the host is in no cluster.
+    fn unready_member(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Gives the accounts of this member away, or takes accounts again; `None` if the host is in no cluster.
     fn set_draining(&self, draining: bool) -> Option<Result<(), String>> {
         let _ = draining;

@@ -69,17 +69,20 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, ApiErro
 
 /// Check that enough accounts are ready, as set by `admin.ready`
 ///
-/// `?verbose` lists each account, and requires a token if one is configured.
+/// A member of a cluster is not ready before it has its shards, nor while it drains. `?verbose` lists each account, and requires a
+/// token if one is configured.
 #[utoipa::path(get, path = "/readyz", tag = "health", params(ReadyQuery),
     responses((status = 200, description = "Enough accounts are ready", body = String, content_type = "text/plain"),
-        (status = 503, description = "Too few accounts are ready, or the Supervisor does not respond",
+        (status = 503, description = "Too few accounts are ready, the member of a cluster is not, or the Supervisor does not respond",
             content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(
     backend: Data<Backend>,
     query: Query<ReadyQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let answer = |(met, text)| {
+    let member = backend.operations.unready_member();
+    let answer = |accounts| {
+        let (met, text) = with_member(member, accounts);
         let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         HttpResponse::build(status).content_type(TEXT).body(text)
     };
@@ -90,6 +93,13 @@ pub(super) async fn ready(
     let permit = backend.large_answer_permit()?;
     let answer = answer(describe_each(backend.ready, &backend.ask(ListAccounts).await?));
     Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
+}
+
+/// Returns the verdict on the accounts, or the reason why the member is not ready, with the same lines below.
+fn with_member(unready: Option<&str>, (met, text): (bool, String)) -> (bool, String) {
+    let Some(reason) = unready else { return (met, text) };
+    let lines = text.split_once('\n').map_or("", |(_, lines)| lines);
+    (false, format!("not ready: {reason}\n{lines}"))
 }
 
 /// Returns whether enough accounts are ready, and a text with a line per account.
@@ -127,4 +137,17 @@ fn write_account(account: &AccountSnapshot, text: &mut String) {
         let _ = write!(text, ": {}", ending.reason);
     }
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_is_not_ready_is_the_verdict_whatever_its_accounts_are() {
+        let accounts = || (true, "ready: 1 of 1 accounts are ready; all must be\n[+]bot ready\n".to_owned());
+        assert_eq!(with_member(None, accounts()), accounts());
+        let draining = with_member(Some("it is draining"), accounts());
+        assert_eq!(draining, (false, "not ready: it is draining\n[+]bot ready\n".to_owned()));
+    }
 }

@@ -7,7 +7,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     admin::dto::{Cluster, ClusterAccount, ClusterMember},
-    cluster::{ClusterStatus, MemberId, MemberRequest, shard_of},
+    cluster::{ClusterStatus, MemberCounts, MemberId, MemberRequest, ShardCounts, shard_of},
+    telemetry::metrics::ClusterMetrics,
 };
 
 /// A handle of the member, for operators.
@@ -29,6 +30,50 @@ impl ClusterHandle {
     pub(in crate::host) fn describe(&self, accounts: &[AccountName]) -> Cluster {
         let status = self.status.borrow().clone();
         describe(&self.name, &status, accounts)
+    }
+}
+
+impl ClusterHandle {
+    /// Returns the numbers of this member.
+    pub(in crate::host) fn measure(&self) -> ClusterMetrics {
+        measure(&self.name, &self.status.borrow())
+    }
+
+    /// Returns the reason why this member is not ready to host accounts; `None` if it is.
+    pub(in crate::host) fn unready(&self) -> Option<&'static str> {
+        unready(&self.name, &self.status.borrow())
+    }
+}
+
+fn is_draining(name: &str, status: &ClusterStatus) -> bool {
+    status.members.iter().any(|(id, draining)| *draining && id.name().to_string() == name)
+}
+
+fn measure(name: &str, status: &ClusterStatus) -> ClusterMetrics {
+    let ShardCounts { running, moving, unowned, awaited } = status.shards;
+    let MemberCounts { renewals, failed_renewals, lost_leases, started_shards, stopped_shards } =
+        status.counts;
+    ClusterMetrics {
+        member: name.to_owned(),
+        is_member: status.is_member,
+        is_draining: is_draining(name, status),
+        members: status.members.len(),
+        shards: [("running", running), ("moving", moving), ("unowned", unowned), ("awaited", awaited)],
+        renewals: [("renewed", renewals), ("failed", failed_renewals)],
+        lost_leases,
+        shard_changes: [("started", started_shards), ("stopped", stopped_shards)],
+    }
+}
+
+fn unready(name: &str, status: &ClusterStatus) -> Option<&'static str> {
+    if !status.is_member {
+        Some("this member has no lease in the cluster")
+    } else if is_draining(name, status) {
+        Some("this member is draining")
+    } else if !status.is_settled {
+        Some("this member has not taken its shards yet")
+    } else {
+        None
     }
 }
 
@@ -73,8 +118,9 @@ mod tests {
         let status = ClusterStatus {
             is_member: true,
             members: [(id("a"), true), (id("b"), false)].into(),
-            shards: ShardCounts { running: 1, moving: 1, unowned: 1 },
+            shards: ShardCounts { running: 1, moving: 1, unowned: 1, awaited: 0 },
             owners: owners.into(),
+            ..ClusterStatus::default()
         };
         let seen = describe("a", &status, &accounts);
         let members: Vec<_> = seen
@@ -86,5 +132,25 @@ mod tests {
         let hosts: Vec<_> = seen.accounts.iter().map(|account| account.member.as_deref()).collect();
         assert_eq!(hosts, [Some("a"), Some("b"), None]);
         assert_eq!((seen.joined, seen.moving_shards, seen.unowned_shards), (true, 1, 1));
+    }
+
+    #[test]
+    fn a_member_is_ready_once_it_has_its_shards_until_it_drains() {
+        let id = MemberId::new(MemberName::new("a").unwrap(), 1);
+        let member = |is_draining| ClusterStatus {
+            is_member: true,
+            members: [(id.clone(), is_draining)].into(),
+            ..ClusterStatus::default()
+        };
+        let settled = |is_draining| ClusterStatus { is_settled: true, ..member(is_draining) };
+        for (status, reason) in [
+            (ClusterStatus::default(), Some("this member has no lease in the cluster")),
+            (member(false), Some("this member has not taken its shards yet")),
+            (settled(false), None),
+            (settled(true), Some("this member is draining")),
+        ] {
+            assert_eq!(unready("a", &status), reason);
+        }
+        assert!(measure("a", &settled(true)).is_draining && !measure("b", &settled(true)).is_draining);
     }
 }

@@ -164,6 +164,9 @@ impl Collector for Scrape {
         self.sinks(encoder)?;
         HOOKS.write_metric(encoder, &self.metrics.hooks.counts)?;
         HOOK.write_metric(encoder, &self.metrics.hooks.times)?;
+        if let Some(cluster) = &*self.metrics.cluster.lock() {
+            cluster.encode(encoder)?;
+        }
         self.facts(encoder)
     }
 }

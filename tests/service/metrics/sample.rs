@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use matterhost::telemetry::metrics::{FilterKey, Format, Metrics, SinkMeter};
+use matterhost::telemetry::metrics::{ClusterMetrics, FilterKey, Format, Metrics, SinkMeter};
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits},
     model::{
@@ -37,6 +37,7 @@ impl SampleMetrics {
         sink.set_state("running", 0);
         metrics.hook_meter().start("command").finish("answered");
         metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
+        metrics.set_cluster(member());
         record_requests(&metrics);
         let mut stalled = account("stalled", 1);
         (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
@@ -48,6 +49,20 @@ impl SampleMetrics {
 
     pub(crate) fn render(&self, format: Format) -> String {
         self.metrics.render(format, self.accounts.clone(), self.servers.clone())
+    }
+}
+
+/// The numbers of a member with a lease.
+fn member() -> ClusterMetrics {
+    ClusterMetrics {
+        member: "a".into(),
+        is_member: true,
+        is_draining: false,
+        members: 2,
+        shards: [("running", 512), ("moving", 0), ("unowned", 0), ("awaited", 0)],
+        renewals: [("renewed", 9), ("failed", 1)],
+        lost_leases: 0,
+        shard_changes: [("started", 1024), ("stopped", 512)],
     }
 }
 
