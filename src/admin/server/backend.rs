@@ -51,8 +51,8 @@ const MAX_LARGE_ANSWERS: usize = 16;
 /// The `Retry-After` when there are too many of them: most are sent sooner.
 const LARGE_ANSWER_RETRY: Duration = Duration::from_secs(1);
 
-/// Files that are uploaded at once, and as many that are downloaded: each holds a connection and the one a file on disk. Half
-/// of the default connections stay free.
+/// The most files that are uploaded at once, and as many that are downloaded: more would only share the bandwidth. Each holds a
+/// connection, of which half stay free for others, and an upload space on the disk.
 const MAX_TRANSFERS: usize = 16;
 /// The `Retry-After` when there are too many of them.
 const TRANSFER_RETRY: Duration = Duration::from_secs(2);
@@ -215,8 +215,8 @@ impl Backend {
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
-            uploads: Arc::new(Semaphore::new(MAX_TRANSFERS)),
-            downloads: Arc::new(Semaphore::new(MAX_TRANSFERS)),
+            uploads: Arc::new(Semaphore::new(MAX_TRANSFERS.min(config.max_connections / 4))),
+            downloads: Arc::new(Semaphore::new(MAX_TRANSFERS.min(config.max_connections / 4))),
             upload_dir: upload_dir(config).into(),
         }
     }

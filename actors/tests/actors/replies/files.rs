@@ -4,17 +4,16 @@ use std::{fs::File, io::Write as _, sync::Arc};
 
 use matterhost_actors::{
     hosting::{OpenFile, ReadLimits},
-    mattermost::RestErrorKind,
     model::{
         Attachment, Draft, FileContent, FileId, OutgoingAction, PostedIds, ReplyError, ReplyKey, StoredFile,
     },
     ports::FileDownload,
 };
-use matterhost_simulator::Simulator;
+use matterhost_simulator::{Fault, FaultKind, Simulator};
 
 use super::{draft, hold, keyed, perform, post, start, with_a_bot};
 use crate::{
-    harness::{Harness, PostReply, SECOND, TestHost, name, settings},
+    harness::{Harness, SECOND, TestHost, name, settings},
     simulator_harness::{SimulatorHarness, run},
 };
 
@@ -114,16 +113,6 @@ fn uploads_and_posts_of_a_channel_do_not_wait_for_each_other() {
     });
 }
 
-#[test]
-fn a_failed_upload_is_repeated_before_its_post() {
-    with_a_bot(settings(), async |harness| {
-        harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Server(502))]);
-        let files = vec![attachment("a", 1)];
-        post(harness, Draft { files, ..keyed("town", "x", "k") }).await.unwrap();
-        assert_eq!(harness.fake.request_count("upload"), 1);
-    });
-}
-
 async fn read(mut download: FileDownload) -> Vec<u8> {
     let mut content = Vec::new();
     while let Some(piece) = download.pieces.recv().await {
@@ -158,13 +147,15 @@ fn downloads_are_bounded_and_end_when_nobody_reads() {
     });
 }
 
+/// An upload whose answer is lost is made again, from the beginning of the file.
 #[test]
-fn a_stored_file_goes_through_in_pieces() {
+fn a_stored_file_goes_through_in_pieces_also_a_second_time() {
     run(async || {
         let simulator = Simulator::builder().max_file_size(4 << 20);
         let harness = SimulatorHarness::new(simulator.start().unwrap(), &["bot".into()]).await;
         let content: Vec<u8> = (0..3 << 20).map(|n: u32| (n % 251) as u8).collect();
         let (_writer, file) = stored(&content);
+        harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /files").times(1));
         let action = upload(&harness.channel, file, Some("k"));
         let host = &harness.host;
         let posted = host.send(matterhost_actors::hosting::SendReply { account: name("bot"), action }).await;
@@ -172,6 +163,7 @@ fn a_stored_file_goes_through_in_pieces() {
         let download = open(host, id.as_str()).await.unwrap();
         assert_eq!((&*download.name, download.len), ("big file.bin", 3 << 20));
         assert!(read(download).await == content, "the content differs");
+        assert_eq!(harness.simulator.counters().requests_to("POST /files"), 2);
         let refused = open(host, &"x".repeat(26)).await.unwrap_err();
         assert!(matches!(refused, ReplyError::NotFound { .. }), "{refused}");
     });
