@@ -15,7 +15,7 @@ mod take;
 pub use action_error::ActionError;
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
-pub use checked_action::{ActionPlace, CheckedAction, DIALOG_ERRORS, HOOK_ANSWER, Work};
+pub use checked_action::{ActionPlace, CheckedAction, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
 pub use file_dir::{FileDir, FileError};
 pub use reply_token::{ReplyTokenError, ReplyTokens};

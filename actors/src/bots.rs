@@ -5,6 +5,7 @@ mod event;
 mod failures;
 mod host;
 mod host_log;
+mod received_hooks;
 mod running_host;
 pub(crate) mod schedules;
 mod sink;
@@ -18,6 +19,7 @@ pub use context::Context;
 pub use event::{Joined, Post, Reaction, User};
 pub use host::{Host, HostBuilder, HostError};
 pub use host_log::{LineWriter, LogQueue};
+pub use received_hooks::{ButtonPress, DialogSubmission, SlashCommand};
 pub use running_host::RunningHost;
 pub use schedules::{Run, Schedule, ScheduleError};
 pub use sink::BotSink;
@@ -70,6 +72,32 @@ pub trait Bot: Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Handles a slash command. [`Context::reply`] is its answer, for everyone in the channel.
+    fn slash_command(
+        &self,
+        context: &Context,
+        command: &SlashCommand,
+    ) -> impl Future<Output = BotResult> + Send {
+        let _ = (context, command);
+        async { Ok(()) }
+    }
+
+    /// Handles a pressed button, or an option that was chosen from a menu.
+    fn pressed(&self, context: &Context, press: &ButtonPress) -> impl Future<Output = BotResult> + Send {
+        let _ = (context, press);
+        async { Ok(()) }
+    }
+
+    /// Handles a dialog that was sent or cancelled.
+    fn submitted(
+        &self,
+        context: &Context,
+        dialog: &DialogSubmission,
+    ) -> impl Future<Output = BotResult> + Send {
+        let _ = (context, dialog);
+        async { Ok(()) }
+    }
+
     /// Returns the bot's schedules. They are asked for once, at the start of the host. Accounts that share a bot each run them.
     fn schedules(&self) -> Vec<Schedule> {
         Vec::new()
@@ -119,6 +147,27 @@ impl<B: Bot> Bot for std::sync::Arc<B> {
     fn raw(&self, context: &Context) -> impl Future<Output = BotResult> + Send {
         B::raw(self, context)
     }
+
+    fn slash_command(
+        &self,
+        context: &Context,
+        command: &SlashCommand,
+    ) -> impl Future<Output = BotResult> + Send {
+        B::slash_command(self, context, command)
+    }
+
+    fn pressed(&self, context: &Context, press: &ButtonPress) -> impl Future<Output = BotResult> + Send {
+        B::pressed(self, context, press)
+    }
+
+    fn submitted(
+        &self,
+        context: &Context,
+        dialog: &DialogSubmission,
+    ) -> impl Future<Output = BotResult> + Send {
+        B::submitted(self, context, dialog)
+    }
+
     fn schedules(&self) -> Vec<Schedule> {
         B::schedules(self)
     }

@@ -25,6 +25,8 @@
 
 mod bot_harness;
 mod event_builder;
+mod hook_answers;
 
 pub use bot_harness::BotHarness;
-pub use event_builder::{EventBuilder, event, post, reaction};
+pub use event_builder::{EventBuilder, button, dialog, event, menu, post, reaction, slash_command};
+pub use hook_answers::Answer;

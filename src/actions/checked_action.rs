@@ -1,18 +1,12 @@
 //! The checks of an action before it is taken.
 
 use matterhost_actors::model::{
-    ChannelId, Draft, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserId, UserRef,
-    is_full_id,
+    ChannelId, DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey,
+    Target, UserId, UserRef, is_full_id,
 };
 use serde_json::{Map, Value, json};
 
 use super::{ActionError, AnsweredEvent, BotAction, FileDir, ResponseType, named_files::file_id};
-
-/// The property of a post that answers a command, button, menu or dialog. It is never sent to the server.
-pub const HOOK_ANSWER: &str = "matterhost_hook_answer";
-
-/// The property of a post that stands for the errors of a dialog. Such a post is never sent to the server.
-pub const DIALOG_ERRORS: &str = "matterhost_dialog_errors";
 
 /// The posts that a look-up returns unless it says how many.
 const DEFAULT_COUNT: usize = 60;

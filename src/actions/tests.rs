@@ -1,5 +1,5 @@
 use matterhost_actors::model::{
-    AccountName, Draft, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserRef,
+    AccountName, Draft, HOOK_ANSWER, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserRef,
 };
 use serde_json::{Value, json};
 

@@ -98,3 +98,6 @@ impl HookPoster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,14 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_actors::model::{AccountName, Draft, IntegrationCall, OutgoingAction};
+use matterhost_actors::model::{
+    AccountName, DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, OutgoingAction,
+};
 use parking_lot::Mutex;
 
 use super::{
     answer::{AnswerText, FieldErrors, HookAnswer, HookKind, PostUpdate},
     hook_request::Origin,
 };
-use crate::actions::{DIALOG_ERRORS, HOOK_ANSWER};
 
 /// The time for which the server takes later answers to a command.
 const LATE_ANSWERS: Duration = Duration::from_secs(30 * 60);
@@ -129,7 +130,13 @@ impl OpenHook {
         match &mut *self.state.lock() {
             HookState::Waiting(answer) if self.kind == HookKind::Dialog => {
                 let known = answer.errors.get_or_insert_with(FieldErrors::default);
-                known.errors.extend(errors);
+                for (field, text) in errors {
+                    if field.is_empty() {
+                        known.error = Some(text);
+                    } else {
+                        known.errors.insert(field, text);
+                    }
+                }
                 Diverted::Taken
             }
             HookState::Waiting(_) => Diverted::Impossible("only a dialog has fields with errors"),

@@ -8,7 +8,9 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use matterhost_actors::{
-    model::{AccountName, AccountUser, Draft, Event, Excerpt, OutgoingAction, ReplyKey, ServerName},
+    model::{
+        AccountName, AccountUser, Draft, Event, Excerpt, HOOK_ANSWER, OutgoingAction, ReplyKey, ServerName,
+    },
     ports::{Delivered, Outcome, Poster},
 };
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +30,6 @@ use super::{
     open_hooks::{OpenHook, OpenHooks},
 };
 use crate::{
-    actions::HOOK_ANSWER,
     config::AdminToken,
     sinks::{AskedSink, SinkBoard},
     telemetry::metrics::HookMeter,

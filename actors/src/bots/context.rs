@@ -1,3 +1,4 @@
+mod answering;
 mod finding;
 
 use std::{
@@ -42,6 +43,10 @@ pub struct Context {
     /// The time of the action, in milliseconds of server time, if the event has it.
     acted_at: Option<i64>,
     is_scheduled: bool,
+    /// True for a slash command, button or dialog.
+    is_hook: bool,
+    /// Opens a dialog.
+    trigger: Option<Box<str>>,
     storage: EventStorage,
     next_reply: Arc<AtomicUsize>,
 }
@@ -63,6 +68,8 @@ impl Context {
             sender,
             acted_at,
             is_scheduled: false,
+            is_hook: bot_event.is_hook(),
+            trigger: bot_event.trigger(),
             storage,
             next_reply: Arc::default(),
         }
@@ -107,7 +114,8 @@ impl Context {
         &self.event.body.channel_id
     }
 
-    /// Returns the author of the event's post, the user who reacted, or the one who joined.
+    /// Returns the author of the event's post, the user who reacted, the one who joined, or the person who ran the slash command,
+    /// pressed the button or sent the dialog.
     pub fn sender(&self) -> Option<&UserId> {
         self.sender.as_ref()
     }
@@ -141,12 +149,12 @@ impl Context {
         Storage(self.storage.clone())
     }
 
-    /// Posts a text in the event's channel.
+    /// Posts a text in the event's channel. For a slash command it is the answer, which everyone there sees.
     ///
     /// # Errors
     /// If the text is not posted, or may not have been; see [`ReplyError`].
     pub async fn reply(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
-        self.post(Draft { text: text.into(), ..Draft::default() }).await
+        self.post(self.as_answer(Draft { text: text.into(), ..Draft::default() })).await
     }
 
     /// Posts a text in the thread of the event's post, and starts that thread if there is none.
@@ -155,7 +163,8 @@ impl Context {
     /// As [`reply`](Self::reply).
     pub async fn reply_in_thread(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
         let Thread { root_id, thread_of } = self.thread.clone();
-        self.post(Draft { text: text.into(), root_id, thread_of, ..Draft::default() }).await
+        let draft = Draft { text: text.into(), root_id, thread_of, ..Draft::default() };
+        self.post(self.as_answer(draft)).await
     }
 
     /// Posts a draft. An empty channel means the event's own; without a key, the draft gets the event's next one.

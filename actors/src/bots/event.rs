@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use super::{ButtonPress, DialogSubmission, SlashCommand};
 use crate::model::{ChannelId, Event, PostId, UserId};
 
 /// A post as handlers receive it. Times are in milliseconds of server time.
@@ -99,6 +100,9 @@ pub(super) enum BotEvent {
     Deleted(Post),
     Reaction(Reaction),
     Joined(Joined, PostId),
+    SlashCommand(SlashCommand),
+    Button(ButtonPress),
+    Dialog(DialogSubmission),
     Raw,
 }
 
@@ -155,6 +159,9 @@ impl BotEvent {
             "post_deleted" => Self::Deleted(parse_nested(data, "post")?),
             "reaction_added" => Self::Reaction(Reaction { added: true, ..parse_nested(data, "reaction")? }),
             "reaction_removed" => Self::Reaction(parse_nested(data, "reaction")?),
+            "slash_command" => Self::SlashCommand(serde_json::from_str(data)?),
+            "button" | "menu" => Self::Button(serde_json::from_str(data)?),
+            "dialog" => Self::Dialog(serde_json::from_str(data)?),
             _ => Self::Raw,
         })
     }
@@ -167,6 +174,9 @@ impl BotEvent {
             Self::Deleted(_) => "deleted",
             Self::Reaction(_) => "reaction",
             Self::Joined(..) => "joined",
+            Self::SlashCommand(_) => "slash_command",
+            Self::Button(_) => "pressed",
+            Self::Dialog(_) => "submitted",
             Self::Raw => "raw",
         }
     }
@@ -180,6 +190,9 @@ impl BotEvent {
             Self::Deleted(post) => (Some(post.user_id.clone()), None),
             Self::Reaction(reaction) => (Some(reaction.user_id.clone()), None),
             Self::Joined(joined, _) => (Some(joined.user_id.clone()), None),
+            Self::SlashCommand(command) => (Some(command.user_id.clone()), None),
+            Self::Button(press) => (Some(press.user_id.clone()), None),
+            Self::Dialog(dialog) => (Some(dialog.user_id.clone()), None),
             Self::Raw => (None, None),
         }
     }
@@ -197,7 +210,34 @@ impl BotEvent {
             Self::Joined(_, post) => {
                 (Some(post.clone()), Thread { root_id: Some(post.clone()), thread_of: None })
             }
-            Self::Raw => (None, Thread::default()),
+            Self::SlashCommand(command) => {
+                (None, Thread { root_id: command.root_id.clone(), thread_of: None })
+            }
+            Self::Button(press) => {
+                let post = Some(press.post_id.clone());
+                (post.clone(), Thread { root_id: None, thread_of: post })
+            }
+            Self::Dialog(_) | Self::Raw => (None, Thread::default()),
+        }
+    }
+
+    /// True for what the server asks by HTTP, whose answer may be part of the response.
+    pub(super) fn is_hook(&self) -> bool {
+        matches!(self, Self::SlashCommand(_) | Self::Button(_) | Self::Dialog(_))
+    }
+
+    /// Returns the trigger that opens a dialog.
+    pub(super) fn trigger(&self) -> Option<Box<str>> {
+        match self {
+            Self::SlashCommand(command) => Some(command.trigger_id.0.clone()),
+            Self::Button(press) => Some(press.trigger_id.0.clone()),
+            Self::Posted(_)
+            | Self::Edited(_)
+            | Self::Deleted(_)
+            | Self::Reaction(_)
+            | Self::Joined(..)
+            | Self::Dialog(_)
+            | Self::Raw => None,
         }
     }
 }
@@ -213,13 +253,13 @@ fn parse_mentions(data: &str) -> Vec<UserId> {
 }
 
 /// Deserializes an id; an empty one becomes `None`.
-fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
+pub(super) fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
     let id = Option::<PostId>::deserialize(deserializer)?;
     Ok(id.filter(|id| !id.as_str().is_empty()))
 }
 
 /// Reads `null`, which some servers write, as the absence of a value.
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())

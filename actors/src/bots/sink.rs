@@ -147,6 +147,9 @@ async fn handle<B: Bot>(bot: &B, context: &Context, bot_event: &BotEvent) -> Bot
         BotEvent::Deleted(post) => bot.deleted(context, post).await,
         BotEvent::Reaction(reaction) => bot.reaction(context, reaction).await,
         BotEvent::Joined(joined, _) => bot.joined(context, joined).await,
+        BotEvent::SlashCommand(command) => bot.slash_command(context, command).await,
+        BotEvent::Button(press) => bot.pressed(context, press).await,
+        BotEvent::Dialog(dialog) => bot.submitted(context, dialog).await,
         BotEvent::Raw => bot.raw(context).await,
     }
 }

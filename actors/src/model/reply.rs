@@ -89,6 +89,12 @@ pub enum OutgoingAction {
     },
 }
 
+/// A member of a draft's `props`: the post is the answer to a slash command, button or dialog. It is never sent.
+pub const HOOK_ANSWER: &str = "matterhost_hook_answer";
+
+/// A member of a draft's `props`: the errors by field that send a person back to the dialog. The draft is never posted.
+pub const DIALOG_ERRORS: &str = "matterhost_dialog_errors";
+
 /// A call about a slash command, button or dialog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IntegrationCall {

@@ -10,13 +10,16 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
 
-use super::EventBuilder;
+use super::{Answer, EventBuilder};
 use crate::{
     bots::{
         Bot, BotSink, Run,
         schedules::{Plan, ScheduledBot as _, Step, millis},
     },
-    model::{AccountName, Event, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerName},
+    model::{
+        AccountName, DIALOG_ERRORS, Event, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError,
+        ServerName,
+    },
     ports::{Delivered, EventSink as _, EventStorage, Outcome, Poster, SharedValues},
 };
 
@@ -165,10 +168,15 @@ impl<B: Bot> BotHarness<B> {
         self.poster.with(|script| script.actions.clone())
     }
 
+    /// Returns the answers to slash commands, buttons and dialogs so far, in order. All are in [`actions`](Self::actions), too.
+    pub fn answers(&self) -> Vec<Answer> {
+        self.actions().into_iter().filter_map(Answer::of).collect()
+    }
+
     /// Returns the texts of the posts so far, in order.
     pub fn texts(&self) -> Vec<String> {
         let text = |action| match action {
-            OutgoingAction::Post(draft) => Some(draft.text),
+            OutgoingAction::Post(draft) => (!draft.props.contains_key(DIALOG_ERRORS)).then_some(draft.text),
             OutgoingAction::Ephemeral { .. }
             | OutgoingAction::Edit { .. }
             | OutgoingAction::Update { .. }

@@ -1,9 +1,13 @@
+mod hook_builders;
+
 use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use serde_json::{Map, Value, json};
+
+pub use hook_builders::{button, dialog, menu, slash_command};
 
 use super::bot_harness::{ACCOUNT, SERVER, USER};
 use crate::model::{
@@ -34,6 +38,7 @@ enum Content {
     Edited(String),
     Deleted,
     Reaction { emoji: String, added: bool },
+    Hook { event: &'static str, data: Map<String, Value> },
     Other { event: String, data: Value },
 }
 
@@ -192,7 +197,7 @@ impl EventBuilder {
             Content::Posted(_) => Some(Change::Posted(PostKey { create_at: at, id })),
             Content::Edited(_) => Some(Change::Edited { id, edit_at: at }),
             Content::Deleted => Some(Change::Deleted { id }),
-            Content::Reaction { .. } | Content::Other { .. } => None,
+            Content::Reaction { .. } | Content::Hook { .. } | Content::Other { .. } => None,
         }
     }
 
@@ -215,6 +220,7 @@ impl EventBuilder {
                 let reaction = json!({ "user_id": self.user, "post_id": id, "emoji_name": emoji });
                 (if *added { "reaction_added" } else { "reaction_removed" }, nested("reaction", &reaction))
             }
+            Content::Hook { event, data } => (event, self.hook_data(data, id)),
             Content::Other { event, data } => (event, data.clone()),
         }
     }

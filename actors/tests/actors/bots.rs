@@ -3,6 +3,7 @@
 mod bot_harness;
 mod builder;
 mod commands;
+mod interactions;
 mod look_ups;
 mod random_faults;
 mod schedules;

@@ -88,6 +88,12 @@ fn errors_send_the_person_back_to_the_dialog_and_are_never_posted() {
     let answer = hook.close();
     assert!(answer.sends_back());
     assert_eq!(answer.into_json(HookKind::Dialog), json!({ "errors": { "name": "too short" } }));
+    let (whole, hook) = open(HookKind::Dialog);
+    let mut draft = draft(EVENT, "");
+    draft.props.insert(DIALOG_ERRORS.into(), json!({ "": "not now", "name": "too short" }));
+    assert_eq!(whole.divert(&account(), OutgoingAction::Post(draft)), Diverted::Taken);
+    let expected = json!({ "error": "not now", "errors": { "name": "too short" } });
+    assert_eq!(hook.close().into_json(HookKind::Dialog), expected);
     assert!(matches!(errors(&hooks), Diverted::Impossible(_)), "closed");
     assert!(matches!(errors(&open(HookKind::Button).0), Diverted::Impossible(_)), "no dialog");
     assert!(matches!(errors(&OpenHooks::default()), Diverted::Impossible(_)), "no request at all");

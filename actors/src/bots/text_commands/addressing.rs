@@ -30,8 +30,14 @@ impl<'a> Request<'a> {
         let is_certain = unmentioned.is_some() || addressing.is_direct;
         let text = unmentioned.unwrap_or(text);
         let command = without_prefix(text, addressing.prefix).or(is_certain.then_some(text))?;
-        let (name, arguments) = command.split_at(command.find(char::is_whitespace).unwrap_or(command.len()));
-        Some(Self { name, arguments, is_certain })
+        Some(Self { is_certain, ..Self::of_words(command) })
+    }
+
+    /// Returns the command that a text is, for certain: its name, and the arguments behind it.
+    pub(super) fn of_words(text: &'a str) -> Self {
+        let text = text.trim_start();
+        let (name, arguments) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+        Self { name, arguments, is_certain: true }
     }
 }
 

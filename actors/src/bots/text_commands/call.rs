@@ -14,6 +14,10 @@ pub struct Call {
     pub(super) user: UserId,
     pub(super) is_in_thread: bool,
     pub(super) arguments: Arguments,
+    /// The text before the command's name, for answers about it.
+    pub(super) prefix: Arc<str>,
+    /// True for a slash command, whose mistakes are explained to the person only.
+    pub(super) is_slash: bool,
 }
 
 /// An answer that explains to the person why a command cannot run. A handler returns it as its error: the person reads the
@@ -84,7 +88,12 @@ impl Call {
         self.get(parameter).map(parse).transpose()
     }
 
-    /// Answers where the command was called: in its thread, or in the channel if it began none.
+    /// True if the command was called as a slash command.
+    pub fn is_slash(&self) -> bool {
+        self.is_slash
+    }
+
+    /// Answers where the command was called: in its thread, or in the channel if it began none. Everyone there sees it.
     ///
     /// # Errors
     /// As [`Context::reply`].

@@ -1,9 +1,11 @@
 mod dispatch;
+mod hook_handlers;
 
 use std::{collections::HashSet, fmt, future::Future, time::Duration};
 
 use parking_lot::Mutex;
 
+use self::hook_handlers::HookHandler;
 use super::{
     Call,
     command::{Command, CommandHandler},
@@ -13,7 +15,10 @@ use super::{
     usage::Usage,
 };
 use crate::{
-    bots::{Bot, BotResult, Context, Post, Run, Schedule, ScheduleError},
+    bots::{
+        Bot, BotResult, ButtonPress, Context, DialogSubmission, Post, Run, Schedule, ScheduleError,
+        SlashCommand,
+    },
     model::Target,
 };
 
@@ -25,6 +30,7 @@ const HELP: &str = "help";
 
 /// A bot that runs commands.
 ///
+/// A slash command of the same name runs the command, too: `/deploy staging`, or `/bot deploy staging` if no command is named `bot`.
 /// A text is a command if it begins with the prefix (`!`) or a mention of the bot, or is in a direct channel with it. Posts of
 /// webhooks and other bots are none, unless [`accept_bots`](Self::accept_bots) is set. Methods such as
 /// [`describe`](Self::describe) are about the command added last. A wrong call keeps the host from starting, with all of
@@ -56,11 +62,23 @@ const HELP: &str = "help";
 pub struct Router {
     prefix: Box<str>,
     commands: Vec<Command>,
+    buttons: Vec<HookHandler<ButtonPress>>,
+    dialogs: Vec<HookHandler<DialogSubmission>>,
+    /// The kind of the handler added last, to which restrictions belong.
+    last: Last,
     accepts_bots: bool,
     cool_downs: Mutex<CoolDowns>,
     schedules: Vec<RouterSchedule>,
     last_schedule_failed: bool,
     problems: Vec<String>,
+}
+
+/// The kind of a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Command,
+    Button,
+    Dialog,
 }
 
 impl Router {
@@ -69,6 +87,9 @@ impl Router {
         Self {
             prefix: DEFAULT_PREFIX.into(),
             commands: Vec::new(),
+            buttons: Vec::new(),
+            dialogs: Vec::new(),
+            last: Last::Command,
             accepts_bots: false,
             cool_downs: Mutex::default(),
             schedules: Vec::new(),
@@ -123,6 +144,32 @@ impl Router {
             expires_after: None,
             handler: CommandHandler::new(handler),
         });
+        self.last = Last::Command;
+        self
+    }
+
+    /// Adds a handler of the buttons and menus with an id: letters and digits, as the post names it.
+    pub fn button<F, R>(mut self, id: &str, handler: F) -> Self
+    where
+        F: Fn(Context, ButtonPress) -> R + Send + Sync + 'static,
+        R: Future<Output = BotResult> + Send + 'static,
+    {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            self.problems.push(format!("{id:?} cannot name a button; write letters and digits"));
+        }
+        self.buttons.push(HookHandler::new(id, handler));
+        self.last = Last::Button;
+        self
+    }
+
+    /// Adds a handler of the dialogs with a `callback_id`. A cancelled dialog calls no handler.
+    pub fn dialog<F, R>(mut self, callback_id: &str, handler: F) -> Self
+    where
+        F: Fn(Context, DialogSubmission) -> R + Send + Sync + 'static,
+        R: Future<Output = BotResult> + Send + 'static,
+    {
+        self.dialogs.push(HookHandler::new(callback_id, handler));
+        self.last = Last::Dialog;
         self
     }
 
@@ -131,13 +178,13 @@ impl Router {
         self.with_last("describe", |command| command.description = description.into())
     }
 
-    /// Restricts the command to users, by `@name` or id. People can change their names: prefer ids where much depends on it.
+    /// Restricts the command or button to users, by `@name` or id. People can change their names: prefer ids where much depends on it.
     pub fn allow_users<'a>(self, users: impl IntoIterator<Item = &'a str>) -> Self {
         let (users, problems) = parse_all(users, |user| user.parse().map_err(|error| format!("{error}")));
-        self.with_last("allow_users", |command| command.access.users.extend(users)).add_problems(problems)
+        self.with_access("allow_users", |access| access.users.extend(users)).add_problems(problems)
     }
 
-    /// Restricts the command to channels, by `team/channel` or id.
+    /// Restricts the command or button to channels, by `team/channel` or id.
     pub fn allow_channels<'a>(self, channels: impl IntoIterator<Item = &'a str>) -> Self {
         let parse = |channel: &str| match channel.parse() {
             Ok(Target::User(_)) => Err(format!("{channel:?} is no channel; use allow_users for a person")),
@@ -145,18 +192,17 @@ impl Router {
             Err(error) => Err(error.to_string()),
         };
         let (channels, problems) = parse_all(channels, parse);
-        self.with_last("allow_channels", |command| command.access.channels.extend(channels))
-            .add_problems(problems)
+        self.with_access("allow_channels", |access| access.channels.extend(channels)).add_problems(problems)
     }
 
-    /// Restricts the command to the channels of teams, by name or id. A direct channel belongs to no team.
+    /// Restricts the command or button to the channels of teams, by name or id. A direct channel belongs to no team.
     pub fn allow_teams<'a>(self, teams: impl IntoIterator<Item = &'a str>) -> Self {
         let parse = |team: &str| match team {
             "" => Err("the name of a team is empty".to_owned()),
             team => Ok(Box::from(team)),
         };
         let (teams, problems) = parse_all(teams, parse);
-        self.with_last("allow_teams", |command| command.access.teams.extend(teams)).add_problems(problems)
+        self.with_access("allow_teams", |access| access.teams.extend(teams)).add_problems(problems)
     }
 
     /// Makes each person wait before they call the command again. The time is that of the server, from post to post; a call
@@ -226,7 +272,23 @@ impl Router {
         self
     }
 
+    fn with_access(mut self, method: &str, change: impl FnOnce(&mut Access)) -> Self {
+        match (self.last, self.buttons.last_mut()) {
+            (Last::Button, Some(button)) => {
+                change(&mut button.access);
+                self
+            }
+            (Last::Button | Last::Command, _) => self.with_last(method, |command| change(&mut command.access)),
+            (Last::Dialog, _) => self.problem(format!(
+                "{method} cannot restrict a dialog: it comes from the person for whom it was opened; restrict the command or button"
+            )),
+        }
+    }
+
     fn with_last(mut self, method: &str, change: impl FnOnce(&mut Command)) -> Self {
+        if self.last != Last::Command {
+            return self.problem(format!("{method} is about a command; call it before button and dialog"));
+        }
         match self.commands.last_mut() {
             Some(command) => change(command),
             None => self.problems.push(format!("{method} needs a command before it; add one first")),
@@ -270,6 +332,18 @@ impl Bot for Router {
         self.run(context, post).await.map(|_| ())
     }
 
+    async fn slash_command(&self, context: &Context, command: &SlashCommand) -> BotResult {
+        self.run_slash(context, command).await
+    }
+
+    async fn pressed(&self, context: &Context, press: &ButtonPress) -> BotResult {
+        self.run_button(context, press).await
+    }
+
+    async fn submitted(&self, context: &Context, dialog: &DialogSubmission) -> BotResult {
+        self.run_dialog(context, dialog).await
+    }
+
     fn schedules(&self) -> Vec<Schedule> {
         self.schedules.iter().map(|known| known.schedule.clone()).collect()
     }
@@ -285,7 +359,11 @@ impl Bot for Router {
     fn problems(&self) -> Vec<String> {
         let names = self.schedules.iter().map(|known| known.schedule.name());
         let twice = twice(names).map(|name| format!("schedule {name} is there twice; name one with named"));
-        self.problems.iter().cloned().chain(twice).collect()
+        let buttons = self::twice(self.buttons.iter().map(|button| &*button.id));
+        let buttons = buttons.map(|id| format!("button {id} is there twice; name one differently"));
+        let dialogs = self::twice(self.dialogs.iter().map(|dialog| &*dialog.id));
+        let dialogs = dialogs.map(|id| format!("dialog {id:?} is there twice; name one differently"));
+        self.problems.iter().cloned().chain(twice).chain(buttons).chain(dialogs).collect()
     }
 }
 

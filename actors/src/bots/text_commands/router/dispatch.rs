@@ -12,10 +12,10 @@ use crate::{
             arguments::Arguments,
             command::Command,
             cool_down::{Admission, Caller},
-            restrictions::Origin,
+            restrictions::{Access, Origin},
         },
     },
-    model::{ReplyError, Retryability},
+    model::{ReplyError, Retryability, UserId},
 };
 
 impl Router {
@@ -43,6 +43,8 @@ impl Router {
             user: post.user_id.clone(),
             is_in_thread: post.root_id.is_some(),
             arguments: Arguments::default(),
+            prefix: (&*self.prefix).into(),
+            is_slash: false,
         };
         match self.find(request.name) {
             Some((n, command)) => self.call(n, command, call(&command.name), request.arguments).await?,
@@ -54,38 +56,36 @@ impl Router {
         Ok(true)
     }
 
-    fn find(&self, name: &str) -> Option<(usize, &Command)> {
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &Command)> {
         self.commands.iter().enumerate().find(|(_, command)| command.is_called(name))
     }
 
     /// Runs a command if the person may call it now and the arguments fit; otherwise answers the reason.
-    async fn call(&self, n: usize, command: &Command, call: Call, text: &str) -> BotResult {
+    pub(super) async fn call(&self, n: usize, command: &Command, call: Call, text: &str) -> BotResult {
         let origin = origin(&call, [command]).await?;
         if let Err(denial) = command.access.check(&origin) {
-            return answer(&call, answers::denied(&self.prefix, command, denial)).await;
+            return answer(&call, answers::denied(&call.prefix, command, denial)).await;
         }
         if let Some(age) = expired_age(&call.context, command) {
-            return answer(&call, answers::expired(&self.prefix, command, age)).await;
+            return answer(&call, answers::expired(&call.prefix, command, age)).await;
         }
         let arguments = match Arguments::parse(&command.usage, text) {
             Ok(arguments) => arguments,
-            Err(mismatch) => return answer(&call, answers::mismatch(&self.prefix, command, &mismatch)).await,
+            Err(mismatch) => return answer(&call, answers::mismatch(&call.prefix, command, &mismatch)).await,
         };
         let caller = Caller { user: call.user.clone(), command: n };
         match self.admit(&call.context, &caller, command.cool_down) {
             Admission::Run => {}
-            Admission::Wait(left) => return answer(&call, answers::wait(&self.prefix, command, left)).await,
+            Admission::Wait(left) => return answer(&call, answers::wait(&call.prefix, command, left)).await,
             Admission::Ignore => return Ok(()),
         }
         let result = command.handler.run(Call { arguments, ..call.clone() }).await;
         let Err(error) = result else { return Ok(()) };
         let error = error.downcast::<UserError>()?;
         self.cool_downs.lock().withdraw(&caller, &call.context.event().id());
-        answer(&call, self.explain(command, *error)).await
-    }
-
-    fn explain(&self, command: &Command, UserError { text, shows_usage }: UserError) -> String {
-        if shows_usage { answers::with_usage(&self.prefix, command, &text) } else { text }
+        let UserError { text, shows_usage } = *error;
+        let text = if shows_usage { answers::with_usage(&call.prefix, command, &text) } else { text };
+        answer(&call, text).await
     }
 
     fn admit(&self, context: &Context, caller: &Caller, period: Duration) -> Admission {
@@ -97,28 +97,28 @@ impl Router {
     }
 
     /// Answers with the list of the commands that the person may call there, or with the help for one of them.
-    async fn answer_help(&self, call: &Call, name: &str) -> BotResult {
+    pub(super) async fn answer_help(&self, call: &Call, name: &str) -> BotResult {
         let origin = origin(call, &self.commands).await?;
         let is_allowed = |command: &&Command| command.access.check(&origin).is_ok();
-        let name = name.strip_prefix(&*self.prefix).unwrap_or(name);
+        let name = name.strip_prefix(&*call.prefix).unwrap_or(name);
         let text = match self.find(name).map(|(_, command)| command).filter(is_allowed) {
-            Some(command) => answers::help(&self.prefix, command),
-            None if name.is_empty() => answers::list(&self.prefix, self.commands.iter().filter(is_allowed)),
+            Some(command) => answers::help(&call.prefix, command),
+            None if name.is_empty() => answers::list(&call.prefix, self.commands.iter().filter(is_allowed)),
             None => {
                 let names = self.commands.iter().filter(is_allowed).map(|command| &*command.name);
-                answers::unknown(&self.prefix, name, answers::meant(name, names))
+                answers::unknown(&call.prefix, name, answers::meant(name, names))
             }
         };
         answer(call, text).await
     }
 
     /// Answers to an unknown command, unless it is likely to be one of another bot.
-    async fn answer_unknown(&self, call: &Call, request: Request<'_>) -> Result<bool, BotError> {
+    pub(super) async fn answer_unknown(&self, call: &Call, request: Request<'_>) -> Result<bool, BotError> {
         let names = self.commands.iter().map(|command| &*command.name).chain([HELP]);
         let meant = answers::meant(request.name, names);
         let is_answered = request.is_certain || meant.is_some();
         if is_answered {
-            answer(call, answers::unknown(&self.prefix, request.name, meant)).await?;
+            answer(call, answers::unknown(&call.prefix, request.name, meant)).await?;
         }
         Ok(is_answered)
     }
@@ -130,22 +130,38 @@ fn expired_age(context: &Context, command: &Command) -> Option<Duration> {
     Some(context.age()).filter(|age| *age >= limit)
 }
 
+/// Answers with what the router itself has to say. A slash command is seen by its person only, and so is the answer.
 async fn answer(call: &Call, text: String) -> BotResult {
+    if call.is_slash {
+        return private_answer(&call.context, &text).await;
+    }
     call.reply(text).await?;
     Ok(())
 }
 
+pub(super) async fn private_answer(context: &Context, text: &str) -> BotResult {
+    Ok(context.reply_privately(text).await?)
+}
+
 /// Returns the origin of a call, with what the commands need of it. What the server does not tell stays unknown.
 async fn origin(call: &Call, commands: impl IntoIterator<Item = &Command>) -> Result<Origin, ReplyError> {
+    origin_of(&call.context, &call.user, commands.into_iter().map(|command| &command.access)).await
+}
+
+/// Returns the origin of what a person did, with what the restrictions need of it.
+pub(super) async fn origin_of(
+    context: &Context,
+    user: &UserId,
+    restrictions: impl IntoIterator<Item = &Access>,
+) -> Result<Origin, ReplyError> {
     let (mut needs_name, mut needs_info) = (false, false);
-    for command in commands {
-        needs_name |= command.access.needs_name();
-        needs_info |= command.access.needs_info();
+    for access in restrictions {
+        needs_name |= access.needs_name();
+        needs_info |= access.needs_info();
     }
-    let context = &call.context;
     let name = if needs_name { known(context.sender_name().await)? } else { None };
     let info = if needs_info { known(context.channel_info().await)? } else { None };
-    Ok(Origin { user: call.user.clone(), name, channel: context.channel().clone(), info })
+    Ok(Origin { user: user.clone(), name, channel: context.channel().clone(), info })
 }
 
 /// Returns the answer of a look-up, if there will ever be one.
