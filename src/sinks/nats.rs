@@ -105,7 +105,6 @@ pub(crate) async fn probe(config: &NatsConfig) -> Result<(), NatsError> {
 
 /// Fails, because the program has no client.
 #[cfg(not(feature = "cluster"))]
-#[expect(clippy::unused_async, reason = "the other one waits")]
 pub(crate) async fn probe(_: &NatsConfig) -> Result<(), NatsError> {
     let what = "this program was built without NATS".into();
     Err(NatsError { what, remedy: "build with --features cluster".into() })

@@ -233,9 +233,10 @@ pub(crate) fn unix_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// Ends a member, and checks that it ends as it should.
+/// Ends a member, and checks that it ends as it should. The others do not wait for the end of its lease.
 pub(crate) fn terminate(member: RunningProgram) {
     member.signal("TERM");
     let (status, log) = member.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("cannot leave the cluster")), "{log:#?}");
 }

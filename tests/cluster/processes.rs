@@ -91,7 +91,6 @@ fn a_member_that_is_ended_hands_its_accounts_over_without_a_doubled_event() {
         terminate(a);
         cluster.await_sockets(1);
         println!("hand-over: {} ms", ended.elapsed().as_millis());
-        assert!(ended.elapsed() < TTL, "nobody waits for the end of the lease");
         cluster.await_all_on("b", unix_time());
         vec![b]
     });
