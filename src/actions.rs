@@ -19,6 +19,7 @@ pub use checked_action::{ActionPlace, CheckedAction, Work};
 pub use done::{ActionDone, ActionResult, BAD_REQUEST, status};
 pub use file_dir::{FileDir, FileError};
 pub use reply_token::{ReplyTokenError, ReplyTokens};
+pub(crate) use schema::MAX_FILES;
 pub use schema::{file_id_schema, target_schema};
 pub use take::{look_up_names, start, take};
 

@@ -44,7 +44,7 @@ pub enum ActionError {
     File(#[from] FileError),
     /// A file was named by its path, and there is no directory.
     #[error(
-        "file: {0:?} is not the id of an uploaded file, and only a child process names files by their path; send the file to POST /v1/accounts/NAME/files, or to /v1/replies/files with a reply token, and name its id"
+        "file: {0:?} is not the id of an uploaded file, and only a child process whose sink has a `dir` names files by their path; send the file to POST /v1/accounts/NAME/files, or to /v1/replies/files with a reply token, and name its id"
     )]
     NotUploaded(Excerpt),
     /// The event that is answered lacks something that the action needs.

@@ -226,9 +226,6 @@ impl<'a> ActionPlace<'a> {
 
     /// Returns the key of a post in answer to the event, which has a key of its own or not.
     fn answer_key(self, own: Option<&str>) -> Result<ReplyKey, ActionError> {
-        let own_key = |event: &AnsweredEvent, own: &str| {
-            if own.is_ascii() { Ok(event.own_key(own)?) } else { Err(ActionError::KeyNotAscii) }
-        };
         match (self, own) {
             (Self::Request { .. }, _) => Err(ActionError::Missing("to")),
             (Self::Answer { event, .. } | Self::LateAnswer { event, .. }, Some(own)) => own_key(event, own),
@@ -323,6 +320,12 @@ fn look_up(lookup: Lookup) -> CheckedAction {
     CheckedAction { target: None, user: None, work: Work::LookUp(lookup) }
 }
 
+/// Returns the key of an answer to an event, to which it belongs.
+pub(super) fn own_key(event: &AnsweredEvent, own: &str) -> Result<ReplyKey, ActionError> {
+    if own.is_ascii() { Ok(event.own_key(own)?) } else { Err(ActionError::KeyNotAscii) }
+}
+
+/// Returns a key that stands for itself.
 pub(super) fn check_key(key: &str) -> Result<ReplyKey, ActionError> {
     if key.is_ascii() { Ok(ReplyKey::new(key)?) } else { Err(ActionError::KeyNotAscii) }
 }

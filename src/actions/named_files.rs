@@ -6,7 +6,7 @@ use matterhost_actors::model::{
 
 use super::{
     ActionError, ActionPlace, CheckedAction,
-    checked_action::{act, check_key},
+    checked_action::{act, check_key, own_key},
     schema::MAX_FILES,
 };
 
@@ -24,14 +24,13 @@ impl ActionPlace<'_> {
         Ok(act(upload).to(self.target(target)?))
     }
 
-    /// Returns the key of an upload. It may be left out: an upload that is made twice is not seen.
+    /// Returns the key of an upload, which is the event's own in an answer to one. It may be left out: an upload that is made twice is not seen.
     fn upload_key(self, named: Option<&str>) -> Result<Option<ReplyKey>, ActionError> {
         match self {
-            Self::Request { key } | Self::LateAnswer { key, .. } => named.or(key),
-            Self::Answer { .. } => named,
+            Self::Request { key } => named.or(key).map(check_key).transpose(),
+            Self::Answer { event, .. } => named.map(|own| own_key(event, own)).transpose(),
+            Self::LateAnswer { event, key } => named.or(key).map(|own| own_key(event, own)).transpose(),
         }
-        .map(check_key)
-        .transpose()
     }
 
     /// Attaches files to a draft: uploaded ones, and those of the handler's directory.

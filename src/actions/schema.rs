@@ -7,7 +7,7 @@ use utoipa::openapi::{
 
 const POST: &str = "^[A-Za-z0-9]{26}$";
 /// The most files of a post, which is the server's limit.
-pub(super) const MAX_FILES: usize = 10;
+pub(crate) const MAX_FILES: usize = 10;
 const CHANNEL: &str =
     "A channel: its id, `team/channel`, or `@username` for the direct channel with that user.";
 

@@ -190,7 +190,7 @@ fn files_are_ids_or_paths_of_a_child() {
     assert_eq!(draft.file_ids, [POST.into()]);
     for (json, name, key) in [
         (json!({ "action": "upload", "file": "a.txt" }), "a.txt", None),
-        (json!({ "action": "upload", "file": "a.txt", "name": "b", "key": "k" }), "b", Some("k")),
+        (json!({ "action": "upload", "file": "a.txt", "name": "b", "key": "k" }), "b", Some("e1#hook/k")),
     ] {
         let Ok(Work::Act(OutgoingAction::Upload { channel, file, key: found })) = child(&json) else {
             panic!("no upload")
@@ -226,7 +226,10 @@ fn files_are_ids_or_paths_of_a_child() {
         json!({ "action": "upload", "target": CHANNEL, "file": "a.txt" }),
     ] {
         let error = check(&json).unwrap_err();
-        assert!(error.contains("only a child process names files by their path"), "{error}");
+        assert!(
+            error.contains("only a child process whose sink has a `dir` names files by their path"),
+            "{error}"
+        );
     }
 }
 

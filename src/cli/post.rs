@@ -16,7 +16,7 @@ use matterhost_actors::model::{
 
 use super::output::{call_host, print, print_error};
 use crate::{
-    actions::BotAction,
+    actions::{BotAction, MAX_FILES},
     admin::client::{self, AdminArgs},
     host::Exit,
 };
@@ -63,6 +63,9 @@ pub(super) fn run(args: PostArgs) -> Exit {
             return print_error(format_args!("the text cannot be read from standard input: {error}"));
         }
     };
+    if files.len() > MAX_FILES {
+        return print_error(format_args!("{} files: a post has {MAX_FILES} at most", files.len()));
+    }
     let files: Vec<_> = match files.iter().map(|path| open(path)).collect() {
         Ok(files) => files,
         Err(error) => return print_error(error),

@@ -170,7 +170,7 @@ impl ChildKeeper {
             handler_deps,
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
-            files: FileDir::new(&config.dir),
+            files: config.may_post_files.then(|| FileDir::new(&config.dir)),
             barren_quarantines: Cell::new(0),
         });
         Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines, commands }

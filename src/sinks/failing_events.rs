@@ -60,6 +60,8 @@ pub(super) enum Failure {
     Deferred,
     /// The handler fails on any event, as far as is known.
     Handler,
+    /// The place of the events has no room or cannot be reached: no event's fault, so that it is never counted.
+    Place,
 }
 
 /// The consequence of a failure.
@@ -103,7 +105,7 @@ impl FailingEvents {
         let Some(failing) = self.entry(event) else { return NextAttempt::After(RETRY.max) };
         let before = failing.answers.replace(answers);
         let others_answered = before.is_some_and(|before| before < answers);
-        if failure == Failure::Handler && !others_answered {
+        if failure == Failure::Place || failure == Failure::Handler && !others_answered {
             return NextAttempt::After(failing.backoff.next_delay());
         }
         // The first failure on the event counts in any case: with `max_attempts = 1` there is no second.

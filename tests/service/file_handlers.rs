@@ -42,8 +42,10 @@ fn text_of(fixture: &Fixture, file: &str) -> String {
 fn a_child_answers_with_a_file_of_its_directory() {
     let fixture = Fixture::new();
     let handler = fs::canonicalize("docs/handlers/files.py").unwrap();
-    let child =
-        format!("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\n", handler.display());
+    let child = format!(
+        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\ndir = \".\"\n",
+        handler.display()
+    );
     let dir = ConfigDir::with(&(fixture.config() + &child));
     let _running = RunningProgram::ready(&fixture, &dir);
     fixture.post("two words");

@@ -128,7 +128,7 @@ fn a_newer_format_is_refused_and_left_as_it_is() {
     assert_eq!(error.kind, DiskErrorKind::Newer);
     let message = error.to_string();
     assert!(
-        message.contains("the file has format 7, but this program supports formats up to 3"),
+        message.contains("the file has format 7, but this program supports formats up to 4"),
         "{message}"
     );
     assert!(message.contains("use the version of matterhost that wrote it"), "{message}");

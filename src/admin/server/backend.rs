@@ -307,7 +307,7 @@ fn transfer_permit(permits: &Arc<Semaphore>, full: &str) -> Result<OwnedSemaphor
     Arc::clone(permits).try_acquire_owned().map_err(|_| ApiError::busy(full, TRANSFER_RETRY))
 }
 
-/// Returns the directory for files that are to be uploaded: the one of the state, which is on a disk, if there is one.
+/// Returns the directory for files that are to be uploaded: that of the state if it is on disk, else that of the generated token.
 fn upload_dir(config: &AdminConfig) -> PathBuf {
     let state = config.generated_token_file.as_deref().and_then(Path::parent);
     state.map_or_else(env::temp_dir, Path::to_owned)

@@ -138,6 +138,8 @@ async fn take_one(
     {
         return Ok(ActionDone::default());
     }
+    // The caller waits for one that the sink does not take, and learns of its failure.
+    let action = if event.is_some() { action.attached() } else { action };
     take(&*backend.poster, account, action).await
 }
 

@@ -24,7 +24,7 @@ use matterhost_actors::{
     ports::FileDownload,
 };
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use utoipa::IntoParams;
 
 use super::{
@@ -37,12 +37,9 @@ use super::{
     upload_body::{UploadBody, store, too_slow},
 };
 use crate::{
-    actions::{ActionDone, AnsweredEvent, file_id_schema, target_schema},
+    actions::{ActionDone, AnsweredEvent, MAX_FILES, file_id_schema, target_schema},
     admin::dto::Problem,
 };
-
-/// The most files of one request: as many as a post may have.
-const MAX_FILES: usize = 10;
 
 /// The time limit for the head of a part of a form, and for what stands before it.
 const PART_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,14 +70,24 @@ pub(super) struct AnswerUploadQuery {
     name: Option<String>,
 }
 
+/// The place of an upload.
+struct UploadPlace<'a> {
+    account: &'a AccountName,
+    target: Target,
+    event: Option<&'a AnsweredEvent>,
+}
+
 /// A file or several to upload, before they are read.
 struct Upload<'a> {
     backend: &'a Backend,
     account: &'a AccountName,
     channel: ChannelId,
     key: Option<&'a str>,
+    /// The event that is answered, for which the key is.
+    event: Option<&'a AnsweredEvent>,
     /// The most bytes of a file.
     limit: u64,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// True if the body of a POST request to this path is a file.
@@ -113,7 +120,8 @@ pub(super) async fn upload(
 ) -> Result<HttpResponse, ApiError> {
     let account = parse_name(&name)?;
     let UploadQuery { target, name } = query.into_inner();
-    take(&backend, &account, parse_target(&target)?, name, &request, body.into_inner()).await
+    let place = UploadPlace { account: &account, target: parse_target(&target)?, event: None };
+    take(&backend, place, name, &request, body.into_inner()).await
 }
 
 /// Upload a file to post it in answer to an event, with its reply token as the bearer token
@@ -121,7 +129,7 @@ pub(super) async fn upload(
 /// As the upload as an account. Without `target`, it is for the channel of the event.
 #[utoipa::path(post, path = "/v1/replies/files", tag = "actions", security(("reply" = [])),
     params(AnswerUploadQuery,
-        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,240}$", description = "A recent upload to the channel with the same key is not repeated; for the files of a form, it is followed by # and the index")),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,240}$", description = "A recent upload for the event with the same key is not repeated; for the files of a form, it is followed by # and the index")),
     request_body(content = String, content_type = "application/octet-stream", description = "The file"),
     responses((status = 200, description = "The ids of the files", body = ActionDone),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -142,7 +150,8 @@ pub(super) async fn upload_answer(
         }
         None => Target::Id(event.channel.clone()),
     };
-    take(&backend, &event.account, target, name, &request, body.into_inner()).await
+    let place = UploadPlace { account: &event.account, target, event: Some(&event) };
+    take(&backend, place, name, &request, body.into_inner()).await
 }
 
 /// Download a file as an account
@@ -202,12 +211,14 @@ fn parse_target(target: &str) -> Result<Target, ApiError> {
 /// Takes the files of a request.
 async fn take(
     backend: &Backend,
-    account: &AccountName,
-    target: Target,
+    place: UploadPlace<'_>,
     name: Option<String>,
     request: &HttpRequest,
     body: UploadBody,
 ) -> Result<HttpResponse, ApiError> {
+    // First: a look-up may wait for as long as the server is away.
+    let permit = Arc::new(backend.upload_permit()?);
+    let UploadPlace { account, target, event } = place;
     let key = idempotency_key(request)?;
     let headers = request.headers();
     check_plain(headers)?;
@@ -220,7 +231,7 @@ async fn take(
     if !limits.takes_files {
         return Err(ReplyError::NoFiles.into());
     }
-    let upload = Upload { backend, account, channel, key, limit: limits.file_bytes };
+    let upload = Upload { backend, account, channel, key, event, limit: limits.file_bytes, permit };
     let done = match name.filter(|_| !is_form) {
         Some(name) => upload.one(name, headers, body).await?,
         None => upload.form(Multipart::new(headers, body)).await?,
@@ -271,6 +282,12 @@ impl Upload<'_> {
         Ok(ActionDone { files, ..ActionDone::default() })
     }
 
+    /// Returns a key, which is the event's own in an answer to one.
+    fn checked_key(&self, key: &str) -> Result<ReplyKey, ApiError> {
+        let key = self.event.map_or_else(|| ReplyKey::new(key), |event| event.own_key(key));
+        key.map_err(|error| ApiError::bad_request(format!("Idempotency-Key: {error}")))
+    }
+
     /// Stores a stream, and uploads it.
     async fn send<S, E>(
         &self,
@@ -282,9 +299,8 @@ impl Upload<'_> {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: std::fmt::Display,
     {
-        // The key was checked as a header.
-        let key = key.and_then(|key| ReplyKey::new(&key).ok());
-        let permit = self.backend.upload_permit()?;
+        let key = key.map(|key| self.checked_key(&key)).transpose()?;
+        let permit = Arc::clone(&self.permit);
         let stored = store(stream, &self.backend.upload_dir, &name, self.limit, permit).await?;
         let file = Attachment { name, bytes: FileContent::Stored(Arc::new(stored)) };
         let action = OutgoingAction::Upload { channel: self.channel.clone(), file, key };
@@ -330,10 +346,8 @@ fn respond(file: FileDownload, is_head: bool) -> HttpResponse {
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let mut response = HttpResponse::Ok();
     // A browser saves it and never shows it as a page of this host.
-    let disposition = ContentDisposition {
-        disposition: DispositionType::Attachment,
-        parameters: name_parameters(&printable(&name)),
-    };
+    let disposition =
+        ContentDisposition { disposition: DispositionType::Attachment, parameters: name_parameters(&name) };
     response.insert_header(disposition).insert_header((CONTENT_TYPE, kind));
     let pieces = stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
     let pieces = pieces.map(|piece| piece.map_err(|cause| std::io::Error::other(cause.to_string())));
@@ -343,8 +357,9 @@ fn respond(file: FileDownload, is_head: bool) -> HttpResponse {
     response.body(SizedStream::new(len, pieces))
 }
 
-/// Returns a file's name in ASCII, and in full if it has other characters.
+/// Returns a file's name in ASCII, and in full if it has other characters. A header cannot hold a line feed.
 fn name_parameters(name: &str) -> Vec<DispositionParam> {
+    let name = &printable(name).replace('\n', " ");
     let ascii = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
     let mut parameters = vec![DispositionParam::Filename(ascii)];
     if !name.is_ascii() {
@@ -355,22 +370,4 @@ fn name_parameters(name: &str) -> Vec<DispositionParam> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_routes_of_files_read_their_body_themselves() {
-        for path in ["/v1/accounts/helpdesk/files", "/v1/accounts/gr%C3%B6/files", "/v1/replies/files"] {
-            assert!(is_upload(path), "{path}");
-        }
-        for path in [
-            "/v1/accounts/files",
-            "/v1/accounts/files/actions",
-            "/v1/accounts/a/files/b",
-            "/v1/replies",
-            "/v1/replies/files/x",
-        ] {
-            assert!(!is_upload(path), "{path}");
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -63,7 +64,7 @@ pub(super) async fn store<S, E>(
     dir: &Path,
     name: &str,
     most: u64,
-    permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
 ) -> Result<StoredFile, ApiError>
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,

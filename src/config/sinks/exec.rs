@@ -26,6 +26,8 @@ pub struct ExecConfig {
     pub command: Vec<String>,
     /// The working directory.
     pub dir: PathBuf,
+    /// True if `dir` is configured: the child may post the files below it. The default directory holds the configuration.
+    pub may_post_files: bool,
     /// Environment variables passed to the child, besides a few harmless ones. Others may hold tokens.
     pub pass_env: Vec<String>,
     /// The limit of unanswered events.
@@ -41,6 +43,7 @@ pub struct ExecConfig {
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ExecConfig> {
     let command = command(section);
     let dir = section.optional_path("dir", context);
+    let may_post_files = dir.is_some();
     let pass_env = section.read("pass_env", StringList::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SHORTEST_TIMEOUT..=LONGEST_TIMEOUT);
@@ -52,7 +55,8 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         section.refuse("dir", message, "use an existing directory");
         return None;
     }
-    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout, attempts, typing })
+    let command = command?;
+    Some(ExecConfig { command, dir, may_post_files, pass_env, in_flight, timeout, attempts, typing })
 }
 
 fn command(section: &mut TableReader<'_>) -> Option<Vec<String>> {

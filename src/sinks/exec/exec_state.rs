@@ -23,8 +23,8 @@ pub(super) struct ExecState {
     pub(super) failing: RefCell<FailingEvents>,
     /// The events that wait for the child, and its slots.
     pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
-    /// The directory below which the child names files.
-    pub(super) files: FileDir,
+    /// The directory below which the child names files, if it has one of its own.
+    pub(super) files: Option<FileDir>,
     /// The events taken away since the last accepted one.
     pub(super) barren_quarantines: Cell<u32>,
 }

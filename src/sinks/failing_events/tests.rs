@@ -69,6 +69,17 @@ fn an_event_that_fails_for_too_long_is_given_up() {
     }
 }
 
+/// A stream that is full takes an event now and then.
+#[test]
+fn an_event_for_which_there_is_no_room_is_never_given_up() {
+    let (mut failing, start) = (FailingEvents::new(LIMITS), Instant::now());
+    for hour in 0..100 {
+        let now = start + Duration::from_secs(3_600 * hour);
+        assert!(!is_given_up(&failing.record_failure(&event("c", "1"), Failure::Place, now)));
+        failing.record_answer(&event("d", "2"));
+    }
+}
+
 #[test]
 fn a_deferred_event_is_not_limited_by_attempts() {
     let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());

@@ -76,6 +76,8 @@ enum Refusal {
     Event(String),
     /// The stream takes nothing, as far as is known.
     Stream(String),
+    /// The stream has no room, or cannot be reached.
+    NoRoom(String),
     /// The connection was lost before the answer.
     Lost,
 }
@@ -172,7 +174,8 @@ impl Publisher {
                 self.record_answer(&job.item);
                 self.reject(job, &cause);
             }
-            Err(Refusal::Stream(cause)) => self.retry(job, &cause),
+            Err(Refusal::Stream(cause)) => self.retry(job, &cause, Failure::Handler),
+            Err(Refusal::NoRoom(cause)) => self.retry(job, &cause, Failure::Place),
             Err(Refusal::Lost) => {
                 self.return_unconnected(job, "the connection to NATS was lost before the answer");
             }
@@ -205,11 +208,11 @@ impl Publisher {
     }
 
     /// Returns an event to be delivered again, or gives it up.
-    fn retry(&self, job: Job<Message>, cause: &str) {
+    fn retry(&self, job: Job<Message>, cause: &str, failure: Failure) {
         if job.is_disowned() {
             return;
         }
-        let next = self.failing.borrow_mut().record_failure(&job.item, Failure::Handler, Instant::now());
+        let next = self.failing.borrow_mut().record_failure(&job.item, failure, Instant::now());
         let after = match next {
             NextAttempt::GiveUp(limit) => return self.reject(job, &format!("{cause}; {limit}")),
             NextAttempt::After(after) => after,
@@ -244,10 +247,10 @@ fn refusal(error: &PublishError, config: &NatsConfig) -> Refusal {
         PublishErrorKind::TimedOut => {
             let limit = human(config.timeout);
             let hint = "the user may lack the permission to publish, or the stream its quorum";
-            return Refusal::Stream(format!("the stream {stream} did not answer within {limit}; {hint}"));
+            return Refusal::NoRoom(format!("the stream {stream} did not answer within {limit}; {hint}"));
         }
         PublishErrorKind::StreamNotFound => {
-            return Refusal::Stream(format!("no stream takes the events; opening {stream} again"));
+            return Refusal::NoRoom(format!("no stream takes the events; opening {stream} again"));
         }
         PublishErrorKind::WrongLastMessageId
         | PublishErrorKind::WrongLastSequence
@@ -260,7 +263,7 @@ fn refusal(error: &PublishError, config: &NatsConfig) -> Refusal {
         Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM) => {
             Refusal::Event(format!("{said}; raise the size with `nats stream edit {stream} --max-msg-size`"))
         }
-        Some(ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES) => Refusal::Stream(format!(
+        Some(ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES) => Refusal::NoRoom(format!(
             "the stream {stream} cannot store it: {said}; if it is full, raise its limits with `nats stream edit {stream}`, or \
              purge it"
         )),

@@ -98,6 +98,7 @@ impl FakeChild {
         let mut config = ExecConfig {
             command: vec!["python3".into(), "handler.py".into()],
             dir: dir.path().to_owned(),
+            may_post_files: true,
             pass_env: Vec::new(),
             in_flight: 8,
             timeout: DEADLINE,

@@ -263,6 +263,7 @@ async fn a_child_with_random_faults_under_an_operator_loses_nothing() {
         let config = ExecConfig {
             command: vec!["python3".into(), "handler.py".into()],
             dir: dir.path().to_owned(),
+            may_post_files: false,
             pass_env: Vec::new(),
             in_flight: 8,
             timeout: CHILD_TIMEOUT,

@@ -12,12 +12,22 @@ const HANDLER: &str = "import json,sys\nfor line in sys.stdin:\n line = json.loa
 
 /// Gives an event to a child that writes these lines, and returns the actions that were taken, and the results told.
 async fn take(lines: &[Value], results: usize) -> (Vec<OutgoingAction>, Vec<Value>) {
+    take_from(lines, results, true).await
+}
+
+/// Does the same with a child that may post the files of its directory, or may not.
+async fn take_from(
+    lines: &[Value],
+    results: usize,
+    may_post_files: bool,
+) -> (Vec<OutgoingAction>, Vec<Value>) {
     let recorded = Arc::<RecordingReplyPoster>::default();
     let script: Vec<_> = lines.iter().map(Value::to_string).collect();
     let settings = matterhost_actors::policy::RestartSettings::default();
     let policy = RestartPolicy::new(settings).unwrap();
     let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
-    let child = FakeChild::with_policy(HANDLER, |_| {}, poster, policy, &[("script", &script.join("\n"))]);
+    let change = |config: &mut ExecConfig| config.may_post_files = may_post_files;
+    let child = FakeChild::with_policy(HANDLER, change, poster, policy, &[("script", &script.join("\n"))]);
     assert_eq!(delivered(&child.exec, &post("c", "1")).await, Outcome::Acknowledged);
     let told = || std::fs::read_to_string(child.path("lives")).unwrap_or_default();
     until("the results are not told", || told().lines().count() >= results).await;
@@ -109,4 +119,14 @@ async fn the_files_of_a_child_are_opened_below_its_directory() {
     let statuses: Vec<_> = told.iter().map(|result| result["status"].clone()).collect();
     assert_eq!(statuses, [200, 400, 400]);
     assert!(told[1]["detail"].as_str().unwrap().contains("not below the handler's directory"), "{told:?}");
+}
+
+/// The default directory holds the configuration.
+#[tokio::test]
+async fn a_child_without_a_configured_directory_posts_no_files() {
+    let lines = [json!({ "action": "upload", "to": "1", "id": "a", "file": "script" })];
+    let (actions, told) = take_from(&lines, 1, false).await;
+    assert!(actions.is_empty(), "{actions:?}");
+    assert_eq!(told[0]["status"], 400);
+    assert!(told[0]["detail"].as_str().unwrap().contains("whose sink has a `dir`"), "{told:?}");
 }

@@ -114,7 +114,7 @@ impl ExecState {
     ) -> Result<Option<JoinHandle<()>>, String> {
         let (bytes, answered) = (raw.len(), message.answered(&self.handler_deps.sink));
         let action = raw
-            .into_action(answered, *posts, Some(&self.files))
+            .into_action(answered, *posts, self.files.as_ref())
             .map_err(|error| error.describe(&message.id))?;
         let Some(action) = action else { return Ok(None) };
         if action.is_post() {
