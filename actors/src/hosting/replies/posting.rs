@@ -155,14 +155,15 @@ async fn find_earlier_limit(search: &PostedSearch<'_>, key: &str) -> Result<Opti
     Ok(find())
 }
 
-/// Returns the post that was made with a key.
+/// Returns the post of the `n`th part of what was made with a key.
 pub(super) async fn find_by_key(
     client: &ReplyClient,
     channel: &ChannelId,
-    key: &ReplyKey,
+    (key, n): (&ReplyKey, usize),
     deadline: Instant,
 ) -> Result<Option<PostId>, ReplyError> {
-    let find = || client.sent.borrow().find(key.as_str()).map(|post| post.id.clone());
+    let key_of_part = part_key(key.as_str(), n);
+    let find = || client.sent.borrow().find(&key_of_part).map(|post| post.id.clone());
     if let Some(known) = find() {
         return Ok(Some(known));
     }
@@ -226,7 +227,10 @@ impl Part<'_> {
         let mut retry = RequestRetry::at_most_once(self.deadline.into_std(), may_exist);
         let mut counted = false;
         let result = self.post_until_done(&mut retry, &mut counted).await;
-        if counted && matches!(&result, Err(error) if !is_maybe_done(error)) {
+        if result.is_err() && retry.is_maybe_done() {
+            // The next attempt with the key must look for the post.
+            self.client.sent.borrow_mut().may_have_posted(self.channel());
+        } else if result.is_err() && counted {
             self.client.context().loop_guard.undo_post(self.channel());
         }
         result
@@ -333,10 +337,6 @@ impl Part<'_> {
         }
         Ok(())
     }
-}
-
-fn is_maybe_done(error: &ReplyError) -> bool {
-    matches!(error, ReplyError::TimedOut { maybe_done: true, .. })
 }
 
 /// Waits before the next attempt after a failed step.

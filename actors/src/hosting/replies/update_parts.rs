@@ -23,7 +23,7 @@ pub(super) async fn update(
     text: &str,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    let Some(first) = find_by_key(client, channel, key, deadline).await? else {
+    let Some(first) = find_by_key(client, channel, (key, 0), deadline).await? else {
         let what = Excerpt::of(&format_args!("a post with the key {}", key.as_str()));
         return Err(ReplyError::NotFound { account: client.context().account.clone(), what });
     };
@@ -62,7 +62,11 @@ impl Update<'_> {
     /// Shows a part by its post, or by a new one. A part that later ones follow rarely changes, and is not sent again.
     async fn show_part(&self, n: usize, text: String) -> Result<PostId, ReplyError> {
         let (client, key) = (self.client, part_key(self.key.as_str(), n));
-        let post = if n == 0 { Some(self.first.clone()) } else { self.find(n) };
+        // A part may have been made by an update whose answer was lost: it shows that one's text.
+        let post = match n {
+            0 => Some(self.first.clone()),
+            _ => find_by_key(client, self.channel, (self.key, n), self.deadline).await?,
+        };
         let Some(post) = post else {
             let new = NewPost {
                 channel_id: self.channel.clone(),

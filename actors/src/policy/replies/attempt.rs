@@ -103,6 +103,11 @@ impl RequestRetry {
         if now + wait >= self.deadline { Err(self.timed_out()) } else { Ok(wait) }
     }
 
+    /// True if it may have been carried out by an attempt whose outcome is not known.
+    pub(crate) fn is_maybe_done(&self) -> bool {
+        self.maybe_done
+    }
+
     /// Returns the reason for a passed deadline.
     pub(crate) fn timed_out(&self) -> GiveUpReason {
         GiveUpReason::TimedOut { maybe_done: self.maybe_done }

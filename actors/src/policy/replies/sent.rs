@@ -64,6 +64,11 @@ impl SentKeys {
         }
     }
 
+    /// Records that a post of unknown outcome may be in the channel: it is searched again.
+    pub(crate) fn may_have_posted(&mut self, channel: &ChannelId) {
+        self.known_from.remove(channel);
+    }
+
     /// Forgets a post that was deleted.
     pub(crate) fn remove(&mut self, key: &str) {
         if self.posts.remove(key).is_some() {
@@ -109,6 +114,8 @@ mod tests {
         assert_eq!(sent.find("b"), Some(&whole("post-b")));
         sent.remove("b");
         assert_eq!((sent.find("b"), sent.order.len()), (None, 1));
+        sent.may_have_posted(&town);
+        assert!(sent.may_contain(&town, Some(500)) && sent.find("a").is_some());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Exactly-once posting: lost responses, failures, repeated keys, restarts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
     mattermost::RestErrorKind,
@@ -126,6 +126,26 @@ fn after_a_reported_panic_the_same_key_makes_one_post() {
         post(harness, keyed("town", "once", "k")).await.unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["once"]);
         assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_post_whose_answer_is_lost_at_the_deadline_is_found_by_the_next_attempt() {
+    let mut settings = settings();
+    // Too short for a second request, and longer than one takes.
+    settings.replies.deadline = Duration::from_millis(100);
+    with_a_bot(settings, async |harness| {
+        post(harness, keyed("town", "searched", "first")).await.unwrap();
+        for (text, key) in [("once", "k"), (&"word ".repeat(3_500), "long")] {
+            harness.fake.script_post_replies([PostReply::Lost]);
+            let lost = post(harness, keyed("town", text.trim_end(), key)).await;
+            assert!(matches!(lost, Err(ReplyError::TimedOut { maybe_done: true, .. })), "{lost:?}");
+            harness.advance(60 * SECOND).await;
+            post(harness, keyed("town", text.trim_end(), key)).await.unwrap();
+        }
+        let shown = harness.fake.rest_messages("town");
+        assert_eq!(shown[..2], ["searched", "once"]);
+        assert_eq!(shown[2..].join(" "), "word ".repeat(3_500).trim_end());
     });
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use matterhost_actors::model::{Draft, Fact, OutgoingAction, ReplyError, ReplyKey};
 
 use super::{hold, keyed, perform, post, start, with_a_bot};
-use crate::harness::{Harness, SECOND, TestHost, settings};
+use crate::harness::{Harness, PostReply, SECOND, TestHost, settings};
 
 fn update(text: &str) -> OutgoingAction {
     OutgoingAction::Update {
@@ -155,5 +155,22 @@ fn a_stream_that_outgrows_its_post_goes_on_in_further_posts_and_shrinks_again() 
         }
         let long = perform(&host, update(&"x".repeat(16_383 * 10 + 1))).await.unwrap_err();
         assert_eq!(long, ReplyError::TooLong { characters: 163_831, limit: 163_830 });
+    });
+}
+
+#[test]
+fn a_further_post_of_an_update_whose_answer_is_lost_is_found_by_the_next_one() {
+    let mut settings = settings();
+    // Too short for a second request, and longer than one takes.
+    settings.replies.deadline = Duration::from_millis(100);
+    with_a_bot(settings, async |harness| {
+        post(harness, keyed("town", "…", "stream")).await.unwrap();
+        harness.fake.script_post_replies([PostReply::Lost]);
+        let lost = perform(harness, update(&words(3_500))).await;
+        assert!(matches!(lost, Err(ReplyError::TimedOut { maybe_done: true, .. })), "{lost:?}");
+        harness.advance(60 * SECOND).await;
+        perform(harness, update(&words(4_000))).await.unwrap();
+        let shown = harness.fake.rest_messages("town");
+        assert_eq!((shown.len(), shown.join(" ")), (2, words(4_000)));
     });
 }
