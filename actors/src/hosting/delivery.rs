@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     model::{ChannelId, DeliveryQueueStats, Event, Excerpt, Fact, Generation},
-    policy::{KeyedQueue, RefusalScope, RefusedEvents, ReplayState},
+    policy::{KeyedQueue, RefusalScope, RefusedEvents},
     ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 
@@ -142,7 +142,7 @@ impl Queued {
 impl Delivery {
     pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // Events that the previous Delivery took and did not deliver are fetched again.
-        context.replay.with(ReplayState::forget_unacknowledged);
+        context.replay.forget_unacknowledged();
         context.stats.set_waiting_channels(None);
         Self {
             in_flight: Vec::new(),
@@ -197,6 +197,7 @@ impl Delivery {
     fn pump(&mut self, ctx: &mut Context<Self>) {
         while !self.sink_broken
             && !self.persistence.failed
+            && !self.persistence.is_final
             && let Some((channel, mut queued)) = self.queue.take()
         {
             if self.skips(&queued) {
@@ -211,6 +212,9 @@ impl Delivery {
                     self.in_flight.push(queued.event.clone());
                     let in_flight_guard = self.in_flight_guard.clone();
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
+                        if act.is_too_late(&queued) {
+                            return;
+                        }
                         act.in_flight.retain(|event| !Arc::ptr_eq(event, &queued.event));
                         if act.is_held_by_current_sink(&in_flight_guard) {
                             act.settle(channel, queued, outcome, true, ctx);
@@ -254,6 +258,12 @@ impl Delivery {
     /// Returns true if an event is not for the sink. It counts as acknowledged.
     fn skips(&self, queued: &Queued) -> bool {
         queued.origin == Origin::WhileOut || (queued.event.own && self.context.settings.delivery.skip_own)
+    }
+
+    /// Returns true if the outcome of an event comes after the resume point was named: the event may come again, as after a
+    /// kill. A change does not, because it is known by its id.
+    fn is_too_late(&self, queued: &Queued) -> bool {
+        self.persistence.is_final && queued.event.body.change.is_none()
     }
 
     /// Carries out the outcome of an event. `is_answer` is true if the sink took the event and answered.

@@ -13,8 +13,8 @@ use crate::{
     ports::{CursorStore, EventStorage, SharedValues, StoreError},
 };
 
-/// The replay state of one account and the values of its bot, with their store. It outlives Connections and a dead Delivery; the store outlives the
-/// process. The lock is never held across an `.await`.
+/// The replay state of one account and the values of its bot, with their store. It outlives Connections and a dead Delivery;
+/// the store outlives the process. The lock is never held across an `.await`.
 #[derive(Clone)]
 pub(super) struct SharedReplay(Arc<Inner>);
 
@@ -71,6 +71,16 @@ impl SharedReplay {
         }
     }
 
+    /// Forgets what a Delivery that is gone took and did not acknowledge. The outcome of its last save is not known: values
+    /// are saved again, together with the acknowledgements of their channels.
+    pub(super) fn forget_unacknowledged(&self) {
+        self.with(|replay| {
+            let mut values = self.0.values.lock();
+            replay.forget_unacknowledged(|channel| values.is_saving(channel));
+            values.set_saved(false);
+        });
+    }
+
     /// Restores the state from the store. Does nothing after the first success.
     pub(super) async fn load(&self, account: &AccountName) -> Result<(), StoreError> {
         let Some(store) = self.store().filter(|_| !self.0.is_loaded.load(Ordering::Acquire)) else {
@@ -81,5 +91,36 @@ impl SharedReplay {
         self.with(|replay| *replay = ReplayState::restore(*replay.settings(), records));
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Change, PostKey},
+        ports::MemoryStore,
+    };
+
+    #[test]
+    fn values_of_a_save_without_an_outcome_are_saved_again_with_their_channel() {
+        let settings = crate::hosting::CatchUpSettings::default().replay_settings();
+        let replay = SharedReplay::new(settings, Some(Arc::new(MemoryStore::default())));
+        *replay.0.values.lock() = KeptValues::restore([].into());
+        let channel = ChannelId::from("town");
+        let post = Change::Posted(PostKey { create_at: 1, id: "p".into() });
+        let storage = replay.storage(&channel);
+        storage.put("count", "1").unwrap();
+        storage.accept();
+        replay.with(|state| {
+            state.admit(&channel, &post);
+            state.acknowledge(&channel, post);
+        });
+        let lost = replay.take_changes();
+        assert!(lost.values.contains_key(&channel) && !replay.has_changes());
+        replay.forget_unacknowledged();
+        let again = replay.take_changes();
+        assert_eq!(again.values, lost.values);
+        assert!(again.channels.contains_key(&channel), "a count without its acknowledgement would be wrong");
     }
 }

@@ -22,11 +22,13 @@ const ACCOUNT_BYTES: usize = 16 << 20;
 /// The memory of an entry besides its key and value, about.
 const ENTRY_BYTES: usize = 64;
 
-/// The values of one account by channel. The store has all of them but the unsaved ones.
+/// The values of one account by channel. The store, if there is one, has all of them but the unsaved ones.
 #[derive(Debug, Default)]
 pub struct KeptValues {
     channels: HashMap<ChannelId, ChannelValues>,
     bytes: usize,
+    /// True if the changes go to a store.
+    is_stored: bool,
     unsaved: BTreeMap<ChannelId, BTreeSet<Box<str>>>,
     /// The keys of the changes that are being stored.
     saving: BTreeMap<ChannelId, BTreeSet<Box<str>>>,
@@ -36,7 +38,7 @@ impl KeptValues {
     /// Restores the values from the store.
     pub(crate) fn restore(stored: BTreeMap<ChannelId, ChannelValues>) -> Self {
         let bytes = stored.values().map(size).sum();
-        Self { channels: stored.into_iter().collect(), bytes, ..Self::default() }
+        Self { channels: stored.into_iter().collect(), bytes, is_stored: true, ..Self::default() }
     }
 
     /// Returns the value of a key.
@@ -88,7 +90,9 @@ impl KeptValues {
         }
         let values = self.channels.entry(channel.clone()).or_default();
         let before = size(values);
-        self.unsaved.entry(channel.clone()).or_default().extend(changes.keys().cloned());
+        if self.is_stored {
+            self.unsaved.entry(channel.clone()).or_default().extend(changes.keys().cloned());
+        }
         put_values(values, changes);
         self.bytes = self.bytes + size(values) - before;
         if values.is_empty() {
@@ -114,6 +118,11 @@ impl KeptValues {
             (channel.clone(), changes.collect())
         };
         self.saving.iter().map(changes).collect()
+    }
+
+    /// True if changes of the channel are being stored.
+    pub(crate) fn is_saving(&self, channel: &ChannelId) -> bool {
+        self.saving.contains_key(channel)
     }
 
     /// Ends the storing of the last changes. If it failed, the next ones hold them again.

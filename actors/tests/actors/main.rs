@@ -13,6 +13,7 @@ mod endings;
 mod examples;
 mod faults;
 mod field;
+mod final_state;
 mod gate;
 mod harness;
 mod hearing_again;

@@ -34,6 +34,8 @@ pub(super) struct Persistence {
     scheduled: Option<SpawnHandle>,
     /// True after a failed commit: no event is delivered until one succeeds.
     pub(super) failed: bool,
+    /// True once the resume point is named: the events that it names as unacknowledged come again after the next start.
+    pub(super) is_final: bool,
     /// Notified when all acknowledgements are stored.
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -168,6 +170,7 @@ impl Handler<PersistFinalState> for Delivery {
             resume_unacknowledged(point, self.unacknowledged(&connection_id))
         });
         self.context.replay.with(|replay| replay.set_resume_point(resume));
+        self.persistence.is_final = true;
         self.save_then_notify(persist.done, ctx);
     }
 }

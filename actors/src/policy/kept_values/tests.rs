@@ -55,6 +55,13 @@ fn a_channel_and_an_account_have_a_limit_and_a_deletion_makes_room() {
     assert_eq!(kept.check(&channel(70), &changes(&[]), "a", "1"), Ok(()));
 }
 
+#[test]
+fn without_a_store_nothing_waits_for_it() {
+    let mut kept = KeptValues::default();
+    kept.apply(&channel(1), changes(&[("a", Some("1"))]));
+    assert!(!kept.has_changes() && kept.get(&channel(1), "a").is_some());
+}
+
 /// A step of a host's life.
 #[derive(Debug, Clone)]
 enum Step {
@@ -92,7 +99,7 @@ proptest! {
     /// After any kill, each channel is as it was when its acknowledgements were last stored.
     #[test]
     fn a_kill_takes_each_channel_back_to_what_was_stored(steps in vec(step(), 1..40)) {
-        let mut kept = KeptValues::default();
+        let mut kept = KeptValues::restore(All::new());
         // The values after each acknowledgement, those in the store, and what the store is about to write.
         let (mut acknowledged, mut stored, mut given) = (All::new(), All::new(), None);
         for step in steps {

@@ -239,11 +239,15 @@ impl ReplayState {
     }
 
     /// Drops the changes that were admitted and not acknowledged, so that they are delivered again. The caller does not
-    /// know whether the last changes were saved: the next ones are whole records.
-    pub(crate) fn forget_unacknowledged(&mut self) {
+    /// know whether the last changes were saved: the next ones are whole records. Those of the channels for which
+    /// `is_needed` is true are left to save at once.
+    pub(crate) fn forget_unacknowledged(&mut self, is_needed: impl Fn(&ChannelId) -> bool) {
         self.account_is_recorded = false;
-        for state in self.channels.values_mut() {
+        for (channel, state) in &mut self.channels {
             state.mark_unsaved();
+            if is_needed(channel) {
+                mark(&mut self.dirty, channel, state);
+            }
             for change in state.forget_unacknowledged() {
                 self.recent.forget(&change);
             }

@@ -223,7 +223,7 @@ fn unacknowledged_posts_come_again() {
     replay.admit(&channel, &post);
     replay.apply_listing(&[listed("c", 2_000)], 0);
     replay.finish_round(&[]);
-    replay.forget_unacknowledged();
+    replay.forget_unacknowledged(|_| false);
     assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0), [backlog("c", 1_000, Some(1_000))]);
     assert!(replay.admit(&channel, &post));
 }
