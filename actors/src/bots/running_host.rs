@@ -20,6 +20,9 @@ use crate::{
     ports::Poster,
 };
 
+/// The longest wait for the end of the state's file: a disk that needs more is stuck, and must not hold up the end.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
 /// A running host.
 ///
 /// If it is dropped without [`shutdown`](Self::shutdown), a host with its own thread ends at once; one on an existing actix
@@ -60,7 +63,13 @@ impl RunningHost {
         let deadline = until.saturating_duration_since(Instant::now());
         // The mailbox is closed if another Shutdown message has ended the Supervisor already.
         let report = self.supervisor.send(Shutdown { deadline }).await.unwrap_or_default();
-        self.state.close().await;
+        if tokio::time::timeout(CLOSE_WITHIN, self.state.close()).await.is_err() {
+            let within = CLOSE_WITHIN.as_secs();
+            tracing::error!(
+                "the state is not closed after {within} s: its disk does not answer; nothing stored is lost, \
+                and the next start takes longer"
+            );
+        }
         if let Some(mut own) = self.own_system.take() {
             own.system.stop();
             // An error means that the thread is gone, which is just as good.

@@ -1,6 +1,6 @@
 //! Posts and other actions of a bot, and their results.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -96,7 +96,7 @@ pub const HOOK_ANSWER: &str = "matterhost_hook_answer";
 pub const DIALOG_ERRORS: &str = "matterhost_dialog_errors";
 
 /// A call about a slash command, button or dialog.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum IntegrationCall {
     /// A later answer to a slash command. The server takes five.
     AnswerCommand {
@@ -116,6 +116,18 @@ pub enum IntegrationCall {
         /// The dialog, as the server takes it.
         dialog: Map<String, Value>,
     },
+}
+
+/// Hides the ids, which let anyone answer or open a dialog for as long as they are valid.
+impl fmt::Debug for IntegrationCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnswerCommand { .. } => f.debug_struct("AnswerCommand").finish_non_exhaustive(),
+            Self::OpenDialog { user, .. } => {
+                f.debug_struct("OpenDialog").field("user", user).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// A post to create. Fields omitted with `..Draft::default()` are empty.

@@ -110,8 +110,8 @@ impl Requests {
     }
 }
 
-/// Splits off what is too large for one transaction. The values of a channel stay with its record. The account's own record is in the last part, because it tells what
-/// all channels have.
+/// Splits off what is too large for one transaction. The values of a channel stay with its record. The account's own record
+/// is in the last part, because it tells what all channels have.
 fn split(change: Change) -> (Change, Option<Change>) {
     let (Change::Put(mut changes) | Change::PutRest(mut changes)) = change else { return (change, None) };
     let Some(first_left) = changes.channels.keys().nth(CHANNELS_AT_ONCE).cloned() else {

@@ -41,7 +41,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
-    /// True while the thread has taken lines and not written all of them.
+    /// True while the thread has taken lines and not written all of them, or has not yet added the report of those left out.
     is_writing: bool,
     /// The number of lines that did not fit since this was last logged.
     left_out: u64,
@@ -91,7 +91,7 @@ impl Shared {
             let lines = self.take(next_report);
             // There is no other place to report that the log cannot be written.
             let _ = out.write_all(&lines).and_then(|()| out.flush());
-            let left_out = self.finish();
+            let left_out = self.take_left_out();
             if left_out > 0 {
                 IS_REPORTING.set(true);
                 tracing::warn!(
@@ -100,6 +100,7 @@ impl Shared {
                 );
                 IS_REPORTING.set(false);
             }
+            self.finish();
             if Instant::now() >= next_report {
                 report();
                 next_report = Instant::now() + REPORT_INTERVAL;
@@ -119,14 +120,18 @@ impl Shared {
         mem::take(&mut state.waiting)
     }
 
-    /// Records that the lines are written. Returns the number of lines that did not fit meanwhile.
-    fn finish(&self) -> u64 {
+    /// Returns the number of lines that did not fit since the last call.
+    fn take_left_out(&self) -> u64 {
         let mut state = self.state.lock();
-        state.is_writing = false;
         let left_out = mem::take(&mut state.left_out);
-        drop(state);
-        self.changed.notify_all();
+        state.is_writing |= left_out > 0;
         left_out
+    }
+
+    /// Records that the lines are written and the report of those left out waits.
+    fn finish(&self) {
+        self.state.lock().is_writing = false;
+        self.changed.notify_all();
     }
 }
 

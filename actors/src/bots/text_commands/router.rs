@@ -211,8 +211,9 @@ impl Router {
         self.with_last("cool_down", |command| command.cool_down = period)
     }
 
-    /// Answers calls that the bot missed and that are older by the time it gets them, instead of running the command: what was
-    /// wanted last night may be wrong in the morning. Zero refuses every missed call.
+    /// Answers calls that the bot missed and that are older by the time they are fetched, instead of running the command: what was
+    /// wanted last night may be wrong in the morning. Zero refuses every missed call. A call that came at once and then waited
+    /// is carried out.
     pub fn expires_after(self, age: Duration) -> Self {
         self.with_last("expires_after", |command| command.expires_after = Some(age))
     }
