@@ -81,3 +81,12 @@ fn an_uncertain_outcome_is_mentioned() {
     assert_eq!(late(false).to_string(), sure);
     assert_eq!(late(true).to_string(), format!("{sure}; it may have been done anyway"));
 }
+
+#[test]
+fn a_call_of_an_integration_is_shown_without_the_ids_that_allow_it() {
+    let answer = IntegrationCall::AnswerCommand { response_id: "secret".into(), answer: Value::Null };
+    let (trigger_id, url, dialog) = ("secret".into(), "https://secret".into(), Map::new());
+    let dialog = IntegrationCall::OpenDialog { trigger_id, user: "ana".into(), url, dialog };
+    let shown = format!("{answer:?} {dialog:?}");
+    assert!(shown.contains("ana") && !shown.contains("secret"), "{shown}");
+}
