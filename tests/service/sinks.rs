@@ -22,16 +22,21 @@ pub(crate) struct Handler {
     child: Child,
     pub(crate) port: u16,
     output: Lines,
+    /// Its standard error, which is read and not checked.
+    _errors: Lines,
 }
 
 impl Handler {
     pub(crate) fn start(mut command: Command, secret: &str) -> Self {
-        let mut child = command.env("HOOK_SECRET", secret).stdout(Stdio::piped()).spawn().unwrap();
+        command.env("HOOK_SECRET", secret).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Through a pipe of its own: Node makes its standard error non-blocking, and with it that of all who share it.
+        let errors = Lines::read(child.stderr.take().unwrap());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("listening ").unwrap().parse().unwrap();
-        Self { child, port, output: Lines::read(stdout.chain(std::io::empty())) }
+        Self { child, port, output: Lines::read(stdout.chain(std::io::empty())), _errors: errors }
     }
 
     fn python(port: u16, secret: &str) -> Self {
