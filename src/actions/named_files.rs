@@ -24,7 +24,8 @@ impl ActionPlace<'_> {
         Ok(act(upload).to(self.target(target)?))
     }
 
-    /// Returns the key of an upload, which is the event's own in an answer to one. It may be left out: an upload that is made twice is not seen.
+    /// Returns the key of an upload, which is the event's own in an answer to one. It may be left out: people do not see an upload
+    /// that is made twice.
     fn upload_key(self, named: Option<&str>) -> Result<Option<ReplyKey>, ActionError> {
         match self {
             Self::Request { key } => named.or(key).map(check_key).transpose(),

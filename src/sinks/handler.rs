@@ -1,6 +1,7 @@
 //! Parts shared by the sinks with a handler (webhook and exec); other sinks use the throttled warning too.
 
 use std::{
+    cell::RefCell,
     io,
     sync::{
         Arc,
@@ -23,10 +24,12 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
 use super::{
     action_order::ActionOrder,
     dead_letter::{DeadLetters, UnpostedReply},
+    failing_events::FailingEvents,
     message::Message,
     monitor::SinkMonitor,
     queue::Job,
     reply::HandlerAction,
+    shared_slots::SharedSlots,
 };
 use crate::actions::{ActionDone, ActionResult, ReplyTokens};
 
@@ -117,6 +120,30 @@ impl HandlerDeps {
             self.keep(event, cause)
         } else {
             Outcome::Rejected { cause: cause.to_owned() }
+        }
+    }
+
+    /// Makes the event of a job a dead letter and forgets its failures, unless its account has stopped waiting for it.
+    pub(super) fn reject_job(&self, job: Job<Message>, cause: &str, failing: &RefCell<FailingEvents>) {
+        if job.is_disowned() {
+            return;
+        }
+        let outcome = self.reject(&job.item, cause);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            failing.borrow_mut().forget(&job.item);
+        }
+        job.settle(outcome);
+    }
+
+    /// Forgets what a sink knows of the accounts that no longer deliver to it.
+    pub(super) fn forget_accounts(
+        &self,
+        waiting: &RefCell<SharedSlots<Job<Message>>>,
+        failing: &RefCell<FailingEvents>,
+    ) {
+        for account in self.monitor.take_forgotten() {
+            waiting.borrow_mut().forget(&account);
+            failing.borrow_mut().forget_account(&account);
         }
     }
 

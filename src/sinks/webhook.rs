@@ -223,7 +223,7 @@ impl Sender {
 
     /// Sends batches while there are slots and events. During a pause of the whole sink the events are returned instead.
     fn send_waiting(self: &Rc<Self>) {
-        self.forget_accounts();
+        self.handler_deps.forget_accounts(&self.waiting, &self.failing);
         loop {
             if let Some(left) = self.pause.remaining() {
                 let waiting = self.waiting.borrow_mut().take_waiting();
@@ -250,14 +250,6 @@ impl Sender {
             return None;
         }
         self.waiting.borrow_mut().take_along_if(|next| !failing.has_failed(&next.item))
-    }
-
-    /// Forgets the accounts that no longer deliver to the sink.
-    fn forget_accounts(&self) {
-        for account in self.handler_deps.monitor.take_forgotten() {
-            self.waiting.borrow_mut().forget(&account);
-            self.failing.borrow_mut().forget_account(&account);
-        }
     }
 
     /// Returns the events, unless the whole sink pauses: they are then to be delivered again after the pause.
@@ -347,14 +339,7 @@ impl Sender {
 
     /// Makes an event a dead letter.
     fn reject(&self, job: Job<Message>, cause: &str) {
-        if job.is_disowned() {
-            return;
-        }
-        let outcome = self.handler_deps.reject(&job.item, cause);
-        if matches!(outcome, Outcome::Rejected { .. }) {
-            self.failing.borrow_mut().forget(&job.item);
-        }
-        job.settle(outcome);
+        self.handler_deps.reject_job(job, cause, &self.failing);
     }
 
     /// Records that events were answered for good.

@@ -164,7 +164,7 @@ pub(crate) fn example_event() -> Value {
 /// Waits until nothing is missing. A busy machine may take its time, as long as less and less is missing.
 ///
 /// # Errors
-/// What is missing, if it did not become less within the deadline.
+/// Fails with the missing items if they did not become fewer within the deadline.
 pub(crate) fn wait_until_complete<T>(missing: impl Fn() -> Vec<T>) -> Result<(), Vec<T>> {
     let (mut fewest, mut end) = (usize::MAX, Instant::now() + DEADLINE);
     loop {

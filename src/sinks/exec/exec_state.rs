@@ -32,10 +32,7 @@ pub(super) struct ExecState {
 impl ExecState {
     /// Forgets the accounts that no longer deliver to the sink.
     pub(super) fn forget_accounts(&self) {
-        for account in self.handler_deps.monitor.take_forgotten() {
-            self.waiting.borrow_mut().forget(&account);
-            self.failing.borrow_mut().forget_account(&account);
-        }
+        self.handler_deps.forget_accounts(&self.waiting, &self.failing);
     }
 
     /// Takes the next event that waits, with a slot for it.
@@ -83,16 +80,9 @@ impl ExecState {
 
     /// Makes an event a dead letter, unless a person waits for it and reads that it failed.
     pub(super) fn reject(&self, job: Job<Message>, cause: &str) {
-        if job.is_disowned() {
-            return;
-        }
         if job.item.is_hook {
             return job.settle(Outcome::Rejected { cause: cause.to_owned() });
         }
-        let outcome = self.handler_deps.reject(&job.item, cause);
-        if matches!(outcome, Outcome::Rejected { .. }) {
-            self.failing.borrow_mut().forget(&job.item);
-        }
-        job.settle(outcome);
+        self.handler_deps.reject_job(job, cause, &self.failing);
     }
 }

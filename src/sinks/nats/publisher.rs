@@ -126,7 +126,7 @@ impl Publisher {
 
     /// Publishes while there are slots and events. Without a connection the events are returned instead.
     fn publish_waiting(self: &Rc<Self>) {
-        self.forget_accounts();
+        self.handler_deps.forget_accounts(&self.waiting, &self.failing);
         let context = match self.connection.state() {
             ConnectionState::Beginning => return,
             ConnectionState::Open(context) => context,
@@ -152,14 +152,6 @@ impl Publisher {
     fn return_unconnected(&self, job: Job<Message>, cause: &str) {
         self.unavailable.report_event_failure(&job.item, cause);
         job.settle(Outcome::Retry { after: UNCONNECTED_RETRY, cause: cause.into() });
-    }
-
-    /// Forgets the accounts that no longer deliver to the sink.
-    fn forget_accounts(&self) {
-        for account in self.handler_deps.monitor.take_forgotten() {
-            self.waiting.borrow_mut().forget(&account);
-            self.failing.borrow_mut().forget_account(&account);
-        }
     }
 
     async fn publish(self: Rc<Self>, job: Job<Message>, slot: Slot, context: Context) {
@@ -225,14 +217,7 @@ impl Publisher {
 
     /// Makes an event a dead letter.
     fn reject(&self, job: Job<Message>, cause: &str) {
-        if job.is_disowned() {
-            return;
-        }
-        let outcome = self.handler_deps.reject(&job.item, cause);
-        if matches!(outcome, Outcome::Rejected { .. }) {
-            self.failing.borrow_mut().forget(&job.item);
-        }
-        job.settle(outcome);
+        self.handler_deps.reject_job(job, cause, &self.failing);
     }
 }
 
