@@ -1,10 +1,13 @@
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
 use futures_util::{Stream, StreamExt as _};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit},
+    task::yield_now,
+};
 
 use crate::{
     hosting::delivery::Permits,
@@ -27,6 +30,10 @@ pub(super) enum FrameEvent {
 /// sockets with a burst each would hold all frames in memory at once.
 const FRAMES_PER_TURN: u32 = 8;
 
+/// The bytes of frames after which a socket yields, however few frames they were: to read megabytes takes milliseconds,
+/// and other accounts of the thread must not wait for several such frames.
+const BYTES_PER_TURN: usize = 64 * 1024;
+
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>>>>;
 
 /// A stream of a socket's frames. It acquires a permit of the Delivery before it reads a frame.
@@ -34,8 +41,25 @@ pub(super) struct PermittedFrames {
     frames: SocketReader,
     permits: Permits,
     state: State,
-    /// The frames read since the last yield.
-    read_this_turn: u32,
+    turn: Turn,
+}
+
+/// The frames read since the socket last yielded, and their bytes.
+#[derive(Default)]
+struct Turn {
+    frames: u32,
+    bytes: usize,
+}
+
+impl Turn {
+    fn add(&mut self, frame: &Frame) {
+        self.frames += 1;
+        self.bytes += bytes_of(frame);
+    }
+
+    fn is_over(&self) -> bool {
+        self.frames >= FRAMES_PER_TURN || self.bytes >= BYTES_PER_TURN
+    }
 }
 
 /// A frame that waits for its remaining permits.
@@ -57,7 +81,7 @@ enum State {
 impl PermittedFrames {
     /// Creates the stream with the permit acquired before the dial.
     pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
-        Self { frames, permits, state: State::Reading(first), read_this_turn: 0 }
+        Self { frames, permits, state: State::Reading(first), turn: Turn::default() }
     }
 
     /// Acquires a permit or starts to wait for one.
@@ -102,10 +126,10 @@ impl Stream for PermittedFrames {
     type Item = FrameEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameEvent>> {
-        if self.read_this_turn >= FRAMES_PER_TURN {
-            self.read_this_turn = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if self.turn.is_over() {
+            self.turn = Turn::default();
+            // Not by a wake at once: the thread would poll this socket dozens of times before it looks at the others.
+            return pin!(yield_now()).poll(cx).map(|()| None);
         }
         loop {
             match std::mem::replace(&mut self.state, State::Ended) {
@@ -113,17 +137,19 @@ impl Stream for PermittedFrames {
                 State::Reading(permit) => match self.frames.poll_next_unpin(cx) {
                     Poll::Pending => {
                         self.state = State::Reading(permit);
-                        self.read_this_turn = 0;
+                        self.turn = Turn::default();
                         return Poll::Pending;
                     }
-                    Poll::Ready(Some(Ok(frame))) => match self.permit_frame(frame, permit) {
-                        Ok(event) => {
-                            self.read_this_turn += 1;
-                            self.state = State::Idle;
-                            return Poll::Ready(Some(event));
+                    Poll::Ready(Some(Ok(frame))) => {
+                        self.turn.add(&frame);
+                        match self.permit_frame(frame, permit) {
+                            Ok(event) => {
+                                self.state = State::Idle;
+                                return Poll::Ready(Some(event));
+                            }
+                            Err(waiting) => self.state = waiting,
                         }
-                        Err(waiting) => self.state = waiting,
-                    },
+                    }
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(FrameEvent::Broken(error))),
                     Poll::Ready(None) => return Poll::Ready(None),
                 },
@@ -152,5 +178,69 @@ impl Stream for PermittedFrames {
                 State::Ended => return Poll::Ready(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, io::Write as _, os::unix::net::UnixStream as StdStream, rc::Rc};
+
+    use tokio::{
+        io::{AsyncReadExt as _, duplex},
+        net::UnixStream,
+        task::LocalSet,
+    };
+
+    use super::*;
+    use crate::mattermost::{ClientLimits, Socket};
+
+    /// The frames that wait at one socket.
+    const FRAMES: usize = 40;
+
+    /// Returns a text frame of a server.
+    fn frame(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0x81, 127];
+        bytes.extend((length as u64).to_be_bytes());
+        bytes.resize(bytes.len() + length, b'x');
+        bytes
+    }
+
+    /// Reads frames of this length from a socket that is never empty, beside a stream that has one byte. Returns the number
+    /// of frames read before that byte.
+    fn frames_before_another_stream(length: usize) -> usize {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async move {
+            let (server, client) = duplex(FRAMES * (length + 16));
+            let mut server = pin!(server);
+            tokio::io::AsyncWriteExt::write_all(&mut server, &frame(length).repeat(FRAMES)).await.unwrap();
+            let (_writer, reader) = Socket::from_stream(client, &ClientLimits::default()).split();
+            let permits = Permits::new(256);
+            let first = permits.semaphore.clone().try_acquire_owned().unwrap();
+            let mut frames = PermittedFrames::new(reader, permits, first);
+            let read = Rc::new(RefCell::new(0));
+            let counted = Rc::clone(&read);
+            let reading = tokio::task::spawn_local(async move {
+                for _ in 0..FRAMES {
+                    assert!(matches!(frames.next().await, Some(FrameEvent::Frame(..))));
+                    *counted.borrow_mut() += 1;
+                }
+            });
+            let (mut peer, other) = StdStream::pair().unwrap();
+            other.set_nonblocking(true).unwrap();
+            peer.write_all(b"x").unwrap();
+            let mut other = UnixStream::from_std(other).unwrap();
+            let beside = tokio::task::spawn_local(async move {
+                other.read_u8().await.unwrap();
+                *read.borrow()
+            });
+            reading.await.unwrap();
+            beside.await.unwrap()
+        })
+    }
+
+    #[test]
+    fn other_sockets_have_their_turn_after_some_frames_or_one_large_one() {
+        assert!(frames_before_another_stream(100) <= 2 * FRAMES_PER_TURN as usize);
+        assert!(frames_before_another_stream(BYTES_PER_TURN) <= 2);
     }
 }
