@@ -86,18 +86,18 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
     };
     let public = is_public(request);
     // A probe with a query lists accounts and is checked like any other request.
-    let probe = public && is_probe(request.path());
+    let probe = public && is_probe(routed_path(request));
     if !probe {
         backend.authenticator.check_host_name(request.uri(), request.headers())?;
         // Links from other sites to the page are allowed: its files contain no data.
-        if !is_asset(request.path()) {
+        if !is_asset(routed_path(request)) {
             Authenticator::check_same_site(request.uri(), request.headers())?;
         }
     }
     if public {
         return if probe { Ok(()) } else { backend.anonymous_rate.take() };
     }
-    if late_answers::takes_reply_token(request.method(), request.path()) {
+    if late_answers::takes_reply_token(request.method(), routed_path(request)) {
         let event = late_answers::authenticate(&backend, request.headers())?;
         backend.reply_rate.take()?;
         request.extensions_mut().insert(event);
@@ -119,13 +119,18 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
 /// Reads the body of a request. One that uploads a file reads it itself.
 async fn take_body(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(), ApiError> {
     match *request.method() {
-        Method::POST if file_routes::is_upload(request.path()) => {
+        Method::POST if file_routes::is_upload(routed_path(request)) => {
             request.extensions_mut().insert(payload.clone());
             Ok(())
         }
         Method::POST | Method::PUT => body::read(request, &mut payload.clone()).await,
         _ => Ok(()),
     }
+}
+
+/// Returns the path by which a request finds its route. Characters that need no percent-encoding are decoded in it.
+fn routed_path(request: &ServiceRequest) -> &str {
+    request.match_info().as_str()
 }
 
 /// Drops a streaming body from the response to a HEAD request, which would otherwise never end.
@@ -143,8 +148,7 @@ fn is_probe(path: &str) -> bool {
 
 /// True for paths that reveal nothing about the accounts, and for the one that checks the code of a link itself.
 fn is_public(request: &ServiceRequest) -> bool {
-    let path = request.path();
-    match path {
+    match routed_path(request) {
         "/livez" | "/openapi.json" | "/v1/sign-in" => true,
         "/readyz" => request.query_string().is_empty(),
         path => is_asset(path),

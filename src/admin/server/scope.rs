@@ -33,9 +33,10 @@ enum Required {
 impl Required {
     fn of(method: &Method, uri: &Uri) -> Self {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
-        match acting_account(uri) {
+        let mut path = Path::new(Url::new(uri.clone()));
+        match acting_account(&mut path) {
             Some(account) => Self::Act(account),
-            None if uri.path() == INSTANCE && is_read => Self::Any,
+            None if path.as_str() == INSTANCE && is_read => Self::Any,
             None if is_read => Self::Read,
             None => Self::Full,
         }
@@ -73,9 +74,8 @@ pub(super) fn check(scope: &TokenScope, method: &Method, uri: &Uri) -> Result<()
 }
 
 /// Returns the account of a route by which one acts.
-fn acting_account(uri: &Uri) -> Option<String> {
-    let mut path = Path::new(Url::new(uri.clone()));
-    if !ACTING.capture_match_info(&mut path) {
+fn acting_account(path: &mut Path<Url>) -> Option<String> {
+    if !ACTING.capture_match_info(path) {
         return None;
     }
     path.load::<(String, String)>().ok().map(|(account, _)| account)
@@ -98,6 +98,7 @@ mod tests {
         let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
         for (method, uri, read, acting) in [
             (&get, "/v1/instance", true, true),
+            (&get, "/v1/%69nstance", true, true),
             (&get, "/v1/accounts", true, false),
             (&get, "/v1/accounts/helpdesk", true, false),
             (&get, "/metrics", true, false),

@@ -119,6 +119,10 @@ fn what_cannot_be_uploaded_is_refused_with_the_reason() {
         (format!("{FILES}?name=a&target=crew/nowhere"), 404, "crew/nowhere"),
         ("/v1/accounts/nobody/files?name=a&target=crew/lobby".into(), 404, "nobody"),
         ("/v1/replies/files?name=a".into(), 401, "reply token"),
+        // Characters that need no encoding may be encoded.
+        ("/v1/accounts/nobody/fil%65s?name=a&target=crew/lobby".into(), 404, "nobody"),
+        ("/v1/repl%69es/f%69les?name=a".into(), 401, "reply token"),
+        ("/v1/repl%69es".into(), 401, "reply token"),
     ] {
         let detail = host.request("POST", &path, &[], b"content").problem(status);
         assert!(detail.contains(expected), "{expected}: {detail}");
