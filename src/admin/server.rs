@@ -25,6 +25,7 @@ mod sink_operations;
 mod sinks;
 mod sse;
 mod upload_body;
+mod upload_space;
 
 use std::{io, time::Duration};
 

@@ -227,8 +227,8 @@ impl AdminConfig {
 
     /// Returns the number of files that the API may have open at once.
     pub(super) fn open_files(&self) -> usize {
-        /// The server threads' own files and the listening socket.
-        const OWN: usize = 16;
+        /// The server threads' own files, the listening socket, and the files on their way to a server.
+        const OWN: usize = 16 + 16;
         if self.listen.is_some() { self.max_connections + OWN } else { 0 }
     }
 }

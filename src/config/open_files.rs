@@ -7,8 +7,8 @@ use super::{Config, HooksConfig, problem::Problem, sinks::SinkConfig};
 /// Files that are always open: the standard streams, those of the runtimes and resolvers, and some spare.
 const BASE: u64 = 64;
 
-/// REST connections for each server on each Arbiter.
-const REST_CONNECTIONS: u64 = 6;
+/// REST connections for each server on each Arbiter: six for requests, four for uploads and four for downloads.
+const REST_CONNECTIONS: u64 = 14;
 
 /// Returns the number of files that must be open at once: a socket per account, REST connections, the sinks' and the
 /// admin API's files, and the base.
@@ -56,12 +56,12 @@ mod tests {
     #[test]
     fn a_limit_one_below_the_need_is_refused() {
         let needed = needed(1_000, 2, 4, 0);
-        assert_eq!(needed, 64 + 1_000 + 48);
+        assert_eq!(needed, 64 + 1_000 + 112);
         assert_eq!(check(needed, 1_000, Some(needed)), None);
         assert_eq!(check(needed, 1_000, None), None);
         let message = check(needed, 1_000, Some(needed - 1)).unwrap().to_string();
         assert!(
-            message.contains("1000 accounts need 1112 open files") && message.contains("ulimit -n 1112"),
+            message.contains("1000 accounts need 1176 open files") && message.contains("ulimit -n 1176"),
             "{message}"
         );
     }

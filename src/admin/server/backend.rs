@@ -25,8 +25,15 @@ use tokio::{
 };
 
 use super::{
-    access::Access, account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator,
-    event_log::EventLog, health::StateCountsCache, sign_in::SignInLinks, sink_operations::SinkOperations,
+    access::Access,
+    account_feed::AccountFeed,
+    api_error::ApiError,
+    authenticator::Authenticator,
+    event_log::EventLog,
+    health::StateCountsCache,
+    sign_in::SignInLinks,
+    sink_operations::SinkOperations,
+    upload_space::{MAX_UPLOADS, UploadPermit, UploadSpace},
 };
 use crate::{
     actions::ReplyTokens,
@@ -51,11 +58,10 @@ const MAX_LARGE_ANSWERS: usize = 16;
 /// The `Retry-After` when there are too many of them: most are sent sooner.
 const LARGE_ANSWER_RETRY: Duration = Duration::from_secs(1);
 
-/// The most files that are uploaded at once, and as many that are downloaded: more would only share the bandwidth. Each holds a
-/// connection, of which half stay free for others, and an upload space on the disk.
-const MAX_TRANSFERS: usize = 16;
+/// The most files that are downloaded at once, as many as are uploaded.
+const MAX_DOWNLOADS: usize = MAX_UPLOADS;
 /// The `Retry-After` when there are too many of them.
-const TRANSFER_RETRY: Duration = Duration::from_secs(2);
+const DOWNLOAD_RETRY: Duration = Duration::from_secs(2);
 
 /// The operations of the program that the API offers beyond hosting.
 pub trait Operations: Send + Sync + 'static {
@@ -157,7 +163,7 @@ pub struct Backend {
     pub(super) state_counts: StateCountsCache,
     large: Arc<Semaphore>,
     /// Permits for files that are kept until they are uploaded.
-    uploads: Arc<Semaphore>,
+    uploads: UploadSpace,
     downloads: Arc<Semaphore>,
     /// The directory for these files.
     pub(super) upload_dir: Arc<Path>,
@@ -215,8 +221,8 @@ impl Backend {
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
-            uploads: Arc::new(Semaphore::new(MAX_TRANSFERS.min(config.max_connections / 4))),
-            downloads: Arc::new(Semaphore::new(MAX_TRANSFERS.min(config.max_connections / 4))),
+            uploads: UploadSpace::new(MAX_UPLOADS.min(config.max_connections / 4)),
+            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS.min(config.max_connections / 4))),
             upload_dir: upload_dir(config).into(),
         }
     }
@@ -276,14 +282,15 @@ impl Backend {
         Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
-    /// Acquires a permit for a file to upload, to hold until that is done.
-    pub(super) fn upload_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        transfer_permit(&self.uploads, "too many files are being uploaded")
+    /// Acquires a permit for files to upload, to hold until that is done.
+    pub(super) fn upload_permit(&self) -> Result<UploadPermit, ApiError> {
+        self.uploads.begin()
     }
 
     /// Acquires a permit for a file to download, to hold until that is done.
     pub(super) fn download_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        transfer_permit(&self.downloads, "too many files are being downloaded")
+        let full = |_| ApiError::busy("too many files are being downloaded", DOWNLOAD_RETRY);
+        Arc::clone(&self.downloads).try_acquire_owned().map_err(full)
     }
 
     /// Describes the process for this caller.
@@ -301,10 +308,6 @@ impl Backend {
             },
         }
     }
-}
-
-fn transfer_permit(permits: &Arc<Semaphore>, full: &str) -> Result<OwnedSemaphorePermit, ApiError> {
-    Arc::clone(permits).try_acquire_owned().map_err(|_| ApiError::busy(full, TRANSFER_RETRY))
 }
 
 /// Returns the directory for files that are to be uploaded: that of the state if it is on disk, else that of the generated token.

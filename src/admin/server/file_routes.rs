@@ -24,7 +24,7 @@ use matterhost_actors::{
     ports::FileDownload,
 };
 use serde::Deserialize;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use super::{
@@ -35,6 +35,7 @@ use super::{
     body::hold_until_sent,
     bot_actions::idempotency_key,
     upload_body::{UploadBody, store, too_slow},
+    upload_space::UploadPermit,
 };
 use crate::{
     actions::{ActionDone, AnsweredEvent, MAX_FILES, file_id_schema, target_schema},
@@ -87,7 +88,7 @@ struct Upload<'a> {
     event: Option<&'a AnsweredEvent>,
     /// The most bytes of a file.
     limit: u64,
-    permit: Arc<OwnedSemaphorePermit>,
+    permit: UploadPermit,
 }
 
 /// True if the body of a POST request to this path is a file.
@@ -217,7 +218,7 @@ async fn take(
     body: UploadBody,
 ) -> Result<HttpResponse, ApiError> {
     // First: a look-up may wait for as long as the server is away.
-    let permit = Arc::new(backend.upload_permit()?);
+    let permit = backend.upload_permit()?;
     let UploadPlace { account, target, event } = place;
     let key = idempotency_key(request)?;
     let headers = request.headers();
@@ -300,8 +301,8 @@ impl Upload<'_> {
         E: std::fmt::Display,
     {
         let key = key.map(|key| self.checked_key(&key)).transpose()?;
-        let permit = Arc::clone(&self.permit);
-        let stored = store(stream, &self.backend.upload_dir, &name, self.limit, permit).await?;
+        let space = self.permit.file();
+        let stored = store(stream, &self.backend.upload_dir, &name, self.limit, space).await?;
         let file = Attachment { name, bytes: FileContent::Stored(Arc::new(stored)) };
         let action = OutgoingAction::Upload { channel: self.channel.clone(), file, key };
         let posted = self.backend.poster.post(self.account, action).await?;

@@ -86,11 +86,11 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
     };
     let public = is_public(request);
     // A probe with a query lists accounts and is checked like any other request.
-    let probe = public && is_probe(routed_path(request));
+    let probe = public && is_probe(request.path());
     if !probe {
         backend.authenticator.check_host_name(request.uri(), request.headers())?;
         // Links from other sites to the page are allowed: its files contain no data.
-        if !is_asset(routed_path(request)) {
+        if !is_asset(request.path()) {
             Authenticator::check_same_site(request.uri(), request.headers())?;
         }
     }
@@ -148,7 +148,9 @@ fn is_probe(path: &str) -> bool {
 
 /// True for paths that reveal nothing about the accounts, and for the one that checks the code of a link itself.
 fn is_public(request: &ServiceRequest) -> bool {
-    match routed_path(request) {
+    // Other spellings of these paths are not public.
+    let path = request.path();
+    match path {
         "/livez" | "/openapi.json" | "/v1/sign-in" => true,
         "/readyz" => request.query_string().is_empty(),
         path => is_asset(path),

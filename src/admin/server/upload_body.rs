@@ -7,7 +7,6 @@ use std::{
     path::Path,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -19,12 +18,11 @@ use matterhost_actors::{
     policy::TransferPace,
 };
 use tokio::{
-    sync::OwnedSemaphorePermit,
     task::spawn_blocking,
     time::{Instant as Deadline, timeout_at},
 };
 
-use super::{api_error::ApiError, body};
+use super::{api_error::ApiError, body, upload_space::FileSpace};
 
 /// The bytes that are collected before they are written: a write takes a turn of another thread.
 const WRITE_BYTES: usize = 256 * 1024;
@@ -58,13 +56,13 @@ impl Stream for UploadBody {
 /// Writes a stream to a file without a name, which disappears with the last handle. `name` is for errors.
 ///
 /// # Errors
-/// If it is longer than `most` bytes, too slow, or cannot be written.
+/// If it is longer than `most` bytes, too slow, or cannot be written, or if there is no space for it.
 pub(super) async fn store<S, E>(
     stream: &mut S,
     dir: &Path,
     name: &str,
     most: u64,
-    permit: Arc<OwnedSemaphorePermit>,
+    mut space: FileSpace,
 ) -> Result<StoredFile, ApiError>
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
@@ -85,11 +83,13 @@ where
         }
         waiting.extend_from_slice(&piece);
         if waiting.len() >= WRITE_BYTES {
+            space.take(waiting.len())?;
             file = write(file, std::mem::take(&mut waiting)).await?;
         }
     }
+    space.take(waiting.len())?;
     let file = write(file, waiting).await?;
-    StoredFile::new(file, permit).map_err(|error| no_room(&error))
+    StoredFile::new(file, space).map_err(|error| no_room(&error))
 }
 
 async fn write(mut file: File, bytes: Vec<u8>) -> Result<File, ApiError> {
