@@ -1,4 +1,5 @@
 mod actions;
+mod addresses;
 mod failures;
 mod reply_tokens;
 
