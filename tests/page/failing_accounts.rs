@@ -37,8 +37,9 @@ impl FailingAccounts {
         let url = fixture.simulator.url().to_owned();
         let servers = format!(
             "[servers.main]\nurl = \"{url}\"\n[servers.lab]\nurl = \"{url}/elsewhere\"\n\
-             [servers.away]\nurl = \"http://127.0.0.1:{}\"\n",
-            free_port()
+             [servers.away]\nurl = \"http://127.0.0.1:{}\"\n[servers.sealed]\nurl = \"{}\"\n",
+            free_port(),
+            url.replace("http://", "https://")
         );
         let hook = format!(
             "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/events\"\nsecret = \"{SECRET}\"\n",
@@ -54,6 +55,7 @@ impl FailingAccounts {
         add_account(&mut config, "oncall", "main", "out", &oncall.token);
         add_account(&mut config, "archive", "main", "hook", &create_bot(&fixture, "archive").token);
         add_account(&mut config, "tester", "lab", "out", "a-token-of-the-lab");
+        add_account(&mut config, "gateway", "sealed", "out", "a-token-of-the-gateway");
         add_account(&mut config, "faraway", "away", "out", "a-token-of-far-away");
         let dir = ConfigDir::with(&config);
         let mut running = RunningProgram::start(dir.matterhost(&["run"]));
@@ -100,6 +102,7 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
     accounts.fail();
     for (name, state, why) in [
         ("oncall", "tripped", "protocol error"),
+        ("gateway", "misconfigured", "TLS failed: the server does not speak TLS"),
         ("tester", "misconfigured", "not found (404)"),
         ("helpdesk", "blocked", "the token is refused (401)"),
         ("archive", "stalled", "sink hook: http://127.0.0.1"),
@@ -109,10 +112,14 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
         browser.wait_for_text(&format!("[data-name={name}] .state"), state).await;
         browser.wait_for_text(&format!("[data-name={name}] .why"), why).await;
     }
-    let names = "return [...document.querySelectorAll('#spacer .row')].slice(0, 6).map(row => row.dataset.name).join()
-        === 'oncall,tester,helpdesk,archive,faraway,lunch'";
+    browser.click("[data-name=gateway] .name").await;
+    browser.wait_for_text("#panel .why", "TLS failed: the server does not speak TLS on this port, but").await;
+    browser.wait_for_text("#panel .why", "http:// instead of https://").await;
+    browser.click("#panel .panel-head button").await;
+    let names = "return [...document.querySelectorAll('#spacer .row')].slice(0, 7).map(row => row.dataset.name).join()
+        === 'oncall,gateway,tester,helpdesk,archive,faraway,lunch'";
     browser.wait_for("the worst first", names).await;
-    browser.wait_for_text("#verdict", "5 of 14 unhealthy").await;
+    browser.wait_for_text("#verdict", "6 of 15 unhealthy").await;
     browser.wait_for_text("#verdict", "server away does not answer: faraway waiting").await;
     browser.wait_for_text("#servers", "away down").await;
     for (dark, colours) in [(false, "light"), (true, "dark")] {
@@ -127,6 +134,6 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
     browser.screenshot("page").await;
     browser.resize(WIDE).await;
     browser.click("#counts [data-kind=unhealthy]").await;
-    browser.wait_for_text("#shown", "5 of 14 shown").await;
+    browser.wait_for_text("#shown", "6 of 15 shown").await;
     browser.assert_console_is_empty().await;
 }

@@ -1,6 +1,7 @@
 //! Ways to a server and a handler: proxies, headers, self-signed certificates; and causes that are kept.
 
 use std::{
+    fmt::Write as _,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, mpsc},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use matterhost_simulator::Simulator;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use serde_json::Value;
 
@@ -69,6 +70,16 @@ fn read_head(mut stream: impl io::Read) -> io::Result<String> {
 fn self_signed_handler() -> (SocketAddr, String, mpsc::Receiver<String>) {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (given, taken) = mpsc::channel();
+    let (address, certificate) = self_signed_server(&params, move |stream| handle(stream, &given));
+    (address, certificate, taken)
+}
+
+/// A server that shows a certificate and handles one connection after another. Returns its address and the certificate.
+fn self_signed_server(
+    params: &CertificateParams,
+    handle: impl Fn(StreamOwned<ServerConnection, TcpStream>) -> io::Result<()> + Send + 'static,
+) -> (SocketAddr, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
@@ -80,14 +91,14 @@ fn self_signed_handler() -> (SocketAddr, String, mpsc::Receiver<String>) {
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
-    let (address, (given, taken)) = (listener.local_addr().unwrap(), mpsc::channel());
+    let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-            let _ = handle(StreamOwned::new(connection, stream), &given);
+            let _ = handle(StreamOwned::new(connection, stream));
         }
     });
-    (address, certificate.pem(), taken)
+    (address, certificate.pem())
 }
 
 /// Answers one request, hints first.
@@ -204,6 +215,58 @@ fn run_and_status_keep_the_cause_and_the_remedy() {
     assert!(status.contains("the issuer of the certificate is not known"), "{status}");
     let json = text(&dir.matterhost(&["status", "--json"]).output().unwrap().stdout);
     assert!(json.contains("the issuer of the certificate is not known"), "{json}");
+}
+
+/// Adds a server whose certificate is in the file of its name, with an account of the same name.
+fn add_server(config: &mut String, name: &str, url: &str) {
+    write!(
+        config,
+        "[servers.{name}]\nurl = \"{url}\"\nca_file = \"{name}.pem\"\n[accounts.{name}]\nserver = \"{name}\"\n\
+         token = \"a-token-of-{name}\"\n"
+    )
+    .unwrap();
+}
+
+#[test]
+fn status_shows_the_cause_and_the_whole_remedy_of_each_tls_failure() {
+    let of = |name: &str| CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut expired = of("localhost");
+    expired.not_after = date_time_ymd(2021, 2, 3);
+    let shake = |mut stream: StreamOwned<ServerConnection, TcpStream>| stream.flush();
+    let (unknown, plain) = (Simulator::builder().tls(true).start().unwrap(), Simulator::start().unwrap());
+    let ((expired, expired_pem), (named, named_pem)) =
+        (self_signed_server(&expired, shake), self_signed_server(&of("other.test"), shake));
+    let mut config = "[log]\nformat = \"json\"\n[admin]\nunix = \"admin.sock\"\n".to_owned();
+    add_server(&mut config, "unknown", unknown.url());
+    add_server(&mut config, "plain", &plain.url().replace("http://", "https://"));
+    add_server(&mut config, "expired", &format!("https://localhost:{}", expired.port()));
+    add_server(&mut config, "named", &format!("https://localhost:{}", named.port()));
+    let dir = ConfigDir::with(&config);
+    for (name, pem) in
+        [("unknown", &named_pem), ("plain", &named_pem), ("expired", &expired_pem), ("named", &named_pem)]
+    {
+        dir.write(&format!("{name}.pem"), pem);
+    }
+    let causes = [
+        ("unknown", "the issuer of the certificate is not known", "(fullchain.pem)"),
+        ("plain", "plain HTTP", "http://"),
+        ("expired", "the certificate expired at 2021-02-03", "renew the certificate on the server"),
+        (
+            "named",
+            "not valid for localhost, but for other.test",
+            "write one of these names into url, or make",
+        ),
+    ];
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    for _ in causes {
+        running.log.wait_for_fact("misconfigured");
+    }
+    let json = text(&dir.matterhost(&["status", "--json"]).output().unwrap().stdout);
+    for (name, cause, remedy) in causes {
+        let status = text(&dir.matterhost(&["status", name]).output().unwrap().stdout);
+        assert!(status.contains(cause) && status.contains(remedy), "{status}");
+        assert!(json.contains(cause) && json.contains(remedy), "{json}");
+    }
 }
 
 #[test]

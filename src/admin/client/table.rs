@@ -184,5 +184,5 @@ fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
 
 fn write_ending(ending: &Ending, open: bool, text: &mut String) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, text::ending(ending, open));
+    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, text::whole_ending(ending, open));
 }

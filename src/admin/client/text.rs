@@ -2,21 +2,34 @@
 
 use std::time::{Duration, SystemTime};
 
-use matterhost_actors::model::Excerpt;
+use matterhost_actors::model::{Excerpt, printable};
 
 use crate::{
     admin::dto::{Account, Ending, RefusedEvent},
     telemetry::time::millis,
 };
 
+/// The most characters of a cause in the details of an account: room for the names in a certificate and for a remedy.
+const MAX_CAUSE_CHARS: usize = 1_000;
+
 /// Formats the reason of an ending and how long the account was away. `open`: this ending is the account's newest and it
 /// is not ready again yet.
 pub(super) fn ending(ending: &Ending, open: bool) -> String {
+    with_cause(ending, open, Excerpt::of(&ending.cause).into())
+}
+
+/// Formats the same with the whole cause and its remedy.
+pub(super) fn whole_ending(ending: &Ending, open: bool) -> String {
+    let cause: String = ending.cause.replace('\n', " ").chars().take(MAX_CAUSE_CHARS).collect();
+    with_cause(ending, open, printable(&cause))
+}
+
+fn with_cause(ending: &Ending, open: bool, cause: String) -> String {
     let why = match &*ending.reason {
         "stale" | "deaf" | "unauthorized" if ending.seen_by_sibling => {
             format!("{}: another account saw it change", ending.reason)
         }
-        _ => Excerpt::of(&ending.cause).into(),
+        _ => cause,
     };
     let charged = if ending.charged { ", charged" } else { "" };
     match ending.back_after_ms {
@@ -145,9 +158,10 @@ mod tests {
     #[test]
     fn an_ending_of_another_host_has_no_escapes_and_is_short() {
         let mut given = sample_ending("closed", false, None);
-        given.cause = format!("\u{1b}[2J\n{}", "x".repeat(1_000));
-        let shown = ending(&given, false);
-        assert!(shown.starts_with("\u{fffd}[2J xxx") && shown.chars().count() == 200, "{shown}");
+        given.cause = format!("\u{1b}[2J\n{}", "x".repeat(2_000));
+        for (shown, chars) in [(ending(&given, false), 200), (whole_ending(&given, false), MAX_CAUSE_CHARS)] {
+            assert!(shown.starts_with("\u{fffd}[2J xxx") && shown.chars().count() == chars, "{shown}");
+        }
     }
 
     #[test]
