@@ -16,3 +16,4 @@ pub(crate) mod router;
 pub(crate) mod teams;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod webhooks;

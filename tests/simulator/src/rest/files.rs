@@ -64,6 +64,6 @@ pub(crate) fn upload(state: &mut State, request: &ApiRequest) -> RouteResult {
         return Err(AppError::new(id, "Unable to read the request.", 400));
     }
     let info = state.store_file(&request.user, channel, name, &request.raw);
-    let answer = ApiResponse::json(&json!({ "file_infos": [info], "client_ids": [] }));
+    let answer = ApiResponse::json(&json!({ "file_infos": [info], "client_ids": null }));
     Ok(ApiResponse { status: StatusCode::CREATED, ..answer })
 }

@@ -115,6 +115,7 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     };
     let made = state.create_post(&options);
     let mut answer = ApiResponse::created(&made.post);
+    answer.after = state.triggered_webhook(&made.post).filter(|_| !made.hidden);
     if made.hidden {
         answer.commit = options.visible_after.map(|after| DeferredCommit {
             post_id: made.post.id,
@@ -140,19 +141,22 @@ pub(crate) fn thread(state: &mut State, request: &ApiRequest) -> RouteResult {
     state.require_member(request, &post.channel_id)?;
     let root = if post.root_id.is_empty() { id.to_owned() } else { post.root_id.clone() };
     let mut ids = state.world.posts.replies(&root);
-    ids.push(root);
+    ids.push(root.clone());
     let store = &state.world.posts;
     let mut posts: Vec<_> = ids.iter().filter_map(|id| store.get(id)).collect();
-    posts.sort_by_key(|post| std::cmp::Reverse(post.create_at));
+    posts.sort_by_key(|post| (!post.root_id.is_empty(), post.create_at));
+    let updated = posts.iter().map(|post| post.update_at).max().unwrap_or_default();
+    let etag = format!("{}.{root}.{root}.{updated}", state.options.version_name());
     let list = PostList {
         order: posts.iter().map(|post| post.id.clone()).collect(),
         posts: posts
             .iter()
             .filter_map(|post| Some((post.id.clone(), store.rendered(&post.id)?)))
             .collect::<BTreeMap<_, _>>(),
+        has_next: state.options.version.is_current().then_some(false),
         ..PostList::default()
     };
-    Ok(ApiResponse::json(&state.accessible(list)))
+    Ok(ApiResponse::json(&state.accessible(list)).tagged(&etag, request.etag()))
 }
 
 fn no_post() -> AppError {

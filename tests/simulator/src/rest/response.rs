@@ -32,11 +32,14 @@ pub(crate) struct ApiResponse {
     pub(crate) commit: Option<DeferredCommit>,
     /// A request to make before it is answered: then the rest does not count.
     pub(crate) call: Option<Call>,
+    /// A request to make for which nobody waits.
+    pub(crate) after: Option<Call>,
 }
 
 impl ApiResponse {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        Self { status, content_type, headers: Vec::new(), body, file: None, commit: None, call: None }
+        let headers = Vec::new();
+        Self { status, content_type, headers, body, file: None, commit: None, call: None, after: None }
     }
 
     /// 200 with JSON.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::{
     bots, channels, commands, files, interactions, permissions, posts, reactions, teams, tokens, users,
+    webhooks,
 };
 use crate::state::State;
 
@@ -44,6 +45,9 @@ const ROUTES: &[Route] = routes! {
     "POST /actions/dialogs/submit" => interactions::submit_dialog,
     "POST /posts/{post_id}/actions/{action_id}" => interactions::press,
     "POST /hooks/commands/{id}" => commands::respond,
+    "POST /hooks/outgoing" => webhooks::create_outgoing,
+    "POST /hooks/incoming" => webhooks::create_incoming,
+    "POST /hooks/{id}" => webhooks::post,
     "PUT /users/{user_id}/active" => users::set_active,
     "POST /users/{user_id}/typing" => posts::typing,
     "GET /users/{user_id}/teams" => teams::of_user,
@@ -102,12 +106,12 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
     ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
 }
 
-/// The route that stands beside `/api/v4`, not below it.
-pub(crate) const RESPONSE_URL: &str = "/hooks/commands/";
+/// The routes that stand beside `/api/v4`, not below it: the later answers to commands, and incoming webhooks.
+pub(crate) const BESIDE_API: &str = "/hooks/";
 
 /// Returns true when a route needs no token.
 pub(crate) fn is_public(route: &Route) -> bool {
-    matches!(route.name, "GET /system/ping" | "POST /hooks/commands/{id}")
+    matches!(route.name, "GET /system/ping" | "POST /hooks/commands/{id}" | "POST /hooks/{id}")
 }
 
 fn params(name: &'static str, method: &str, path: &str) -> Option<Params> {

@@ -103,7 +103,7 @@ fn intercept(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Intercep
 fn api_path(shared: &Shared, path: &str) -> Option<String> {
     let sub_path = shared.lock().options.sub_path.clone();
     let path = path.strip_prefix(&sub_path)?;
-    let beside = || path.starts_with(router::RESPONSE_URL).then_some(&path[1..]);
+    let beside = || path.starts_with(router::BESIDE_API).then_some(&path[1..]);
     path.strip_prefix(API).or_else(beside).map(ToOwned::to_owned)
 }
 
@@ -135,7 +135,12 @@ async fn run(
         Ok(answer) => answer,
         Err(error) => state.error_response(error),
     });
-    finish_call(&peer.shared, answer).await
+    let mut answer = finish_call(&peer.shared, answer).await;
+    if let Some(call) = answer.after.take() {
+        let shared = Arc::clone(&peer.shared);
+        tokio::spawn(async move { finish_call(&shared, ApiResponse::calling(call)).await });
+    }
+    answer
 }
 
 /// Ends the connection in place of the answer, where a fault wants that: then it never returns.

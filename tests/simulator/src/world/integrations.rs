@@ -25,6 +25,8 @@ const SIGNATURE_BYTES: usize = 70;
 #[derive(Debug, Default)]
 pub(crate) struct Integrations {
     pub(crate) commands: BTreeMap<String, Command>,
+    pub(crate) outgoing: Vec<OutgoingWebhook>,
+    pub(crate) incoming: HashMap<String, IncomingWebhook>,
     /// The buttons and menus of posts, by post and id.
     pub(crate) actions: HashMap<(String, String), PostAction>,
     /// Triggers by their text.
@@ -80,6 +82,44 @@ impl Command {
         }
         self.auto_complete = body["auto_complete"].as_bool().unwrap_or(self.auto_complete);
     }
+}
+
+/// An outgoing webhook, in the order of the wire.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct OutgoingWebhook {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) creator_id: String,
+    pub(crate) channel_id: String,
+    pub(crate) team_id: String,
+    pub(crate) trigger_words: Vec<String>,
+    pub(crate) trigger_when: i64,
+    pub(crate) callback_urls: Vec<String>,
+    pub(crate) display_name: String,
+    pub(crate) description: String,
+    pub(crate) content_type: String,
+    pub(crate) username: String,
+    pub(crate) icon_url: String,
+}
+
+/// An incoming webhook, in the order of the wire.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct IncomingWebhook {
+    pub(crate) id: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) user_id: String,
+    pub(crate) channel_id: String,
+    pub(crate) team_id: String,
+    pub(crate) display_name: String,
+    pub(crate) description: String,
+    pub(crate) username: String,
+    pub(crate) icon_url: String,
+    pub(crate) channel_locked: bool,
 }
 
 /// A button or menu, with what only the server knows of it.
@@ -185,7 +225,8 @@ impl State {
         let Some(Value::Array(attachments)) = post.props.get_mut("attachments") else {
             return;
         };
-        let actions = attachments.iter_mut().filter_map(|row| row["actions"].as_array_mut()).flatten();
+        let actions =
+            attachments.iter_mut().filter_map(|row| row.get_mut("actions")?.as_array_mut()).flatten();
         for action in actions.filter_map(Value::as_object_mut) {
             let integration = action.remove("integration").unwrap_or_default();
             let text = |name: &str| action.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

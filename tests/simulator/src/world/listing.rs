@@ -20,6 +20,9 @@ pub(crate) struct PostList {
     /// On 11.1: not 0 where the plan hides posts of this page (fact 34).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_inaccessible_post_time: Option<i64>,
+    /// On 11.1: false for a thread, which comes as a whole here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) has_next: Option<bool>,
 }
 
 /// The range of posts that a list is of.

@@ -117,6 +117,12 @@ impl Post {
         self.kind.starts_with("system_")
     }
 
+    /// The name under which a webhook posted it.
+    pub(crate) fn webhook_name(&self) -> Option<&str> {
+        let is_by_webhook = self.props.get("from_webhook").is_some_and(|value| value == "true");
+        self.props.get("override_username").and_then(Value::as_str).filter(|_| is_by_webhook)
+    }
+
     /// Joins and leaves do not count as messages of the channel (`last_post_at`).
     pub(crate) fn is_counted(&self) -> bool {
         !matches!(

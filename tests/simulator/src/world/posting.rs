@@ -32,7 +32,7 @@ impl State {
         }
         self.take_post_actions(&mut post);
         crate::world::attachment::normalise(&mut post);
-        self.describe_files(&mut post);
+        self.attach_files(&mut post);
         if let Some(key) = &options.pending_post_id {
             let key = (options.user_id.clone(), key.clone());
             self.world.pending.insert(key, (id.clone(), Instant::now()));

@@ -65,7 +65,9 @@ pub(crate) fn try_rest(
 ) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    let body = body.map(ToString::to_string).unwrap_or_default();
+    // A text is no JSON: the content of a file.
+    let text = |body: &Value| body.as_str().map_or_else(|| body.to_string(), ToOwned::to_owned);
+    let body = body.map(text).unwrap_or_default();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     if let Some(token) = token {
         head.push_str(&["Authorization: Bearer ", token, "\r\n"].concat());

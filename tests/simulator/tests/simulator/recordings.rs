@@ -328,3 +328,44 @@ fn buttons_and_dialogs() {
     join_quietly(&mut replay, scene.channel(), scene.bot());
     replay.run(|_, _, _| ());
 }
+
+#[test]
+fn order() {
+    for scene in &scenes::ORDER {
+        let mut replay = prepared(scene);
+        join_quietly(&mut replay, scene.channel(), scene.bot());
+        replay.keeps_times = true;
+        replay.run(|_, _, _| ());
+    }
+}
+
+#[test]
+fn outgoing_webhook() {
+    let scene = &scenes::OUTGOING_WEBHOOK;
+    let replay = prepared(scene);
+    join(&replay, scene.channel(), scene.bot());
+    replay.run(|_, _, _| ());
+}
+
+#[test]
+fn files_threads_and_more() {
+    let scene = &scenes::FILES_THREADS_AND_MORE;
+    let mut replay = sorted(scene);
+    replay.requests_first = true;
+    join(&replay, scene.channel(), scene.bot());
+    replay.run(|replay, number, _| {
+        next_millisecond();
+        if number == scene.lines[0] {
+            let root = format!("/api/v4/posts/{}", replay.ids.translate(scene.found[0]));
+            let made = replay.rest("bot", "GET", &root, None).json()["create_at"].as_i64();
+            replay.times.insert(scene.time.to_owned(), made.expect("a time"));
+        } else if number == scene.lines[1] {
+            let hook = replay.ids.translate(scene.found[1]);
+            let body = json!({
+                "text": "by a webhook @bot-mmwoki",
+                "attachments": [{ "text": "@bot-mmwoki in an attachment" }],
+            });
+            replay.rest("nobody", "POST", &format!("/hooks/{hook}"), Some(&body));
+        }
+    });
+}

@@ -139,7 +139,12 @@ impl State {
             ChannelKind::Direct => format!("@{author}"),
             _ => channel.display_name.clone(),
         };
-        let sender = if post.is_system() { "System".to_owned() } else { format!("@{author}") };
+        let webhook = post.webhook_name();
+        let sender = match webhook {
+            Some(name) => name.to_owned(),
+            None if post.is_system() => "System".to_owned(),
+            None => format!("@{author}"),
+        };
         let mut data = Map::new();
         data.insert("channel_display_name".to_owned(), json!(display));
         data.insert("channel_name".to_owned(), json!(channel.name));
@@ -147,7 +152,10 @@ impl State {
         data.insert("team_id".to_owned(), json!(channel.team_id));
         data.insert("post".to_owned(), Value::from(to_text(post)));
         data.insert("sender_name".to_owned(), json!(sender));
-        data.insert("set_online".to_owned(), json!(true));
+        data.insert("set_online".to_owned(), json!(webhook.is_none()));
+        if !post.file_ids.is_empty() {
+            data.insert("otherFile".to_owned(), json!("true"));
+        }
         Some(data)
     }
 

@@ -175,7 +175,8 @@ fn in_order(value: &Value) -> Value {
         let key = |id: &Value| {
             let post = &posts[id.as_str().unwrap_or_default()];
             let history = post["original_id"] != "";
-            (-post["create_at"].as_i64().unwrap_or(0), history, post["update_at"].as_i64())
+            let text = post["message"].as_str().unwrap_or_default().to_owned();
+            (-post["create_at"].as_i64().unwrap_or(0), history, post["update_at"].as_i64(), text)
         };
         order.sort_by_key(key);
     }

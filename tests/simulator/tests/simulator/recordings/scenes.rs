@@ -324,6 +324,23 @@ pub(crate) const LAST_POST_AT: [Scene; 2] = [
     },
 ];
 
+pub(crate) const ORDER: [Scene; 2] = [
+    Scene {
+        scenario: "order",
+        team: LATER_TEAM,
+        channels: &[("chan-ujkvjv", "ixdjp5ozitn7udqkcagssidp5c", "O")],
+        bots: &[("bot-zmrazl", "q446f8g9jjfcfprhoqcewqbqny", "bot")],
+        ..EMPTY
+    },
+    Scene {
+        scenario: "11.1/order",
+        team: LATER_TEAM_11_1,
+        channels: &[("chan-unubkb", "bb85jre1g3gozrwszmwkodbb4w", "O")],
+        bots: &[("bot-gnwwfw", "zkxo4xqsstd3jgnec3x96jhdpo", "bot")],
+        ..EMPTY
+    },
+];
+
 const HOOKS_TEAM_11_1: Named = ("team-gydiit", "98orcujsoibjzeogxjdabspahr", "");
 
 pub(crate) const SLASH_COMMANDS: Scene = Scene {
@@ -340,4 +357,23 @@ pub(crate) const BUTTONS_AND_DIALOGS: Scene = Scene {
     channels: &[("chan-oxlwyl", "1pkzmfpxy38firn7jzheoy3ddc", "O")],
     bots: &[("bot-usvjxn", "z3dfoaz33tgqzry8io3h1c1o8c", "bot")],
     ..EMPTY
+};
+
+pub(crate) const OUTGOING_WEBHOOK: Scene = Scene {
+    scenario: "11.1/outgoing_webhook",
+    team: HOOKS_TEAM_11_1,
+    channels: &[("chan-waqoun", "rtnnhxcfsbbruq4a4qznkyjkro", "O")],
+    bots: &[("bot", "ktxah1irg7g7zku5unix8s9z4w", "bot")],
+    ..EMPTY
+};
+
+pub(crate) const FILES_THREADS_AND_MORE: Scene = Scene {
+    scenario: "11.1/files_threads_and_more",
+    team: HOOKS_TEAM_11_1,
+    channels: &[("chan-ztwina", "nfko5y1u5iym5xas365dzhfctc", "O")],
+    bots: &[("bot-mmwoki", "9qxdb3aj6jf89rzzyocjxte4ww", "bot")],
+    order: &["9qxdb3aj6jf89rzzyocjxte4ww", ADMIN_11_1],
+    found: &["qnjbirifz7g58nkqshqo8o3jga", "ou6i3ng77jgd5pz8w5zpmczwpr"],
+    time: "1795874644286",
+    lines: &[20, 38],
 };
