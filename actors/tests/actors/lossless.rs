@@ -1,6 +1,7 @@
 //! Nothing is lost under random faults: over sockets, with a server whose posts become visible late and out of order
 //! (fact 23), and a host that is stopped and killed during the run.
 
+mod addresses;
 mod field_faults;
 mod random_faults;
 mod users;
@@ -13,17 +14,19 @@ use std::{
 
 use matterhost_actors::{
     hosting::{AuditSettings, CatchUpSettings, HostSettings},
+    mattermost::ClientLimits,
     model::{Change, PostId},
 };
 use matterhost_simulator::{Post, ServerVersion};
 
 use self::{
+    addresses::TwoAddresses,
     random_faults::{RunLog, inject_random_fault},
     users::{ChattingUsers, now_ms},
 };
 use crate::{
     harness::{REAL_TIMEOUT, ReceivedChange},
-    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator_of, run},
+    simulator_harness::{SimulatorHarness, config_with, fault_tolerant_settings, quick_builder, run},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -34,11 +37,35 @@ const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 /// The delay that the host allows for: much longer, because the test machine may be busy. With 0 the runs fail.
 const OVERLAP: Duration = Duration::from_secs(1);
 
+/// Longer than a run takes.
+const MAX_AGE: Duration = Duration::from_secs(600);
+
 /// Concurrent runs; each spends most of its time waiting.
 const CONCURRENT_RUNS: usize = 4;
 
 /// Faults in one run.
 const FAULTS: usize = 8;
+
+/// The bits of a seed that decide about its run; all bits of a constant must be set. The host is also killed.
+const KILLS_BITS: u64 = 0b1;
+/// The server is of the newer version.
+const NEW_BITS: u64 = 0b10;
+/// The host reaches the server by two addresses.
+const TWO_ADDRESSES_BITS: u64 = 0b100;
+/// It does so with TLS.
+const TLS_BITS: u64 = 0b1100;
+/// The catch-up has a `max_age`.
+const MAX_AGE_BITS: u64 = 0b1_0000;
+/// The bot has no sibling.
+const ALONE_BITS: u64 = 0b110_0000;
+/// There are many changes at once.
+const MANY_CHANGES_BITS: u64 = 0b111_1000_0000;
+/// Each request to one of two addresses has a connection of its own.
+const DIALING_BITS: u64 = 0b1000_0000_0000;
+
+fn decides(seed: u64, bits: u64) -> bool {
+    seed & bits == bits
+}
 
 #[test]
 fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_gap() {
@@ -80,22 +107,40 @@ fn run_count() -> usize {
     std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(12)
 }
 
-fn settings() -> HostSettings {
-    let catch_up = CatchUpSettings { overlap: OVERLAP, ..CatchUpSettings::default() };
+fn settings(max_age: Option<Duration>) -> HostSettings {
+    let catch_up = CatchUpSettings { overlap: OVERLAP, max_age, ..CatchUpSettings::default() };
     let audit = AuditSettings { interval: 500 * MS, grace: 100 * MS, ..AuditSettings::default() };
     HostSettings { catch_up, audit, ..fault_tolerant_settings() }
 }
 
-/// Runs once. Odd seeds also kill the host; every other two seeds are of the newer server.
+/// Returns the users of a run, with their server and the host.
+async fn users_of(seed: u64, version: ServerVersion) -> ChattingUsers {
+    let has_tls = decides(seed, TLS_BITS);
+    let settings = settings(decides(seed, MAX_AGE_BITS).then_some(MAX_AGE));
+    let simulator = quick_builder(version).tls(has_tls).start().unwrap();
+    let names = ["bot".into(), "sibling".into()];
+    let names = &names[..2 - usize::from(decides(seed, ALONE_BITS))];
+    if !decides(seed, TWO_ADDRESSES_BITS) {
+        return ChattingUsers::new(SimulatorHarness::with_settings(simulator, settings, names).await, None);
+    }
+    let two = TwoAddresses::of(simulator.address(), has_tls);
+    let mut limits = ClientLimits::default();
+    if decides(seed, DIALING_BITS) {
+        // Each request has a connection of its own.
+        limits.keep_alive = Duration::ZERO;
+    }
+    let server = config_with(&simulator, &limits).with_addresses(two.addresses());
+    let harness = SimulatorHarness::with_server(simulator, settings, server, names).await;
+    ChattingUsers::new(harness, Some(two))
+}
+
+/// Runs once.
 async fn run_with_faults(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let kills = seed % 2 == 1;
-    let version = if seed & 2 == 0 { ServerVersion::V5_37 } else { ServerVersion::V11_1 };
-    let simulator = quick_simulator_of(version);
-    let harness =
-        SimulatorHarness::with_settings(simulator, settings(), &["bot".into(), "sibling".into()]).await;
-    let mut users = ChattingUsers::new(harness);
-    let mut log = RunLog::default();
+    let kills = decides(seed, KILLS_BITS);
+    let version = if decides(seed, NEW_BITS) { ServerVersion::V11_1 } else { ServerVersion::V5_37 };
+    let mut users = users_of(seed, version).await;
+    let mut log = RunLog::new(decides(seed, MANY_CHANGES_BITS));
     for n in 0..2 {
         users.harness.add_channel_with_bots(&format!("side-{n}"));
     }
@@ -106,6 +151,7 @@ async fn run_with_faults(seed: u64) {
         inject_random_fault(&mut users, &mut log, &mut random, kills).await;
     }
     users.harness.simulator.clear_faults();
+    users.addresses.iter().for_each(TwoAddresses::clear);
     users.harness.simulator.randomize_commit_delay(Duration::ZERO);
     users.chat(&mut random, 1).await;
     users.wait_until_visible().await;
@@ -124,11 +170,13 @@ async fn run_with_faults(seed: u64) {
     }
 }
 
-/// Waits until the bot has received every post, and the last edit of each.
+/// Waits until the bot has received every post, the last edit of each, and the deletion of each that it had received.
 async fn wait_until_received(users: &mut ChattingUsers, log: &RunLog, seed: u64) {
     let deadline = tokio::time::Instant::now() + REAL_TIMEOUT;
+    // Nobody posts any more. To read thousands of posts again and again would keep the server from its work.
+    let posts: Vec<Post> = users.posts().collect();
     loop {
-        let missing = missing(users, &log.received(&users.harness));
+        let missing = missing(users, &posts, &log.received(&users.harness));
         if missing.is_empty() {
             return;
         }
@@ -137,7 +185,7 @@ async fn wait_until_received(users: &mut ChattingUsers, log: &RunLog, seed: u64)
             let details = describe(users, log, &missing);
             panic!("seed {seed}: missing {missing:#?}, faults {:#?}, {details}", log.faults);
         }
-        tokio::time::sleep(5 * MS).await;
+        tokio::time::sleep(20 * MS).await;
     }
 }
 
@@ -164,10 +212,10 @@ fn describe(users: &ChattingUsers, log: &RunLog, labels: &[String]) -> String {
 }
 
 /// Returns the labels of the changes that the bot has not received.
-fn missing(users: &ChattingUsers, lives: &[Vec<ReceivedChange>]) -> Vec<String> {
+fn missing(users: &ChattingUsers, posts: &[Post], lives: &[Vec<ReceivedChange>]) -> Vec<String> {
     let received: BTreeSet<String> = lives.iter().flatten().map(|received| label(&received.change)).collect();
     let mut missing = Vec::new();
-    for post in users.posts() {
+    for post in posts {
         let id = PostId::from(post.id.as_str());
         // The post about a removal is for those who stay.
         if !users.is_while_out(&post.id) && post.kind != "system_remove_from_channel" {
@@ -177,6 +225,9 @@ fn missing(users: &ChattingUsers, lives: &[Vec<ReceivedChange>]) -> Vec<String> 
             missing.push(label(&Change::Edited { id, edit_at: post.edit_at }));
         }
     }
+    // A post that was deleted before it was told needs no more.
+    let told = |id: &&str| received.contains(&format!("posted {id}"));
+    missing.extend(users.deleted().filter(told).map(|id| format!("deleted {id}")));
     missing.retain(|label| !received.contains(label));
     missing
 }

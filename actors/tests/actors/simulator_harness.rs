@@ -9,7 +9,7 @@ use matterhost_actors::{
     policy::{PingSettings, RestartSettings},
     ports::HttpApi,
 };
-use matterhost_simulator::{Account, ServerVersion, Simulator, Timings};
+use matterhost_simulator::{Account, ServerVersion, Simulator, SimulatorBuilder, Timings};
 
 use crate::harness::{
     CollectingSink, CrashStore, REAL_TIMEOUT, ReceivedChange, SinkBehavior, TestHost, name, with_restart,
@@ -20,7 +20,7 @@ pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
     config_with(simulator, &ClientLimits::default())
 }
 
-fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
+pub(crate) fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
     let tls = simulator.ca_pem().map(|ca| Tls::load(Some(ca.as_bytes())).unwrap());
     let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..limits.clone() };
     ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
@@ -68,7 +68,8 @@ pub(crate) struct SimulatorHarness {
     pub(crate) host: TestHost,
     pub(crate) store: CrashStore,
     settings: HostSettings,
-    limits: ClientLimits,
+    /// The client's settings for the server.
+    server: ClientConfig,
     pub(crate) team: String,
     pub(crate) channel: String,
     pub(crate) channels: RefCell<Vec<String>>,
@@ -99,11 +100,21 @@ impl SimulatorHarness {
         limits: ClientLimits,
         names: &[String],
     ) -> Self {
+        let server = config_with(&simulator, &limits);
+        Self::with_server(simulator, settings, server, names).await
+    }
+
+    pub(crate) async fn with_server(
+        simulator: Simulator,
+        settings: HostSettings,
+        server: ClientConfig,
+        names: &[String],
+    ) -> Self {
         let team = simulator.create_team("team");
         let channel = simulator.create_channel(&team, "town");
         let person = simulator.create_user("person");
         let store = CrashStore::default();
-        let host = host(&simulator, &settings, &limits, &store);
+        let host = host(&server, &settings, &store);
         let channels = RefCell::new(vec![channel.clone()]);
         let (bots, sinks, behavior) = (Vec::new(), HashMap::new(), SinkBehavior::Immediate);
         let mut harness = Self {
@@ -111,7 +122,7 @@ impl SimulatorHarness {
             host,
             store,
             settings,
-            limits,
+            server,
             team,
             channel,
             channels,
@@ -178,13 +189,13 @@ impl SimulatorHarness {
 
     /// Starts another host with the store of the last one.
     pub(crate) async fn start(&mut self) {
-        self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
+        self.host = host(&self.server, &self.settings, &self.store);
         self.host_bots().await;
     }
 
     /// Starts another host without waiting until it is ready.
     pub(crate) async fn start_without_waiting(&mut self) {
-        self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
+        self.host = host(&self.server, &self.settings, &self.store);
         self.add_bots().await;
     }
 
@@ -250,13 +261,8 @@ impl SimulatorHarness {
     }
 }
 
-fn host(
-    simulator: &Simulator,
-    settings: &HostSettings,
-    limits: &ClientLimits,
-    store: &CrashStore,
-) -> TestHost {
-    let api = Arc::new(HttpApi::new(config_with(simulator, limits)));
+fn host(server: &ClientConfig, settings: &HostSettings, store: &CrashStore) -> TestHost {
+    let api = Arc::new(HttpApi::new(server.clone()));
     TestHost::with_store(settings.clone(), api, Arc::new(store.clone()))
 }
 
@@ -265,8 +271,12 @@ pub(crate) fn quick_simulator() -> Simulator {
 }
 
 pub(crate) fn quick_simulator_of(version: ServerVersion) -> Simulator {
+    quick_builder(version).start().unwrap()
+}
+
+pub(crate) fn quick_builder(version: ServerVersion) -> SimulatorBuilder {
     let timings = Timings { auth_timeout: Duration::from_millis(100), ..Timings::default() };
-    Simulator::builder().version(version).timings(timings).start().unwrap()
+    Simulator::builder().version(version).timings(timings)
 }
 
 pub(crate) fn run(test: impl AsyncFnOnce()) {

@@ -1,5 +1,6 @@
 //! Faults that people report from real installations. Most strike while the bot catches up.
 
+use matterhost_actors::mattermost::SINCE_LIMIT;
 use matterhost_simulator::{Fault, FaultKind};
 
 use super::{MS, users::ChattingUsers};
@@ -12,8 +13,9 @@ const HOUR_MS: i64 = 3_600_000;
 /// The most by which posts are dated back: less than the overlap, so that they are fetched.
 const MAX_BACK_MS: i64 = 500;
 
-pub(super) const FIELD_FAULTS: [&str; 17] = [
+pub(super) const FIELD_FAULTS: [&str; 18] = [
     "proxy page",
+    "sign-in page",
     "unauthorized",
     "long thread",
     "redirect",
@@ -32,11 +34,15 @@ pub(super) const FIELD_FAULTS: [&str; 17] = [
     "leave while dropped",
 ];
 
+/// More changes while the bot is away than a server shows at once. It costs seconds, so that few runs have it.
+pub(super) const MANY_CHANGES: &str = "many changes";
+
 pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
     let simulator = &users.harness.simulator;
     let all = |kind| Fault::new(kind).lasting(50 * MS);
     let fault = match name {
         "proxy page" => all(FaultKind::ProxyPage(*random.choice(&[403, 404, 502]).unwrap())),
+        "sign-in page" => all(FaultKind::Html),
         "redirect" => all(FaultKind::Redirect("http://127.0.0.1:1/login".into())),
         "early hints" => all(FaultKind::EarlyHints),
         "encoding" => all(FaultKind::Encoded("br")),
@@ -48,7 +54,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
             let kind = kinds[random.usize(..kinds.len())].clone();
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
-        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(1..4))).times(random.u32(1..=4)),
+        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
         "unauthorized" => {
             // It is everybody's trouble, so that nobody is asked slowly.
             users.harness.bots.iter().for_each(|bot| simulator.drop_sockets(&bot.user_id));
@@ -56,6 +62,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
         }
         "odd channel" => Fault::odd_channel_id(&users.any_channel(random)).times(random.u32(1..=2)),
         "long thread" => return long_thread(users, random).await,
+        MANY_CHANGES => return many_changes(users, random),
         "odd row" => return odd_row(users, random).await,
         "dated posts" => return dated_posts(users, random).await,
         "clock ahead" => return clock_ahead(users, random).await,
@@ -77,6 +84,20 @@ async fn long_thread(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
     users.lengthen_thread(random);
     drop_sockets(users);
     users.chat(random, 5).await;
+}
+
+/// Makes more posts while the bot is away than `since` shows, with edits and deletions behind them.
+fn many_changes(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    let bot = users.harness.bots[0].user_id.clone();
+    users.harness.simulator.disable(&bot);
+    let channel = users.any_channel(random);
+    for _ in 0..=SINCE_LIMIT {
+        users.post_dated(random, &channel, 0);
+    }
+    for _ in 0..6 {
+        users.touch_any(random, &channel);
+    }
+    users.harness.simulator.enable(&bot);
 }
 
 /// Makes a row of a missed post unusable in lists.

@@ -4,7 +4,8 @@ use matterhost_simulator::{Fault, FaultKind};
 
 use super::{
     MS,
-    field_faults::{FIELD_FAULTS, inject_field_fault},
+    addresses::{ADDRESS_FAULTS, TwoAddresses},
+    field_faults::{FIELD_FAULTS, MANY_CHANGES, inject_field_fault},
     users::ChattingUsers,
 };
 use crate::{harness::ReceivedChange, simulator_harness::SimulatorHarness};
@@ -15,9 +16,15 @@ pub(super) struct RunLog {
     /// The changes received by earlier hosts of the run.
     earlier: Vec<Vec<ReceivedChange>>,
     pub(super) faults: Vec<&'static str>,
+    /// True in a run with more changes at once than a server shows.
+    has_many_changes: bool,
 }
 
 impl RunLog {
+    pub(super) fn new(has_many_changes: bool) -> Self {
+        Self { has_many_changes, ..Self::default() }
+    }
+
     /// Returns the changes received so far, one list per host.
     pub(super) fn received(&self, harness: &SimulatorHarness) -> Vec<Vec<ReceivedChange>> {
         let mut received = self.earlier.clone();
@@ -25,6 +32,9 @@ impl RunLog {
         received
     }
 }
+
+/// The posts made before addresses are in trouble, one in about a millisecond. Meanwhile all may have connected again.
+const MAX_POSTS_BEFORE_STRIKE: usize = 120;
 
 /// The faults of a server, a network and an account; the last two end the host.
 const FAULTS: [&str; 14] = [
@@ -50,9 +60,15 @@ pub(super) async fn inject_random_fault(
     random: &mut fastrand::Rng,
     kills: bool,
 ) {
+    let of_addresses = users.addresses.as_ref().map_or(&[][..], TwoAddresses::faults);
     let usual = &FAULTS[..FAULTS.len() - usize::from(!kills)];
-    let at = random.usize(..usual.len() + FIELD_FAULTS.len());
-    let name = usual.get(at).copied().unwrap_or_else(|| FIELD_FAULTS[at - usual.len()]);
+    // What only some runs have comes at their beginning.
+    let name = match log.faults.len() {
+        0 if !of_addresses.is_empty() => random.choice(of_addresses.iter().copied()),
+        1 if log.has_many_changes => Some(MANY_CHANGES),
+        _ => random.choice([usual, &FIELD_FAULTS, of_addresses].concat()),
+    };
+    let name = name.unwrap();
     log.faults.push(name);
     let bot = users.harness.bots[0].clone();
     let simulator = &users.harness.simulator;
@@ -86,9 +102,21 @@ pub(super) async fn inject_random_fault(
         "duplicate" => {
             simulator.inject(Fault::new(FaultKind::DuplicateEvent).times(3));
         }
+        name if ADDRESS_FAULTS.contains(&name) => strike_addresses(users, random, name).await,
         "host stop" | "host kill" => replace_host(users, log, random, name == "host kill").await,
         _ => inject_field_fault(users, random, name).await,
     }
+}
+
+/// Gives addresses of the server a trouble while all connect again, or read what they missed: it is everybody's, so that
+/// nobody is asked slowly.
+async fn strike_addresses(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
+    let harness = &users.harness;
+    harness.bots.iter().for_each(|bot| harness.simulator.drop_sockets(&bot.user_id));
+    let posts_before = random.usize(..MAX_POSTS_BEFORE_STRIKE);
+    users.chat(random, posts_before).await;
+    users.addresses.iter().for_each(|two| two.strike(random, name));
+    users.chat(random, 5).await;
 }
 
 /// Stops or kills the host, posts meanwhile, and starts another.

@@ -7,7 +7,7 @@ use std::{
 
 use matterhost_simulator::{Post, PostOptions};
 
-use super::MS;
+use super::{MS, addresses::TwoAddresses};
 use crate::{catch_up::tick, simulator_harness::SimulatorHarness};
 
 /// The replies that make a thread long. They are few, because both bots read them at each of many audits.
@@ -18,8 +18,11 @@ const THREAD_REPLY_BYTES: usize = 2_000;
 
 pub(super) struct ChattingUsers {
     pub(super) harness: SimulatorHarness,
+    /// The addresses by which the host reaches the server, if it has not its own.
+    pub(super) addresses: Option<TwoAddresses>,
     users: Vec<String>,
     posted: BTreeSet<String>,
+    deleted: BTreeSet<String>,
     thread_replies: BTreeSet<String>,
     /// The posts made while the bot was out of their channel, each with the post about its removal.
     while_out: Vec<(String, String)>,
@@ -28,12 +31,14 @@ pub(super) struct ChattingUsers {
 }
 
 impl ChattingUsers {
-    pub(super) fn new(harness: SimulatorHarness) -> Self {
+    pub(super) fn new(harness: SimulatorHarness, addresses: Option<TwoAddresses>) -> Self {
         let users = (0..12).map(|n| harness.simulator.create_user(&format!("person-{n}")).user_id).collect();
         Self {
             harness,
+            addresses,
             users,
             posted: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             thread_replies: BTreeSet::new(),
             while_out: Vec::new(),
             earliest_date: 0,
@@ -47,15 +52,8 @@ impl ChattingUsers {
             let (user, channel) = (random.choice(&self.users).unwrap(), random.choice(&channels).unwrap());
             let post = self.harness.simulator.post(user, channel, "…");
             self.posted.insert(post.id);
-            match random.u32(..12) {
-                0 => self.touch(random, channel, |users, post| {
-                    users.harness.simulator.edit_post(post, "edited");
-                }),
-                1 => self.touch(random, channel, |users, post| {
-                    users.harness.simulator.delete_post(post);
-                    users.posted.remove(post);
-                }),
-                _ => {}
+            if random.u32(..6) == 0 {
+                self.touch_any(random, channel);
             }
             if random.bool() {
                 tokio::time::sleep(MS).await;
@@ -133,12 +131,22 @@ impl ChattingUsers {
         self.while_out.iter().map(|(post, _)| post.clone()).collect()
     }
 
-    /// Applies a change to a random visible post of the channel.
-    fn touch(&mut self, random: &mut fastrand::Rng, channel: &str, change: impl FnOnce(&mut Self, &str)) {
+    /// Edits or deletes a random visible post of the channel.
+    pub(super) fn touch_any(&mut self, random: &mut fastrand::Rng, channel: &str) {
         let visible: Vec<Post> = self.posts().filter(|post| post.channel_id == channel).collect();
-        if let Some(post) = random.choice(visible.iter()).map(|post| post.id.clone()) {
-            change(self, &post);
+        let Some(post) = random.choice(visible.iter()) else { return };
+        if random.bool() {
+            self.harness.simulator.edit_post(&post.id, "edited");
+        } else {
+            self.harness.simulator.delete_post(&post.id);
+            self.posted.remove(&post.id);
+            self.deleted.insert(post.id.clone());
         }
+    }
+
+    /// Returns the posts that people deleted.
+    pub(super) fn deleted(&self) -> impl Iterator<Item = &str> {
+        self.deleted.iter().map(String::as_str)
     }
 
     /// Waits until all posts are visible.
