@@ -51,6 +51,7 @@ use self::{
 };
 use crate::{
     admin::dto::Action,
+    config::Bots,
     host::Exit,
     telemetry::{logging, version::FULL_VERSION},
 };
@@ -180,17 +181,17 @@ enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Runs the command and returns the exit status of the program.
-pub fn run(cli: Cli) -> Exit {
-    let exit = dispatch(cli.command);
+/// Runs the command of a program with these bots, and returns its exit status.
+pub fn run(cli: Cli, bots: &Bots) -> Exit {
+    let exit = dispatch(cli.command, bots);
     logging::flush();
     exit
 }
 
-fn dispatch(command: Command) -> Exit {
+fn dispatch(command: Command, bots: &Bots) -> Exit {
     match command {
-        Command::Run(args) => run::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args, bots),
+        Command::Check(args) => check::run(&args, bots),
         Command::Status(args) => status::run(args),
         Command::Sinks(args) => sinks::run(args),
         Command::Sink(command) => sinks::act(command),
@@ -206,12 +207,12 @@ fn dispatch(command: Command) -> Exit {
         Command::Reload(args) => reload::run(&args),
         Command::SignIn(args) => sign_in::run(&args),
         Command::Health(args) => health::run(&args),
-        Command::Bots(command) => provisioning::run(command),
-        Command::Account(command) => account::run(&command),
-        Command::DeadLetter(command) => dead_letter::run(&command),
+        Command::Bots(command) => provisioning::run(command, bots),
+        Command::Account(command) => account::run(&command, bots),
+        Command::DeadLetter(command) => dead_letter::run(&command, bots),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
-        Command::State(command) => state::run(&command),
+        Command::State(command) => state::run(&command, bots),
         Command::Config(command) => config::run(&command),
         Command::Man(args) => man::run(&args),
         Command::Completions(args) => completions::run(&args),

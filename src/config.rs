@@ -8,6 +8,7 @@ mod accounts;
 mod admin;
 mod api_accounts;
 mod audit;
+mod bot_factories;
 mod catch_up;
 mod cluster;
 mod dead_letter;
@@ -49,6 +50,7 @@ pub use admin::{
     ReadyPolicy, ScopedToken, TokenScope,
 };
 pub use api_accounts::{AccountRefused, ApiAccounts, NewAccount, PlannedChange, StoredFiles};
+pub use bot_factories::{BotFactory, Bots};
 pub use cluster::ClusterConfig;
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
@@ -66,8 +68,8 @@ pub use secret_source::read_secret;
 pub use servers::ServerConfig;
 pub(crate) use sinks::INTERRUPTED_RETRY;
 pub use sinks::{
-    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, NatsConfig, PauseScope, Recovered,
-    Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
+    AttemptLimits, BotConfig, ChannelType, ExecConfig, FileConfig, FilterConfig, NatsConfig, PauseScope,
+    Recovered, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };
 pub use slash_commands::{CommandConfig, CommandMethod, Commands};
 pub use sources::{Directory, Layout, Sources, environment};

@@ -8,8 +8,11 @@ pub mod config;
 pub mod hooks;
 pub mod host;
 pub mod nats;
+pub mod program;
 pub mod sinks;
 pub mod telemetry;
+
+pub use program::Program;
 
 #[cfg(test)]
 #[path = "../tests/fuzz/mutated.rs"]

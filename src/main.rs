@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use matterhost::cli::{self, Cli};
+use matterhost::program::Program;
 
 fn main() -> ExitCode {
-    cli::run(Cli::parse()).into()
+    Program::new().run()
 }

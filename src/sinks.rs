@@ -15,6 +15,7 @@ mod filter;
 pub mod fuzzing;
 mod handler;
 mod hook_events;
+mod hosted_bots;
 mod late_update;
 pub mod lines;
 mod message;

@@ -1,7 +1,6 @@
 //! CPU time and latency of events through each sink.
 
 use std::{
-    collections::HashMap,
     env,
     process::{Command, Stdio},
     sync::Arc,
@@ -76,7 +75,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let rest = "[servers.s]\nurl = \"http://127.0.0.1:1\"\n[accounts.a]\ntoken = \"x\"\nsinks = [\"one\"]\n\
                 [state]\nstore = \"memory\"\n";
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
-    let sources = Sources { files: vec![file], environment: HashMap::new(), flags: Vec::new() };
+    let sources = Sources { files: vec![file], ..Sources::default() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let poster: Arc<dyn Poster> = Arc::new(NoReplies);
     let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None)?;

@@ -16,7 +16,7 @@ use super::{
     provisioning::{read_token, select_server},
 };
 use crate::{
-    config::{AccountSource, Config, FileArg, did_you_mean},
+    config::{AccountSource, Bots, Config, FileArg, did_you_mean},
     host::Exit,
 };
 
@@ -60,10 +60,10 @@ pub(super) struct RemoveArgs {
     file: FileArg,
 }
 
-pub(super) fn run(command: &AccountCommand) -> Exit {
+pub(super) fn run(command: &AccountCommand, bots: &Bots) -> Exit {
     let (AccountCommand::Add(AddArgs { file, .. }) | AccountCommand::Remove(RemoveArgs { file, .. })) =
         command;
-    let config = match load(file) {
+    let config = match load(file, bots) {
         Ok(config) => config,
         Err(error) => return print_config_error(&error),
     };

@@ -19,7 +19,7 @@ use super::{
     output::{print, print_config_error},
     reload,
 };
-use crate::{admin::client::AdminArgs, host::Exit};
+use crate::{admin::client::AdminArgs, config::Bots, host::Exit};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -36,11 +36,11 @@ pub(super) struct CheckArgs {
     diff: bool,
 }
 
-pub(super) fn run(args: &CheckArgs) -> Exit {
+pub(super) fn run(args: &CheckArgs, bots: &Bots) -> Exit {
     if args.diff {
         return reload::preview(&args.admin, args.json);
     }
-    let config = match load(&args.admin.file) {
+    let config = match load(&args.admin.file, bots) {
         Ok(config) => config,
         Err(error) if args.json => {
             print(config_error_json(&error).as_bytes());

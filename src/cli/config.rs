@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::output::print;
 use crate::{
-    config::{self, Config, ConfigError, EXAMPLE, FileArg, Sources},
+    config::{self, Bots, Config, ConfigError, EXAMPLE, FileArg, Sources},
     host::Exit,
 };
 
@@ -23,14 +23,16 @@ pub(super) fn run(command: &ConfigCommand) -> Exit {
 }
 
 /// Reads the configuration for a command without flags of its own for it.
-pub(super) fn load(file: &FileArg) -> Result<Config, ConfigError> {
-    Config::load(&sources(file, Vec::new())?, config::raise_open_files())
+pub(super) fn load(file: &FileArg, bots: &Bots) -> Result<Config, ConfigError> {
+    Config::load(&sources(file, Vec::new(), bots)?, config::raise_open_files())
 }
 
-/// Returns the layers of the configuration: the files, the environment, and the keys set by `flags`.
+/// Returns the layers of the configuration: the files, the environment, and the keys set by `flags`; and the bots that it may
+/// name.
 pub(super) fn sources(
     file: &FileArg,
     flags: Vec<(&'static str, String, &'static str)>,
+    bots: &Bots,
 ) -> Result<Sources, ConfigError> {
-    Ok(Sources { files: file.find()?, environment: config::environment(), flags })
+    Ok(Sources { files: file.find()?, environment: config::environment(), flags, bots: bots.clone() })
 }

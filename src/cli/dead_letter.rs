@@ -15,7 +15,7 @@ use crate::{
         client::{self, AdminArgs, Client, RemoteError, ago},
         dto::{LetterSelection, RetriedLetters},
     },
-    config::{Config, ConfigError, FileArg, Problem, SinkConfig},
+    config::{Bots, Config, ConfigError, FileArg, Problem, SinkConfig},
     host::Exit,
     sinks::dead_letter::{DeadLetter, DeadLetters, Selection, StoredLetter},
     telemetry::logging,
@@ -105,15 +105,15 @@ pub(super) struct DropArgs {
     all: bool,
 }
 
-pub(super) fn run(command: &DeadLetterCommand) -> Exit {
+pub(super) fn run(command: &DeadLetterCommand, bots: &Bots) -> Exit {
     match command {
-        DeadLetterCommand::List(args) => with_letters(&args.file, &args.select, &[], |found, _| {
+        DeadLetterCommand::List(args) => with_letters((&args.file, bots), &args.select, &[], |found, _| {
             let found = letters_of(found);
             let text = if args.json { to_json_lines(&found) } else { to_table(&found) };
             Ok(print(text.as_bytes()))
         }),
         DeadLetterCommand::Show(args) => {
-            with_letters(&args.file, &args.select, std::slice::from_ref(&args.id), |found, _| {
+            with_letters((&args.file, bots), &args.select, std::slice::from_ref(&args.id), |found, _| {
                 let found = letters_of(found);
                 if found.is_empty() {
                     let list = "`matterhost dead-letter list` shows all";
@@ -125,7 +125,9 @@ pub(super) fn run(command: &DeadLetterCommand) -> Exit {
                 Ok(print(found.iter().map(describe).collect::<String>().as_bytes()))
             })
         }
-        DeadLetterCommand::Drop(args) => with_letters(&args.file, &args.select, &args.ids, drop_letters),
+        DeadLetterCommand::Drop(args) => {
+            with_letters((&args.file, bots), &args.select, &args.ids, drop_letters)
+        }
         DeadLetterCommand::Retry(args) => call_host(&args.admin, async |client| retry(&client, args).await),
     }
 }
@@ -146,12 +148,12 @@ fn sink_failure(sink: &SinkConfig) -> impl FnOnce(io::Error) -> SinkFailure {
 
 /// Reads the selected letters and passes them on.
 fn with_letters(
-    file: &FileArg,
+    (file, bots): (&FileArg, &Bots),
     select: &SelectArgs,
     ids: &[String],
     work: impl FnOnce(Found<'_>, &Config) -> Result<Exit, SinkFailure>,
 ) -> Exit {
-    let config = match load(file) {
+    let config = match load(file, bots) {
         Ok(config) => config,
         Err(error) => return print_config_error(&error),
     };

@@ -12,7 +12,11 @@ use matterhost_actors::model::AccountName;
 
 use self::administrator::{AdministratorArgs, each_bot};
 pub(super) use self::administrator::{read_token, select_server};
-use crate::{admin::client::AdminArgs, config::FileArg, host::Exit};
+use crate::{
+    admin::client::AdminArgs,
+    config::{Bots, FileArg},
+    host::Exit,
+};
 
 /// Create and manage bot accounts with an administrator's token, which is not kept
 #[derive(Debug, Subcommand)]
@@ -100,17 +104,17 @@ pub(super) struct DisableArgs {
     file: FileArg,
 }
 
-pub(super) fn run(command: BotsCommand) -> Exit {
+pub(super) fn run(command: BotsCommand, bots: &Bots) -> Exit {
     match command {
-        BotsCommand::Create(args) => create::run(&args),
-        BotsCommand::List(args) => bot_list::run(&args),
-        BotsCommand::Rotate(args) => token_rotation::run(&args),
-        BotsCommand::Disable(args) => disable(&args),
+        BotsCommand::Create(args) => create::run(&args, bots),
+        BotsCommand::List(args) => bot_list::run(&args, bots),
+        BotsCommand::Rotate(args) => token_rotation::run(&args, bots),
+        BotsCommand::Disable(args) => disable(&args, bots),
     }
 }
 
-fn disable(args: &DisableArgs) -> Exit {
-    args.administrator.run(&args.file, async |_, administrator| {
+fn disable(args: &DisableArgs, bots: &Bots) -> Exit {
+    args.administrator.run(&args.file, bots, async |_, administrator| {
         each_bot(&args.names, async |name| {
             let bot = administrator.bot(name.as_str()).await?;
             if bot.delete_at != 0 {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{config::sources, output::print_config_error};
 use crate::{
-    config::{self, Config, FileArg, LogFormat},
+    config::{self, Bots, Config, FileArg, LogFormat},
     host::{self, Exit},
     telemetry::{logging, version},
 };
@@ -22,8 +22,8 @@ pub(super) struct RunArgs {
 }
 
 /// Hosts the accounts until a signal or the end of standard output.
-pub(super) fn run(args: &RunArgs) -> Exit {
-    let read = sources(&args.file, args.overrides()).and_then(|sources| {
+pub(super) fn run(args: &RunArgs, bots: &Bots) -> Exit {
+    let read = sources(&args.file, args.overrides(), bots).and_then(|sources| {
         let config = Config::load(&sources, config::raise_open_files())?;
         Ok((config, sources))
     });

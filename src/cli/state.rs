@@ -19,7 +19,7 @@ use super::{
     output::{print, print_config_error, print_error},
 };
 use crate::{
-    config::{FileArg, StateConfig},
+    config::{Bots, FileArg, StateConfig},
     host::Exit,
 };
 
@@ -59,9 +59,9 @@ pub(super) struct StateArgs {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(command: &StateCommand) -> Exit {
+pub(super) fn run(command: &StateCommand, bots: &Bots) -> Exit {
     let (StateCommand::List { location, .. } | StateCommand::Forget { location, .. }) = command;
-    let dir = match location.directory() {
+    let dir = match location.directory(bots) {
         Ok(dir) => dir,
         Err(exit) => return exit,
     };
@@ -82,12 +82,12 @@ pub(super) fn run(command: &StateCommand) -> Exit {
 
 impl StateArgs {
     /// Returns the directory of the flag, or else of the configuration.
-    fn directory(&self) -> Result<PathBuf, Exit> {
+    fn directory(&self, bots: &Bots) -> Result<PathBuf, Exit> {
         if let Some(dir) = &self.dir {
             // The store needs an absolute path, as the configuration gives it.
             return Ok(env::current_dir().map_or_else(|_| dir.clone(), |current| current.join(dir)));
         }
-        match load(&self.file).map_err(|error| print_config_error(&error))?.state {
+        match load(&self.file, bots).map_err(|error| print_config_error(&error))?.state {
             StateConfig::Disk { dir, .. } => Ok(dir),
             StateConfig::Memory => {
                 Err(print_error("no state is stored: state.store is memory; name a directory with --dir"))

@@ -204,6 +204,7 @@ impl AdminConfig {
             directory: sources.directory(),
             places: &places,
             environment: &sources.environment,
+            bots: &sources.bots,
         };
         let mut report = Diagnostics::default();
         let table = TableReader::new("admin".into(), "admin", tree.remove("admin"), &mut report);

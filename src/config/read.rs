@@ -17,7 +17,9 @@ use super::{
     accounts::{self, FoundAccounts, KnownNames, TokenOrigin},
     admin,
     api_accounts::{AccountReader, ApiAccounts},
-    audit, catch_up, cluster, dead_letter, delivery, health, hooks, host,
+    audit,
+    bot_factories::Bots,
+    catch_up, cluster, dead_letter, delivery, health, hooks, host,
     key_reader::{Diagnostics, TableReader, unknown},
     log, metrics,
     overrides::{self, Level},
@@ -73,8 +75,13 @@ pub(super) fn config(
     let mut report = Diagnostics { problems, ..Diagnostics::default() };
     let mut tree = Tree(tree);
     let mut found = FoundAccounts::add(token_files, &mut tree, &layout, running, &mut places, &mut report);
-    let context =
-        ReadContext { directory: sources.directory(), places: &places, environment: &sources.environment };
+    report.problems.extend(sources.bots.problems());
+    let context = ReadContext {
+        directory: sources.directory(),
+        places: &places,
+        environment: &sources.environment,
+        bots: &sources.bots,
+    };
     let api_accounts = match running {
         // The host is the only one that changes them.
         Some(running) => running.api_accounts.clone(),
@@ -87,6 +94,7 @@ pub(super) fn config(
     if report.problems.is_empty() {
         config.add_api_accounts(api_accounts, &reader, running, &context, &mut report);
     }
+    report.warnings.extend(sources.bots.unused(&config.sinks));
     check(&config, open_files, &mut report);
     report.complete(&places);
     if report.problems.is_empty() {
@@ -116,8 +124,9 @@ pub fn known_keys() -> Vec<KnownKey> {
         ("sinks".to_owned(), sinks::one_per_type()),
         ("admin".to_owned(), Map::from([("tokens".to_owned(), named("a"))]).into()),
     ];
-    let (places, environment) = (Locations::default(), HashMap::default());
-    let context = ReadContext { directory: Path::new(""), places: &places, environment: &environment };
+    let (places, environment, bots) = (Locations::default(), HashMap::default(), Bots::default());
+    let context =
+        ReadContext { directory: Path::new(""), places: &places, environment: &environment, bots: &bots };
     let mut report = Diagnostics::default();
     report.register_root::<StringList>(INCLUDE);
     report.register_root::<StringList>(TOKEN_DIR);

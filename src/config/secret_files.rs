@@ -27,7 +27,7 @@ impl Config {
                 hook.secret_file.clone().into_iter().chain(hook.transport.files()).collect()
             }
             SinkKind::Nats(nats) => nats.access.files(),
-            SinkKind::Stdout | SinkKind::Exec(_) | SinkKind::File(_) => Vec::new(),
+            SinkKind::Stdout | SinkKind::Exec(_) | SinkKind::File(_) | SinkKind::Bot(_) => Vec::new(),
         });
         tokens.chain(of_servers).chain(of_sinks).collect()
     }

@@ -9,6 +9,7 @@ use matterhost_actors::{
 };
 
 use super::{
+    bot_factories::Bots,
     key_reader::TableReader,
     route::{Transport, TransportKeys},
     secret_source::SecretSource,
@@ -59,6 +60,7 @@ pub(super) struct ReadContext<'a> {
     /// The places of the keys that files set.
     pub(super) places: &'a Locations,
     pub(super) environment: &'a HashMap<String, String>,
+    pub(super) bots: &'a Bots,
 }
 
 pub(super) fn read(

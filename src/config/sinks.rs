@@ -1,6 +1,7 @@
 //! `[sinks.NAME]`: the destinations of events. Each sink has a type, and each type has its own keys.
 
 mod attempts;
+mod bot;
 mod exec;
 mod file;
 mod filter;
@@ -10,6 +11,7 @@ mod templates;
 mod webhook;
 
 pub use attempts::AttemptLimits;
+pub use bot::BotConfig;
 pub use exec::ExecConfig;
 pub use file::FileConfig;
 pub use filter::{ChannelType, FilterConfig, Recovered};
@@ -64,6 +66,8 @@ pub enum SinkKind {
     File(FileConfig),
     /// Messages in a stream of NATS.
     Nats(Box<NatsConfig>),
+    /// Bots in Rust that the program was built with.
+    Bot(BotConfig),
 }
 
 impl SinkKind {
@@ -72,6 +76,7 @@ impl SinkKind {
         match self {
             Self::Webhook(webhook) => webhook.typing,
             Self::Exec(exec) => exec.typing,
+            Self::Bot(bot) => bot.typing,
             Self::Stdout | Self::File(_) | Self::Nats(_) => false,
         }
     }
@@ -79,7 +84,7 @@ impl SinkKind {
     /// Returns true if its far side can reject events, which are then kept as dead letters.
     pub fn keeps_dead_letters(&self) -> bool {
         match self {
-            Self::Webhook(_) | Self::Exec(_) | Self::Nats(_) => true,
+            Self::Webhook(_) | Self::Exec(_) | Self::Nats(_) | Self::Bot(_) => true,
             Self::Stdout | Self::File(_) => false,
         }
     }
@@ -92,6 +97,7 @@ impl SinkKind {
             Self::Exec(_) => "exec",
             Self::File(_) => "file",
             Self::Nats(_) => "nats",
+            Self::Bot(_) => "bot",
         }
     }
 }
@@ -104,14 +110,16 @@ enum Type {
     Exec,
     File,
     Nats,
+    Bot,
 }
 
-const TYPES: [(&str, Type); 5] = [
+const TYPES: [(&str, Type); 6] = [
     ("stdout", Type::Stdout),
     ("webhook", Type::Webhook),
     ("exec", Type::Exec),
     ("file", Type::File),
     ("nats", Type::Nats),
+    ("bot", Type::Bot),
 ];
 
 impl SinkConfig {
@@ -125,6 +133,8 @@ impl SinkConfig {
         /// The thread's runtime and the dead-letter file.
         const THREAD: usize = 4;
         match &self.kind {
+            // The dead-letter file.
+            SinkKind::Bot(_) => 1,
             SinkKind::Stdout => 0,
             SinkKind::Webhook(webhook) => webhook.concurrency + THREAD,
             // Three pipes; both ends are open while the child is spawned.
@@ -149,6 +159,7 @@ pub(super) fn read(
         Some(Type::Exec) => exec::read(&mut section, context).map(SinkKind::Exec),
         Some(Type::File) => file::read(&mut section, context).map(SinkKind::File),
         Some(Type::Nats) => nats::read(&mut section, context).map(|nats| SinkKind::Nats(nats.into())),
+        Some(Type::Bot) => bot::read(name.as_deref(), &mut section, context).map(SinkKind::Bot),
         None => {
             if !section.has("type") {
                 section.refuse("type", "it is missing", Type::HINT);
@@ -215,8 +226,8 @@ pub(super) fn one_per_type() -> Value {
 }
 
 impl ConfigValue for Type {
-    const KIND: &'static str = "stdout, webhook, exec, file or nats";
-    const HINT: &'static str = "write stdout, webhook, exec, file or nats";
+    const KIND: &'static str = "stdout, webhook, exec, file, nats or bot";
+    const HINT: &'static str = "write stdout, webhook, exec, file, nats or bot";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let name = String::read(value)?;

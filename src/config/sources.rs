@@ -30,7 +30,7 @@ use rustix::{
 };
 
 use self::files::Files;
-use super::problem::Problem;
+use super::{bot_factories::Bots, problem::Problem};
 
 /// The size limit of a file; ten thousand accounts take a tenth of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -47,6 +47,8 @@ pub struct Sources {
     pub environment: HashMap<String, String>,
     /// Keys and values set by flags, with the flag's name.
     pub flags: Vec<(&'static str, String, &'static str)>,
+    /// The bots in Rust that the program was built with.
+    pub bots: Bots,
 }
 
 /// The merged layers.

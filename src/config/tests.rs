@@ -1,5 +1,6 @@
 //! Tests of whole configurations.
 
+mod bots_in_rust;
 mod by_api;
 mod inherited;
 mod many_files;
@@ -7,6 +8,7 @@ mod mistakes;
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
+use matterhost_actors::bots::Router;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -121,8 +123,9 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
         let lines = sinks.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| keep(line));
         let rest = EXAMPLE.replace(sinks, &lines.collect::<Vec<_>>().join("\n"));
         let text = rest.replace("# sinks = ", "sinks = ").replace("[dead_letter]", "\n[dead_letter]");
-        let config =
-            Config::load(&Sources { environment: environment.clone(), ..Dir::new().sources(&text) }, None);
+        let bots = Bots::default().with("helpdesk", Router::new);
+        let environment = environment.clone();
+        let config = Config::load(&Sources { environment, bots, ..Dir::new().sources(&text) }, None);
         config.unwrap().sinks
     };
     let all = with(|line| {
@@ -146,10 +149,10 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
         .any(|other| line.starts_with(other))
     });
     let required = with(|line| {
-        let needed = ["[", "type", "url", "secret_env", "command", "path", "servers"];
+        let needed = ["[", "type", "url", "secret_env", "command", "path", "servers", "bot ="];
         needed.iter().any(|key| line.starts_with(key))
     });
-    assert_eq!(all.len(), 5);
+    assert_eq!(all.len(), 6);
     let shown = |sinks: &[SinkConfig]| {
         let text = format!("{sinks:?}");
         let paths = text.split('"').filter(|part| !part.starts_with('/'));

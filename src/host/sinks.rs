@@ -95,7 +95,9 @@ impl SinkOperations for HostSinks {
                 SinkAction::Restart => handle.restart(),
                 SinkAction::RetryNow => handle.retry_now(),
             }
-            let is_broken = handle.snapshot(Vec::new()).state == SinkState::Broken;
+            // A bot in Rust has no thread: what it failed on comes again.
+            let may_recover = handle.kind() == "bot";
+            let is_broken = !may_recover && handle.snapshot(Vec::new()).state == SinkState::Broken;
             let delivered = self.retry_deliveries(self.board.accounts_of(handle.name()));
             async move {
                 delivered.await;

@@ -124,7 +124,8 @@ impl SinkHandle {
             SinkKind::Webhook(webhook) => Some(webhook.concurrency),
             SinkKind::Exec(exec) => Some(exec.in_flight),
             SinkKind::Nats(nats) => Some(nats.in_flight),
-            SinkKind::Stdout | SinkKind::File(_) => None,
+            // Each account has as many as it delivers at once.
+            SinkKind::Bot(_) | SinkKind::Stdout | SinkKind::File(_) => None,
         };
         Self {
             name: Arc::clone(&config.name),

@@ -4,6 +4,7 @@
 //! JSON, line ends become spaces, and `broadcast` is added at the end. The rest is copied byte for byte.
 
 mod data;
+mod decode;
 
 use std::{
     cell::Cell,
@@ -15,6 +16,7 @@ use matterhost_actors::{mattermost::ChannelKind, model::Event};
 use serde::Serialize;
 
 use self::data::EncodedData;
+pub(super) use self::decode::decode;
 use super::event_data::PostHead;
 use crate::telemetry::time::{from_unix_millis, rfc3339};
 

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use matterhost_actors::{
     model::{ChannelId, Event},
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 use parking_lot::Mutex;
 
@@ -33,8 +33,21 @@ struct PartialDelivery {
     /// Keeps the allocation, so that the address, which identifies the event, is not reused.
     event: Weak<Event>,
     taken: Vec<Arc<str>>,
+    /// The values that the handlers of these sinks changed.
+    changes: Vec<EventStorage>,
     /// The cause given by the first sink that rejected the event.
     rejected: Option<String>,
+}
+
+/// A sink that has an event, by name, and the storage of its handler.
+type Answering = (Arc<str>, EventStorage);
+
+/// One attempt to deliver an event to the sinks that have not taken it.
+struct Attempt {
+    pending: PendingEvents,
+    event: Arc<Event>,
+    storage: EventStorage,
+    outcomes: Outcomes,
 }
 
 /// The outcomes of one attempt, apart from those recorded in [`PendingEvents`].
@@ -54,59 +67,72 @@ impl FanOut {
 
 impl EventSink for FanOut {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let mut outcomes = Outcomes::default();
-        let later = FuturesUnordered::<BoxFuture<'static, (Arc<str>, Outcome)>>::new();
-        for (name, sink) in self.pending.sinks_missing(event, &self.sinks) {
-            match sink.deliver(event) {
-                Delivered::Now(outcome) => outcomes.record(&self.pending, event, name, outcome),
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
+        let attempt = Attempt {
+            pending: self.pending.clone(),
+            event: Arc::clone(event),
+            storage: storage.clone(),
+            outcomes: Outcomes::default(),
+        };
+        attempt.deliver_to(&self.sinks)
+    }
+}
+
+impl Attempt {
+    fn deliver_to(mut self, sinks: &[NamedSink]) -> Delivered {
+        let later = FuturesUnordered::<BoxFuture<'static, (Answering, Outcome)>>::new();
+        for (name, sink) in self.pending.sinks_missing(&self.event, sinks) {
+            // Each handler changes values apart from the others: one may accept the event and another fail.
+            let answering = (Arc::clone(name), self.storage.fork());
+            match sink.deliver_with(&self.event, &answering.1) {
+                Delivered::Now(outcome) => self.record(answering, outcome),
                 Delivered::Later(outcome) => {
-                    let name = Arc::clone(name);
-                    later.push(outcome.map(move |outcome| (name, outcome)).boxed());
+                    later.push(outcome.map(move |outcome| (answering, outcome)).boxed());
                 }
             }
         }
         if later.is_empty() {
-            return Delivered::Now(outcomes.combine(&self.pending, event));
+            return Delivered::Now(self.combine());
         }
-        let waiting = collect_outcomes(later, outcomes, self.pending.clone(), Arc::clone(event));
-        Delivered::Later(waiting.boxed())
+        Delivered::Later(self.collect(later).boxed())
     }
-}
 
-async fn collect_outcomes(
-    mut later: FuturesUnordered<BoxFuture<'static, (Arc<str>, Outcome)>>,
-    mut outcomes: Outcomes,
-    pending: PendingEvents,
-    event: Arc<Event>,
-) -> Outcome {
-    while let Some((name, outcome)) = later.next().await {
-        outcomes.record(&pending, &event, &name, outcome);
+    async fn collect(
+        mut self,
+        mut later: FuturesUnordered<BoxFuture<'static, (Answering, Outcome)>>,
+    ) -> Outcome {
+        while let Some((answering, outcome)) = later.next().await {
+            self.record(answering, outcome);
+        }
+        self.combine()
     }
-    outcomes.combine(&pending, &event)
-}
 
-impl Outcomes {
-    fn record(&mut self, pending: &PendingEvents, event: &Arc<Event>, name: &Arc<str>, outcome: Outcome) {
-        self.blocks_all |= matches!(outcome, Outcome::Retry { .. });
+    fn record(&mut self, (name, storage): Answering, outcome: Outcome) {
+        let outcomes = &mut self.outcomes;
+        outcomes.blocks_all |= matches!(outcome, Outcome::Retry { .. });
         match outcome {
-            Outcome::Acknowledged => pending.mark_taken(event, name, None),
-            Outcome::Rejected { cause } => pending.mark_taken(event, name, Some(cause)),
+            Outcome::Acknowledged => self.pending.mark_taken(&self.event, &name, Ok(storage)),
+            Outcome::Rejected { cause } => self.pending.mark_taken(&self.event, &name, Err(cause)),
             Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => {
-                if self.retry.as_ref().is_none_or(|(longest, _)| *longest < after) {
-                    self.retry = Some((after, cause));
+                if outcomes.retry.as_ref().is_none_or(|(longest, _)| *longest < after) {
+                    outcomes.retry = Some((after, cause));
                 }
             }
-            Outcome::Broken { cause } => self.broken = Some(cause),
+            Outcome::Broken { cause } => outcomes.broken = Some(cause),
         }
     }
 
     /// Returns the worst outcome: broken, then retry or hold with the longest delay, then rejected.
-    fn combine(self, pending: &PendingEvents, event: &Arc<Event>) -> Outcome {
-        match (self.broken, self.retry) {
+    fn combine(self) -> Outcome {
+        let Outcomes { retry, blocks_all, broken } = self.outcomes;
+        match (broken, retry) {
             (Some(cause), _) => Outcome::Broken { cause },
-            (None, Some((after, cause))) if self.blocks_all => Outcome::Retry { after, cause },
+            (None, Some((after, cause))) if blocks_all => Outcome::Retry { after, cause },
             (None, Some((after, cause))) => Outcome::Hold { after, cause },
-            (None, None) => match pending.finish(event) {
+            (None, None) => match self.pending.finish(&self.event, &self.storage) {
                 Some(cause) => Outcome::Rejected { cause },
                 None => Outcome::Acknowledged,
             },
@@ -118,7 +144,7 @@ impl PendingEvents {
     /// Returns the sinks that have not taken the event yet.
     fn sinks_missing<'a>(&self, event: &Arc<Event>, sinks: &'a [NamedSink]) -> Vec<&'a NamedSink> {
         let mut pending = self.0.lock();
-        let fresh = || PartialDelivery { event: Arc::downgrade(event), taken: Vec::new(), rejected: None };
+        let fresh = || PartialDelivery::of(event);
         let partial = pending.entry(event.body.channel_id.clone()).or_insert_with(fresh);
         if !partial.matches(event) {
             // The account stopped delivering the previous event of the channel.
@@ -127,25 +153,37 @@ impl PendingEvents {
         sinks.iter().filter(|(name, _)| !partial.taken.contains(name)).collect()
     }
 
-    fn mark_taken(&self, event: &Arc<Event>, name: &Arc<str>, rejected: Option<String>) {
+    /// Records that a sink has answered for good: the values that its handler changed, or the cause of its rejection.
+    fn mark_taken(&self, event: &Arc<Event>, name: &Arc<str>, answer: Result<EventStorage, String>) {
         let mut pending = self.0.lock();
         if let Some(partial) =
             pending.get_mut(&event.body.channel_id).filter(|partial| partial.matches(event))
         {
             partial.taken.push(Arc::clone(name));
-            partial.rejected = partial.rejected.take().or(rejected);
+            match answer {
+                Ok(storage) => partial.changes.push(storage),
+                Err(cause) => partial.rejected = partial.rejected.take().or(Some(cause)),
+            }
         }
     }
 
-    /// Forgets the event. Returns the cause if a sink rejected it.
-    fn finish(&self, event: &Arc<Event>) -> Option<String> {
+    /// Forgets the event, and hands over the values that were changed. Returns the cause if a sink rejected it.
+    fn finish(&self, event: &Arc<Event>, storage: &EventStorage) -> Option<String> {
         let mut pending = self.0.lock();
         pending.get(&event.body.channel_id).filter(|partial| partial.matches(event))?;
-        pending.remove(&event.body.channel_id)?.rejected
+        let PartialDelivery { changes, rejected, .. } = pending.remove(&event.body.channel_id)?;
+        for changed in &changes {
+            storage.adopt(changed);
+        }
+        rejected
     }
 }
 
 impl PartialDelivery {
+    fn of(event: &Arc<Event>) -> Self {
+        Self { event: Arc::downgrade(event), taken: Vec::new(), changes: Vec::new(), rejected: None }
+    }
+
     fn matches(&self, event: &Arc<Event>) -> bool {
         std::ptr::eq(self.event.as_ptr(), Arc::as_ptr(event))
     }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::SystemTime};
 use matterhost_actors::{
     mattermost::ChannelKind,
     model::{AccountUser, Change, ChannelInfo, Event, UserId},
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,7 +38,13 @@ pub(super) struct FilteredSink {
 
 impl EventSink for FilteredSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let Some(key) = left_out_by(&self.filter, event) else { return self.sink.deliver(event) };
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
+        let Some(key) = left_out_by(&self.filter, event) else {
+            return self.sink.deliver_with(event, storage);
+        };
         self.meter.record_left_out(key);
         Delivered::Now(Outcome::Acknowledged)
     }

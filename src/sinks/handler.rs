@@ -100,12 +100,12 @@ impl HandlerDeps {
         if self.poster.may_act(&job.item.account) {
             return Some(job);
         }
-        job.settle(Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() });
+        job.settle(fenced());
         None
     }
 
-    /// Keeps a skipped event as a dead letter, for an account whose thread must not wait for the disk or for another process.
-    pub(super) async fn keep_skipped(self: Arc<Self>, event: Message, cause: String) -> Outcome {
+    /// Keeps an event as a dead letter, for an account whose thread must not wait for the disk or for another process.
+    pub(super) async fn keep_without_blocking(self: Arc<Self>, event: Message, cause: String) -> Outcome {
         let keeping = spawn_blocking(move || self.keep(&event, &cause));
         keeping.await.unwrap_or_else(|error| {
             let cause = format!("the dead letter was not written: {error}");
@@ -120,6 +120,15 @@ impl HandlerDeps {
             self.keep(event, cause)
         } else {
             Outcome::Rejected { cause: cause.to_owned() }
+        }
+    }
+
+    /// Like [`reject`](Self::reject), for an account whose thread must not wait.
+    pub(super) async fn reject_without_blocking(self: Arc<Self>, event: Message, cause: String) -> Outcome {
+        if self.monitor.claim_letter(&event) {
+            self.keep_without_blocking(event, cause).await
+        } else {
+            Outcome::Rejected { cause }
         }
     }
 
@@ -163,6 +172,11 @@ impl HandlerDeps {
             }
         }
     }
+}
+
+/// Returns the outcome of an event whose account another host may own by now.
+pub(super) fn fenced() -> Outcome {
+    Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() }
 }
 
 /// Keeps a reply that failed as a dead letter, if it is worth that, and reports it.

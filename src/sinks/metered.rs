@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::Event,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 
 use crate::telemetry::metrics::{EventMeter, Metrics, SinkMeter};
@@ -34,8 +34,12 @@ impl TimedSink {
 
 impl EventSink for TimedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
         let timer = self.meter.start();
-        match self.sink.deliver(event) {
+        match self.sink.deliver_with(event, storage) {
             Delivered::Now(outcome) => {
                 timer.finish(&outcome);
                 Delivered::Now(outcome)
@@ -59,8 +63,12 @@ impl EventSink for CountedSink {
     }
 
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
         let meter = self.meter.get_or_init(|| self.metrics.event_meter(&event.account, &event.server));
-        match self.sink.deliver(event) {
+        match self.sink.deliver_with(event, storage) {
             Delivered::Now(outcome) => {
                 count_if_final(meter, event, &outcome);
                 Delivered::Now(outcome)

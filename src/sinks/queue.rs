@@ -53,7 +53,7 @@ pub(super) enum PutError {
 
 /// The number and size of items that are not answered yet.
 #[derive(Debug, Default)]
-struct Waiting {
+pub(super) struct Waiting {
     events: AtomicUsize,
     bytes: AtomicUsize,
     /// Notified when the last item is answered.
@@ -62,7 +62,7 @@ struct Waiting {
 
 /// The room of one item, released when dropped.
 #[derive(Debug)]
-struct Room {
+pub(super) struct Room {
     waiting: Arc<Waiting>,
     bytes: usize,
 }
@@ -94,14 +94,7 @@ impl<T> Queue<T> {
 
     /// Waits until all queued items are answered.
     pub(super) async fn wait_until_idle(&self) {
-        loop {
-            let mut idle = pin!(self.waiting.idle.notified());
-            idle.as_mut().enable();
-            if self.waiting.events.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            idle.await;
-        }
+        self.waiting.wait_until_idle().await;
     }
 
     /// Returns the number and the bytes of the items without an answer.
@@ -135,8 +128,22 @@ impl<T> Job<T> {
     }
 }
 
+impl Waiting {
+    /// Waits until all items are answered.
+    pub(super) async fn wait_until_idle(&self) {
+        loop {
+            let mut idle = pin!(self.idle.notified());
+            idle.as_mut().enable();
+            if self.events.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
 impl Room {
-    fn take(waiting: &Arc<Waiting>, bytes: usize) -> Self {
+    pub(super) fn take(waiting: &Arc<Waiting>, bytes: usize) -> Self {
         waiting.events.fetch_add(1, Ordering::AcqRel);
         waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
         Self { waiting: Arc::clone(waiting), bytes }

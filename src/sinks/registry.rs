@@ -143,14 +143,25 @@ impl SinkRegistry {
         };
         let names: Arc<[_]> = parts.iter().map(|(name, _)| Arc::clone(name)).collect();
         self.board.set_account(account, &names);
+        self.tell_sinks(account, &names);
         let sink: Arc<dyn EventSink> = Arc::new(CountedSink::new(together, names, self.metrics.clone()));
         let account_sink = AccountSink { parts, server: server.clone(), sink: Arc::clone(&sink), pending };
         self.account_sinks.insert(account.clone(), account_sink);
         sink
     }
 
+    /// Tells the sinks of an account, and those that it had before, that it delivers to them or not any more.
+    fn tell_sinks(&self, account: &AccountName, sinks: &[Arc<str>]) {
+        let before = self.account_sinks.get(account).map(|before| &*before.parts).unwrap_or_default();
+        let running = |name: &Arc<str>| self.by_name.get(name);
+        let left = before.iter().map(|(name, _)| name).filter(|name| !sinks.contains(name));
+        left.filter_map(running).for_each(|sink| sink.forget_account(account));
+        sinks.iter().filter_map(running).for_each(|sink| sink.add_account(account));
+    }
+
     /// Forgets an account that is no longer hosted.
     pub fn forget_account(&mut self, account: &AccountName) {
+        self.tell_sinks(account, &[]);
         self.account_sinks.remove(account);
         self.board.forget_account(account);
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use matterhost_actors::{
+    model::AccountName,
     policy::RestartPolicy,
     ports::{Delivered, EventSink},
 };
@@ -21,6 +22,7 @@ use super::{
     best_effort::BestEffortQueue,
     exec::Exec,
     filter::{self, FilteredSink},
+    hosted_bots::HostedBots,
     lines::{file, stdout::LineSink},
     message::Message,
     metered::TimedSink,
@@ -66,6 +68,8 @@ pub(super) enum SinkWorker {
     Exec(Exec, Option<BestEffortQueue>),
     /// A thread with a connection to NATS.
     Nats(Nats, Option<BestEffortQueue>),
+    /// Bots on the threads of their accounts.
+    Bots(HostedBots, Option<BestEffortQueue>),
     /// Standard output behind a queue.
     QueuedOutput(BestEffortQueue),
 }
@@ -83,7 +87,7 @@ impl ExclusiveResource {
     /// Returns the resource that a sink needs, if any.
     pub(super) fn of(config: &SinkConfig) -> Option<Self> {
         match &config.kind {
-            SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Nats(_) => None,
+            SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Nats(_) | SinkKind::Bot(_) => None,
             SinkKind::File(file) => Some(Self::File(file.path.clone())),
             SinkKind::Exec(_) => Some(Self::Child(Arc::clone(&config.name))),
         }
@@ -150,6 +154,12 @@ impl RunningSink {
                 let queue = queue(&sink)?;
                 (sink, SinkWorker::Nats(nats, queue))
             }
+            SinkKind::Bot(bot) => {
+                let bots = HostedBots::new(bot.clone(), handler_deps);
+                let sink = timed(Arc::new(bots.clone()));
+                let queue = queue(&sink)?;
+                (sink, SinkWorker::Bots(bots, queue))
+            }
         };
         let sink = worker.queue().map_or_else(|| watched(&direct), |queue| Arc::new(queue.clone()));
         let alive = watch::Sender::new(());
@@ -169,6 +179,20 @@ impl RunningSink {
     /// Returns the sink for events that are tried once, as long as it runs. It has no filter.
     pub(super) fn direct(&self) -> Weak<dyn EventSink> {
         Arc::downgrade(&self.direct)
+    }
+
+    /// Prepares the sink for an account that delivers to it from now on.
+    pub(super) fn add_account(&self, account: &AccountName) {
+        if let SinkWorker::Bots(bots, _) = &self.worker {
+            bots.add_account(account);
+        }
+    }
+
+    /// Forgets an account that delivers to it no more.
+    pub(super) fn forget_account(&self, account: &AccountName) {
+        if let SinkWorker::Bots(bots, _) = &self.worker {
+            bots.forget_account(account);
+        }
     }
 
     /// Returns a gate that opens once this sink has ended.
@@ -209,6 +233,7 @@ pub(super) enum LetterTarget {
     Webhook(Webhook),
     Exec(Exec),
     Nats(Nats),
+    Bots(HostedBots),
 }
 
 impl LetterTarget {
@@ -218,6 +243,7 @@ impl LetterTarget {
             Self::Webhook(webhook) => webhook.submit(message),
             Self::Exec(exec) => exec.submit(message),
             Self::Nats(nats) => nats.submit(message),
+            Self::Bots(bots) => bots.submit(&message),
         }
     }
 
@@ -226,8 +252,8 @@ impl LetterTarget {
         match self {
             Self::Webhook(webhook) => webhook.end_pause(),
             Self::Exec(exec) => exec.end_pause(),
-            // It asks for no pause.
-            Self::Nats(_) => {}
+            // They ask for no pause.
+            Self::Nats(_) | Self::Bots(_) => {}
         }
     }
 }
@@ -257,16 +283,18 @@ impl SinkWorker {
         match self {
             Self::Output => None,
             Self::QueuedOutput(queue) => Some(queue),
-            Self::Lines(_, queue) | Self::Webhook(_, queue) | Self::Exec(_, queue) | Self::Nats(_, queue) => {
-                queue.as_ref()
-            }
+            Self::Lines(_, queue)
+            | Self::Webhook(_, queue)
+            | Self::Exec(_, queue)
+            | Self::Nats(_, queue)
+            | Self::Bots(_, queue) => queue.as_ref(),
         }
     }
 
     /// Returns the queue's thread and the sink's own, in the order in which they end.
     fn workers(&self) -> [Option<Worker>; 2] {
         let own = match self {
-            Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
+            Self::Output | Self::QueuedOutput(_) | Self::Lines(..) | Self::Bots(..) => None,
             Self::Webhook(webhook, _) => Some(webhook.worker.clone()),
             Self::Exec(exec, _) => Some(exec.worker.clone()),
             Self::Nats(nats, _) => Some(nats.worker.clone()),
@@ -281,6 +309,7 @@ impl SinkWorker {
             Self::Webhook(webhook, _) => Some(LetterTarget::Webhook(webhook.clone())),
             Self::Exec(exec, _) => Some(LetterTarget::Exec(exec.clone())),
             Self::Nats(nats, _) => Some(LetterTarget::Nats(nats.clone())),
+            Self::Bots(bots, _) => Some(LetterTarget::Bots(bots.clone())),
         }
     }
 
@@ -295,6 +324,7 @@ impl SinkWorker {
             Self::Webhook(webhook, _) => webhook.wait_until_idle().await,
             Self::Exec(exec, _) => exec.wait_until_idle().await,
             Self::Nats(nats, _) => nats.wait_until_idle().await,
+            Self::Bots(bots, _) => bots.wait_until_idle().await,
         }
     }
 
@@ -322,9 +352,12 @@ impl SinkWorker {
     pub(super) fn kill_handle(&self) -> KillHandle {
         let child = match self {
             Self::Exec(exec, _) => Some(exec.clone()),
-            Self::Output | Self::Lines(..) | Self::Webhook(..) | Self::Nats(..) | Self::QueuedOutput(_) => {
-                None
-            }
+            Self::Output
+            | Self::Lines(..)
+            | Self::Webhook(..)
+            | Self::Nats(..)
+            | Self::Bots(..)
+            | Self::QueuedOutput(_) => None,
         };
         KillHandle { workers: self.workers(), child }
     }

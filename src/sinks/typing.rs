@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::model::OutgoingAction;
 use tokio::{
-    task::{AbortHandle, spawn_local},
+    spawn,
+    task::AbortHandle,
     time::{Instant, interval_at},
 };
 
@@ -39,7 +40,7 @@ impl Typing {
                 let _ = poster.post(&account, typing.clone()).await;
             }
         };
-        Some(Self(spawn_local(showing).abort_handle()))
+        Some(Self(spawn(showing).abort_handle()))
     }
 }
 

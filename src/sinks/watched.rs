@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::Event,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 
 use super::{
@@ -34,7 +34,7 @@ impl WatchedSink {
             Some(cause) => format!("skipped by an operator; before that: {cause}"),
             None => "skipped by an operator while the sink had it".to_owned(),
         };
-        Arc::clone(&self.handler_deps).keep_skipped(Message::from_event(event), cause).await
+        Arc::clone(&self.handler_deps).keep_without_blocking(Message::from_event(event), cause).await
     }
 
     /// Records an outcome and names the sink in its cause.
@@ -52,6 +52,10 @@ impl WatchedSink {
 
 impl EventSink for WatchedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
         if !self.monitor.begin(event) {
             let (watched, event) = (self.clone(), Arc::clone(event));
             let skipping = async move {
@@ -60,7 +64,7 @@ impl EventSink for WatchedSink {
             };
             return Delivered::Later(skipping.boxed());
         }
-        match self.sink.deliver(event) {
+        match self.sink.deliver_with(event, storage) {
             Delivered::Now(outcome) => Delivered::Now(self.record(event, outcome, Attempted::Refused)),
             Delivered::Later(answer) => {
                 let (watched, event) = (self.clone(), Arc::clone(event));

@@ -45,7 +45,8 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
     package: "matterhost",
     rows: &[
         ("build", &[]),
-        ("main", &["cli"]),
+        ("main", &["program"]),
+        ("program", &["cli", "config"]),
         ("host", &["actions", "admin", "cluster", "config", "hooks", "sinks", "telemetry"]),
         ("hooks", &["actions", "admin", "config", "sinks", "telemetry"]),
         ("admin", &["actions", "config", "telemetry"]),

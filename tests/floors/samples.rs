@@ -35,7 +35,7 @@ fn downward_imports_and_those_of_the_top_are_fine() {
     let text = "use crate::{model::Event, policy::Backoff};\nuse super::super::mattermost;\n";
     assert!(ACTORS.violations(&source("actors/src/ports/api/fake.rs", text)).is_empty());
     assert!(SERVICE.violations(&source("src/host.rs", "use crate::{sinks, telemetry};")).is_empty());
-    assert!(SERVICE.violations(&source("src/main.rs", "use matterhost::cli::{self, Cli};")).is_empty());
+    assert!(SERVICE.violations(&source("src/main.rs", "use matterhost::program::Program;")).is_empty());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
         here.write("here.token", &format!("{}ofdeployingit12", matterhost_simulator::TOKEN_PREFIX));
         let file = here.path().join("matterhost.toml");
         let environment = HashMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/matterhost".to_owned())]);
-        let sources = Sources { files: vec![file], environment, flags: Vec::new() };
+        let sources = Sources { files: vec![file], environment, ..Sources::default() };
         let read = Config::load(&sources, None).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(read.accounts.len(), 1);
         // The directory of the configuration is read-only there.
@@ -92,7 +92,7 @@ fn root_finds_the_generated_token_of_the_service() {
     let file = dir.path().join("matterhost.toml");
     // The variables of the service are not those of root.
     let environment = HashMap::from([("HOME".to_owned(), "/root".to_owned())]);
-    let read = AdminConfig::load(&Sources { files: vec![file], environment, flags: Vec::new() }).unwrap();
+    let read = AdminConfig::load(&Sources { files: vec![file], environment, ..Sources::default() }).unwrap();
     assert_eq!(read.generated_token_file, Some("/var/lib/matterhost/admin.token".into()));
 }
 

@@ -53,6 +53,9 @@ fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     let rust = self::page("handlers/webhook.rs");
     let check = &rust[rust.find("/// Returns true if one of the signatures").unwrap()..];
     let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
+    let bots = self::page("handlers/bots.rs");
+    let main = &bots[bots.find("fn main").unwrap()..];
+    assert!(self::page("bots.md").contains(main), "docs/bots.md lacks\n{main}");
     let handlers = ["webhook.py", "lines.py", "nats_consumer.py"];
     let handlers = handlers.map(|handler| self::page(&format!("handlers/{handler}")));
     for shown in handlers.into_iter().chain([check]) {

@@ -1,5 +1,6 @@
 //! Slash commands, buttons, menus and dialogs, from a person to a handler and back.
 
+mod bots_in_rust;
 mod registration;
 
 use std::{
@@ -40,6 +41,10 @@ impl Rig {
     }
 
     fn with(sinks: &str, handler: &str) -> Self {
+        Self::of(sinks, handler, RunningProgram::ready)
+    }
+
+    fn of(sinks: &str, handler: &str, start: impl FnOnce(&Fixture, &ConfigDir) -> RunningProgram) -> Self {
         let fixture = Fixture::on(Simulator::builder().version(ServerVersion::V11_1).start().unwrap());
         // The command is made with the address of the hooks, which must not change.
         let [hooks, admin] = free_addresses();
@@ -54,7 +59,7 @@ impl Rig {
         let dir = ConfigDir::with(&config);
         dir.write(PATH_OF_TOKEN, &token);
         dir.write("handler.py", handler);
-        let running = RunningProgram::ready(&fixture, &dir);
+        let running = start(&fixture, &dir);
         Self { fixture, dir, running, url, admin: admin.to_string() }
     }
 

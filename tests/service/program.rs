@@ -73,7 +73,17 @@ impl ConfigDir {
 
     /// Returns a command that runs the program in this directory, which also holds its state.
     pub(crate) fn matterhost(&self, args: &[&str]) -> Program {
-        let mut command = matterhost(args);
+        self.command(matterhost(args))
+    }
+
+    /// Returns a command that runs an example in this directory.
+    pub(crate) fn example(&self, name: &str, args: &[&str]) -> Program {
+        let mut command = Command::new(example(name));
+        command.args(args).env_clear();
+        self.command(Program(command))
+    }
+
+    fn command(&self, mut command: Program) -> Program {
         command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.0.path().join("state"));
         command
     }
@@ -219,7 +229,12 @@ impl RunningProgram {
 
     /// Starts `run` with the fixture's server and waits until its bot is ready.
     pub(crate) fn ready(fixture: &Fixture, dir: &ConfigDir) -> Self {
-        let mut running = Self::start(dir.matterhost(&["run"]));
+        Self::ready_with(fixture, dir.matterhost(&["run"]))
+    }
+
+    /// Runs a command with the fixture's server and waits until its bot is ready.
+    pub(crate) fn ready_with(fixture: &Fixture, command: impl Into<Command>) -> Self {
+        let mut running = Self::start(command);
         running.log.wait_for_fact("ready");
         assert_eq!(fixture.simulator.counters().open_sockets(&fixture.bot.user_id), 1);
         running

@@ -47,7 +47,7 @@ fn config_with_secrets() -> (ConfigDir, Sources) {
     ]);
     let file = dir.path().join("matterhost.toml");
     let flags = vec![("accounts.d.token", format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9d"), "--some-flag")];
-    (dir, Sources { files: vec![file], environment, flags })
+    (dir, Sources { files: vec![file], environment, flags, ..Sources::default() })
 }
 
 /// The user that a test of root runs the program as.

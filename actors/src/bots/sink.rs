@@ -58,7 +58,10 @@ impl<B: Bot> EventSink for BotSink<B> {
         };
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
         let (delivered, handler) = (Arc::clone(&event), bot_event.handler());
-        let (handler_storage, storage) = (storage.clone(), storage.clone());
+        // A person waits: the event goes past the others of its channel, and is tried once.
+        let is_hook = bot_event.is_hook();
+        let storage = if is_hook { EventStorage::unavailable() } else { storage.clone() };
+        let handler_storage = storage.clone();
         let handling = async move {
             let context = Context::new(event, poster, handler_storage, &bot_event);
             handle(&*bot, &context, &bot_event).await
@@ -68,7 +71,7 @@ impl<B: Bot> EventSink for BotSink<B> {
         let outcome = async move {
             let outcome = outcome.await;
             storage.end();
-            judge_failure(&failures, &delivered, handler, outcome)
+            if is_hook { outcome } else { judge_failure(&failures, &delivered, handler, outcome) }
         };
         Delivered::Later(outcome.boxed())
     }

@@ -284,6 +284,7 @@ impl Delivery {
                 let event = Excerpt::of(&queued.event.id());
                 let fact = Fact::Rejected { event, channel: channel.clone(), cause: cause.into() };
                 self.context.observe(queued.event.generation, fact);
+                queued.storage.accept_adopted();
                 self.acknowledge(&channel, &queued, is_answer, ctx);
             }
             Outcome::Retry { after, cause } => {

@@ -29,11 +29,18 @@ struct Inner {
 struct Handling {
     changes: ValueChanges,
     has_ended: bool,
+    /// The changes of other handlers of the event that have accepted it.
+    adopted: ValueChanges,
 }
 
 impl EventStorage {
     pub(crate) fn new(channel: ChannelId, kept: SharedValues) -> Self {
         Self(Some(Arc::new(Inner { channel, kept, handling: Mutex::default() })))
+    }
+
+    /// Returns a storage of values that begins empty and is in memory, to test sinks.
+    pub fn in_memory(channel: ChannelId) -> Self {
+        Self::new(channel, SharedValues::default())
     }
 
     /// Returns the storage of a handler for which nothing is kept.
@@ -104,6 +111,24 @@ impl EventStorage {
         Ok(())
     }
 
+    /// Returns a storage of the same channel for one of several handlers of the event.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(self.0.as_ref().and_then(|inner| Self::new(inner.channel.clone(), inner.kept.clone()).0))
+    }
+
+    /// Takes over the changes of a handler that has accepted the event, which are kept even if another one rejects it.
+    pub fn adopt(&self, fork: &Self) {
+        if let (Some(inner), Some(fork)) = (&self.0, &fork.0) {
+            let changes = {
+                let mut handling = fork.handling.lock();
+                handling.has_ended = true;
+                mem::take(&mut handling.changes)
+            };
+            inner.handling.lock().adopted.extend(changes);
+        }
+    }
+
     /// Ends the handler: its changes are refused from now on. A sink calls it when the handler has returned.
     pub fn end(&self) {
         if let Some(inner) = &self.0 {
@@ -112,11 +137,57 @@ impl EventStorage {
     }
 
     /// Applies the changes of the handler, whose event is acknowledged.
-    pub(crate) fn accept(&self) {
+    pub fn accept(&self) {
         if let Some(inner) = &self.0 {
             let mut handling = inner.handling.lock();
             handling.has_ended = true;
-            inner.kept.lock().apply(&inner.channel, mem::take(&mut handling.changes));
+            let mut changes = mem::take(&mut handling.adopted);
+            changes.append(&mut handling.changes);
+            inner.kept.lock().apply(&inner.channel, changes);
         }
+    }
+
+    /// Applies the changes of those handlers that have accepted the event, which another one rejected.
+    pub(crate) fn accept_adopted(&self) {
+        if let Some(inner) = &self.0 {
+            let mut handling = inner.handling.lock();
+            handling.has_ended = true;
+            inner.kept.lock().apply(&inner.channel, mem::take(&mut handling.adopted));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(storage: &EventStorage, key: &str) -> Option<String> {
+        storage.get(key).unwrap().map(|value| value.to_string())
+    }
+
+    #[test]
+    fn the_changes_of_handlers_that_accepted_are_kept_and_those_of_others_are_not() {
+        let kept = SharedValues::default();
+        let storage = || EventStorage::new("town".into(), kept.clone());
+        let (first, [accepted, failed]) = (storage(), [(); 2].map(|()| storage().fork()));
+        accepted.put("a", "1").unwrap();
+        failed.put("b", "1").unwrap();
+        assert_eq!((value(&accepted, "b"), value(&failed, "a")), (None, None), "apart until then");
+        first.adopt(&accepted);
+        first.put("c", "1").unwrap();
+        assert_eq!(accepted.put("a", "2"), Err(StorageError::Ended));
+        first.accept_adopted();
+        assert_eq!(["a", "b", "c"].map(|key| value(&storage(), key)), [Some("1".into()), None, None]);
+
+        // The event comes again, to the handler that failed.
+        let (second, again) = (storage(), storage().fork());
+        again.put("b", "2").unwrap();
+        again.delete("a").unwrap();
+        second.adopt(&again);
+        second.accept();
+        assert_eq!(["a", "b"].map(|key| value(&storage(), key)), [None, Some("2".into())]);
+        let none = EventStorage::unavailable();
+        none.adopt(&none.fork());
+        assert_eq!(none.fork().get("a"), Err(StorageError::Unavailable));
     }
 }

@@ -147,7 +147,8 @@ fn load_config(args: &AdminArgs, environment: &HashMap<String, String>) -> Resul
     if args.file.config.is_empty() && !Path::new(DEFAULT_FILE).exists() {
         return Ok(defaults());
     }
-    let sources = Sources { files: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
+    let sources =
+        Sources { files: args.file.find()?, environment: environment.clone(), ..Sources::default() };
     match AdminConfig::load(&sources) {
         Ok(config) => Ok(config),
         Err(_) if args.admin.is_some() => Ok(defaults()),

@@ -15,7 +15,7 @@ pub struct Sinks {
 pub struct Sink {
     /// The name in the configuration.
     pub name: String,
-    /// `stdout`, `file`, `webhook` or `exec`.
+    /// `stdout`, `file`, `webhook`, `exec`, `nats` or `bot`.
     #[serde(rename = "type")]
     pub kind: String,
     /// True if events count as delivered without it.

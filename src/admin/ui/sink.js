@@ -10,7 +10,7 @@ import { ago, count, lasting, number, span } from './words.js';
 
 /** The states of sinks, worst first. */
 export const SINK_STATES = {
-  broken: { tone: 'bad', rank: 0, word: 'broken', meaning: 'Its thread has died, or standard output was closed.' },
+  broken: { tone: 'bad', rank: 0, word: 'broken', meaning: 'Its thread has died, standard output was closed, or a bot in Rust fails on all events.' },
   failed_to_start: {
     tone: 'bad',
     rank: 1,

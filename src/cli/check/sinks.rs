@@ -41,6 +41,7 @@ async fn check_sink(sink: &SinkConfig, config: &Config) -> SinkRow {
         SinkKind::Exec(exec) => (exec.command.join(" "), check_program(exec)),
         SinkKind::Webhook(webhook) => (webhook.client.url().to_string(), check_address(webhook).await),
         SinkKind::Nats(nats) => (nats.access.servers.join(", "), check_stream(nats).await),
+        SinkKind::Bot(bot) => (format!("bot {}", bot.factory.name()), passed()),
     };
     let usable = if usable.ok == Some(true) && sink.kind.keeps_dead_letters() {
         let letters =

@@ -197,6 +197,7 @@ fn configure(directory: &Path, url: &str, token: &str, admin: Option<&str>) -> a
         files: vec![file],
         environment: HashMap::from([(TOKEN_VARIABLE.into(), token.into())]),
         flags: flags.into_iter().collect(),
+        ..Sources::default()
     };
     let mut config = Config::load(&sources, None)?;
     config.admin.generated_token_file = None;

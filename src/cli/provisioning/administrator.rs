@@ -19,7 +19,7 @@ use crate::{
         config::load,
         output::{print, print_config_error, print_error},
     },
-    config::{Config, FileArg, ServerConfig, did_you_mean, read_secret},
+    config::{Bots, Config, FileArg, ServerConfig, did_you_mean, read_secret},
     host::Exit,
 };
 
@@ -74,9 +74,10 @@ impl AdministratorArgs {
     pub(super) fn run(
         &self,
         file: &FileArg,
+        bots: &Bots,
         work: impl AsyncFnOnce(&Config, &Administrator) -> Exit,
     ) -> Exit {
-        let config = match load(file) {
+        let config = match load(file, bots) {
             Ok(config) => config,
             Err(error) => return print_config_error(&error),
         };

@@ -7,12 +7,12 @@ use serde_json::json;
 use super::{ListArgs, administrator::BotError};
 use crate::{
     cli::output::{print, print_error},
-    config::Config,
+    config::{Bots, Config},
     host::Exit,
 };
 
-pub(super) fn run(args: &ListArgs) -> Exit {
-    args.administrator.run(&args.file, async |config, administrator| {
+pub(super) fn run(args: &ListArgs, bots: &Bots) -> Exit {
+    args.administrator.run(&args.file, bots, async |config, administrator| {
         let (client, token) = administrator.client();
         match client.bots(token).await {
             Ok(bots) if args.json => print(to_json(config, &bots).as_bytes()),

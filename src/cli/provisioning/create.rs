@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{account_files::AccountFiles, output::print_error},
-    config::{AccountConfig, Config, read_secret},
+    config::{AccountConfig, Bots, Config, read_secret},
     host::Exit,
 };
 
@@ -33,8 +33,8 @@ struct Plan {
     picture: Option<Vec<u8>>,
 }
 
-pub(super) fn run(args: &CreateArgs) -> Exit {
-    args.administrator.run(&args.file, async |config, administrator| {
+pub(super) fn run(args: &CreateArgs, bots: &Bots) -> Exit {
+    args.administrator.run(&args.file, bots, async |config, administrator| {
         let plan = match Plan::of(args, config, administrator).await {
             Ok(plan) => plan,
             Err(error) => return print_error(error),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     admin::client::{Client as HostClient, Endpoint, RemoteError, account},
     cli::account_files::write_secret,
-    config::{AccountConfig, AccountSource, Config, did_you_mean},
+    config::{AccountConfig, AccountSource, Bots, Config, did_you_mean},
     host::Exit,
 };
 
@@ -28,8 +28,8 @@ const SWITCH_INTERVAL: Duration = Duration::from_millis(200);
 /// The HTTP status of a host that does not have the account.
 const NOT_FOUND: u16 = 404;
 
-pub(super) fn run(args: &RotateArgs) -> Exit {
-    args.administrator.run(&args.admin.file, async |config, administrator| {
+pub(super) fn run(args: &RotateArgs, bots: &Bots) -> Exit {
+    args.administrator.run(&args.admin.file, bots, async |config, administrator| {
         each_bot(&args.names, async |name| rotate(args, config, administrator, name).await).await
     })
 }

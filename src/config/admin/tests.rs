@@ -3,15 +3,19 @@ use std::collections::HashMap;
 use config::{Map, Value};
 
 use super::*;
-use crate::config::sources::Locations;
+use crate::config::{Bots, sources::Locations};
 
 /// Reads the section from these keys.
 fn diagnose(keys: &[(&str, Value)]) -> Diagnostics {
     let mut report = Diagnostics::default();
     let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     let (places, environment) = (Locations::default(), HashMap::new());
-    let context =
-        ReadContext { directory: Path::new("/nowhere"), places: &places, environment: &environment };
+    let context = ReadContext {
+        directory: Path::new("/nowhere"),
+        places: &places,
+        environment: &environment,
+        bots: &Bots::default(),
+    };
     read(TableReader::new("admin".into(), "admin", Some(values.into()), &mut report), &context);
     report
 }

@@ -164,6 +164,7 @@ impl Config {
             directory: sources.directory(),
             places: &self.reader.places,
             environment: &sources.environment,
+            bots: &sources.bots,
         }
     }
 }

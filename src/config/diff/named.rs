@@ -14,7 +14,8 @@ use super::{
     settings::is_same,
 };
 use crate::config::{
-    Commands, Config, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
+    BotConfig, Commands, Config, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
+    Transport,
 };
 
 /// Compares two lists by the names of their items.
@@ -188,6 +189,7 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
             a.changed_keys(b).into_iter().map(|key| (key, false, Restart)).collect()
         }
         (SinkKind::Exec(a), SinkKind::Exec(b)) => compare_execs(a, b).into(),
+        (SinkKind::Bot(a), SinkKind::Bot(b)) => compare_bots(a, b).into(),
         (SinkKind::File(a), SinkKind::File(b)) => compare_files(a, b).into(),
         (SinkKind::Nats(a), SinkKind::Nats(b)) => {
             a.compare(b).into_iter().map(|(key, same)| (key, same, Restart)).collect()
@@ -197,7 +199,8 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
             | SinkKind::Webhook(_)
             | SinkKind::Exec(_)
             | SinkKind::File(_)
-            | SinkKind::Nats(_),
+            | SinkKind::Nats(_)
+            | SinkKind::Bot(_),
             _,
         ) => {
             vec![("type", false, Restart)]
@@ -214,6 +217,14 @@ fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect
         ("answer_timeout", a.timeout == b.timeout, Restart),
         ("max_attempts", a.attempts.max_attempts == b.attempts.max_attempts, Restart),
         ("max_age", a.attempts.max_age == b.attempts.max_age, Restart),
+        ("typing", a.typing == b.typing, Restart),
+    ]
+}
+
+fn compare_bots(a: &BotConfig, b: &BotConfig) -> [(&'static str, bool, Effect); 3] {
+    [
+        ("bot", a.factory == b.factory, Restart),
+        ("deadline", a.deadline == b.deadline, Restart),
         ("typing", a.typing == b.typing, Restart),
     ]
 }

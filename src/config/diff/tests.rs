@@ -16,7 +16,7 @@ fn load(dir: &Path, text: &str) -> Config {
     let file = dir.join("matterhost.toml");
     fs::write(&file, text).unwrap();
     let environment = [("HOME".to_owned(), "/nonexistent".to_owned())].into();
-    Config::load(&Sources { files: vec![file], environment, flags: Vec::new() }, None).unwrap()
+    Config::load(&Sources { files: vec![file], environment, ..Sources::default() }, None).unwrap()
 }
 
 fn base() -> String {

@@ -19,7 +19,7 @@ fn load(dir: &TempDir, server: &str, environment: &[(&str, &str)]) -> Result<Con
     let mut all: std::collections::HashMap<_, _> =
         environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     all.insert("HOME".to_owned(), "/nonexistent".to_owned());
-    Config::load(&Sources { files: vec![file], environment: all, flags: Vec::new() }, None)
+    Config::load(&Sources { files: vec![file], environment: all, ..Sources::default() }, None)
 }
 
 fn refused(dir: &TempDir, server: &str) -> String {

@@ -25,8 +25,11 @@ fn config(dir: &Path) -> Config {
          [sinks.hook]\ntype = 'webhook'\nurl = 'https://127.0.0.1:1/x'\nsecret_file = 'secret'\nca_file = 'ca.pem'\n",
     );
     let environment = [("HOME".to_owned(), "/nonexistent".to_owned())].into();
-    Config::load(&Sources { files: vec![dir.join("matterhost.toml")], environment, flags: Vec::new() }, None)
-        .unwrap()
+    Config::load(
+        &Sources { files: vec![dir.join("matterhost.toml")], environment, ..Sources::default() },
+        None,
+    )
+    .unwrap()
 }
 
 fn authority() -> String {

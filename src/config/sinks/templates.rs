@@ -13,7 +13,7 @@ use crate::config::{
 };
 
 /// The keys that may have placeholders.
-const TEMPLATED: [&str; 5] = ["command", "dir", "path", "secret_file", "url"];
+const TEMPLATED: [&str; 6] = ["bot", "command", "dir", "path", "secret_file", "url"];
 
 /// The separator between the name of a sink and the account or server of its instance. No name contains it.
 pub(in crate::config) const INSTANCE: char = '@';

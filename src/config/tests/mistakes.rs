@@ -211,10 +211,10 @@ fn mistakes_in_sinks() {
             "[sinks.'h']\ntype = 'exec'\ncommand = ['{account}']\n[accounts.'x.retrying']\ntoken = 'x'\nsinks = ['h']",
             "sinks.h@x.retrying: the file of its dead letters would be taken for one of sink h@x; use a name",
         ),
-        ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec, file or nats"),
+        ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec, file, nats or bot"),
         (
             "[sinks.h]\ntype = 'smtp'",
-            "sinks.h.type: expected stdout, webhook, exec, file or nats, found \"smtp\"; write",
+            "sinks.h.type: expected stdout, webhook, exec, file, nats or bot, found \"smtp\"; write",
         ),
         ("[sinks.h]\ntype = 'stdout'\nurl = 'http://a'", "sinks.h.url: there is no such key; remove it;"),
         ("[sinks.h]\ntype = 'file'", "sinks.h.path: it is missing; name the file that events are written to"),

@@ -42,6 +42,46 @@ async fn a_sink_that_accepted_an_event_does_not_get_it_again() {
     assert!(sinks.pending.0.lock().is_empty());
 }
 
+/// A sink whose handler counts events, under a key of its own.
+struct CountingSink(&'static str);
+
+impl EventSink for CountingSink {
+    fn deliver(&self, _: &Arc<Event>) -> Delivered {
+        panic!("without a storage")
+    }
+
+    fn deliver_with(&self, _: &Arc<Event>, storage: &EventStorage) -> Delivered {
+        let count = storage.get(self.0).unwrap().map_or(0, |count| count.parse::<u32>().unwrap());
+        storage.put(self.0, (count + 1).to_string()).unwrap();
+        storage.end();
+        Delivered::Now(Outcome::Acknowledged)
+    }
+}
+
+#[tokio::test]
+async fn values_of_a_sink_that_accepted_an_event_are_kept_when_the_others_follow() {
+    let (kept, other) = (EventStorage::in_memory("c".into()), Arc::<ScriptedSink>::default());
+    let counting = ["a", "b"].map(|key| (key.into(), Arc::new(CountingSink(key)) as Arc<dyn EventSink>));
+    let scripted: NamedSink = ("other".into(), Arc::clone(&other) as Arc<dyn EventSink>);
+    let sinks = FanOut::new(counting.into_iter().chain([scripted]).collect(), PendingEvents::default());
+    let deliver = async |event: &Arc<Event>| {
+        let storage = kept.fork();
+        let answer = outcome(sinks.deliver_with(event, &storage)).await;
+        if answer == Outcome::Acknowledged {
+            storage.accept();
+        }
+        answer
+    };
+    let counts = || ["a", "b"].map(|key| kept.get(key).unwrap().map(|count| count.to_string()));
+    let first = post("c", "1");
+    other.answer(retry(10));
+    assert_eq!((deliver(&first).await, counts()), (retry(10), [None, None]), "not acknowledged yet");
+    let once = [Some("1".to_owned()), Some("1".to_owned())];
+    assert_eq!((deliver(&first).await, counts()), (Outcome::Acknowledged, once));
+    deliver(&post("c", "2")).await;
+    assert_eq!(counts(), [Some("2".to_owned()), Some("2".to_owned())]);
+}
+
 #[tokio::test]
 async fn the_next_event_of_a_channel_goes_to_all_sinks() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());

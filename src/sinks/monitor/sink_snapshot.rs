@@ -18,7 +18,7 @@ pub enum SinkState {
     Resting,
     /// The program of its handler cannot be started; it is tried again.
     FailedToStart,
-    /// Its thread has died, or standard output was closed.
+    /// Its thread has died, standard output was closed, or a bot in Rust fails on all events.
     Broken,
 }
 

@@ -12,7 +12,9 @@ use std::{
 };
 
 use matterhost_actors::{
+    bots::{Bot, BotResult, Context, Post},
     mattermost::{ClientConfig, ClientLimits},
+    model::{AccountName, ReplyError},
     ports::EventSink,
 };
 use serde_json::Value;
@@ -24,8 +26,9 @@ use super::{
     http::{FakeResponse, Server, ok},
 };
 use crate::{
-    config::{AttemptLimits, FileConfig, PauseScope, Secrets, WebhookConfig},
+    config::{AttemptLimits, BotConfig, BotFactory, FileConfig, PauseScope, Secrets, WebhookConfig},
     sinks::{
+        hosted_bots::HostedBots,
         lines::{file, rotate, stdout::LineSink},
         start_gate::StartGate,
         webhook::Webhook,
@@ -56,6 +59,7 @@ pub(super) fn all() -> Vec<Rig> {
         webhook(1),
         webhook(5),
         exec(),
+        bots(),
         #[cfg(feature = "cluster")]
         nats(),
     ]
@@ -185,6 +189,42 @@ fn exec() -> Rig {
         retry_text: Some("retry-once"),
         reject_text: Some("reject"),
         worker: Some(child.exec.worker.clone()),
+    }
+}
+
+/// A bot that records the posts, and refuses some.
+fn bots() -> Rig {
+    /// The texts of posts that were handled, and the number of those that were refused once.
+    #[derive(Clone, Default)]
+    struct Recording(Arc<Mutex<Vec<String>>>, Arc<AtomicU16>);
+
+    impl Bot for Recording {
+        async fn posted(&self, _: &Context, post: &Post) -> BotResult {
+            match &*post.message {
+                "retry-once" if self.1.fetch_add(1, Ordering::AcqRel) == 0 => {
+                    Err(ReplyError::Stopped(AccountName::new("helpdesk")?).into())
+                }
+                "reject" => Err(ReplyError::Empty.into()),
+                _ => {
+                    self.0.lock().unwrap().push(post.id.to_string());
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    let recording = Recording::default();
+    let received = Arc::clone(&recording.0);
+    let factory = BotFactory::new("desk".into(), move || recording.clone());
+    let config = BotConfig { factory, deadline: DEADLINE, typing: false };
+    Rig {
+        name: "bot",
+        sink: Arc::new(HostedBots::new(config, handler_deps("desk"))),
+        received: Box::new(move || received.lock().unwrap().clone()),
+        hold: None,
+        retry_text: Some("retry-once"),
+        reject_text: Some("reject"),
+        worker: None,
     }
 }
 

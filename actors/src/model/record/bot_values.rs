@@ -76,7 +76,8 @@ pub enum StorageError {
     Ended,
     /// Nothing keeps values for the handler.
     #[error(
-        "there is no storage here: a schedule's run belongs to no channel, and not every host's store keeps values"
+        "there is no storage here: a schedule's run belongs to no channel, slash commands, buttons and dialogs go past \
+         the channel's other events, and not every host's store keeps values"
     )]
     Unavailable,
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{admin, problem::Problem, sources::Locations};
+use crate::config::{Bots, admin, problem::Problem, sources::Locations};
 
 const TOKENS: [&str; 3] = ["mustnotshow-one-abcdef", "mustnotshow-two-abcdef", "mustnotshow-three-abcdef"];
 
@@ -13,8 +13,12 @@ fn read_admin(text: &str) -> (AdminConfig, Vec<Problem>) {
         .and_then(|built| built.get::<Value>("admin"))
         .unwrap();
     let (places, environment) = (Locations::default(), std::collections::HashMap::new());
-    let context =
-        ReadContext { directory: Path::new("/nowhere"), places: &places, environment: &environment };
+    let context = ReadContext {
+        directory: Path::new("/nowhere"),
+        places: &places,
+        environment: &environment,
+        bots: &Bots::default(),
+    };
     let mut report = Diagnostics::default();
     let config = admin::read(TableReader::new("admin".into(), "admin", Some(value), &mut report), &context);
     (config, report.problems)

@@ -1,0 +1,129 @@
+//! The sink of bots in Rust that the program was built with.
+//!
+//! Each account that delivers to it has a bot of its own. There is no thread and no queue: handlers run on the thread that delivers,
+//! and an account has at most `delivery.in_flight` events with its bot. An event that a bot rejects becomes a dead letter.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    bots::AnyBot,
+    model::{AccountName, Event},
+    ports::{Delivered, EventSink, EventStorage, Outcome},
+};
+use parking_lot::Mutex;
+
+use super::{
+    HandlerDeps, cloud_event, handler,
+    hook_events::is_hook,
+    message::Message,
+    queue::{Room, Waiting},
+    typing::Typing,
+};
+use crate::config::BotConfig;
+
+/// The bots of a sink. Clones share them.
+#[derive(Clone)]
+pub(super) struct HostedBots(Arc<Inner>);
+
+struct Inner {
+    config: BotConfig,
+    handler_deps: Arc<HandlerDeps>,
+    by_account: Mutex<HashMap<AccountName, AnyBot>>,
+    /// The events that bots have.
+    handling: Arc<Waiting>,
+}
+
+impl HostedBots {
+    pub(super) fn new(config: BotConfig, handler_deps: HandlerDeps) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            handler_deps: Arc::new(handler_deps),
+            by_account: Mutex::default(),
+            handling: Arc::default(),
+        }))
+    }
+
+    /// Makes the bot of an account that delivers from now on, unless it has one.
+    pub(super) fn add_account(&self, account: &AccountName) {
+        if self.0.by_account.lock().contains_key(account) {
+            return;
+        }
+        // Without the lock: the program's own code may take its time. If it fails, each event says so.
+        if let Ok(bot) = self.make() {
+            self.0.by_account.lock().insert(account.clone(), bot);
+        }
+    }
+
+    /// Drops the bot of an account that delivers no more, once it has handled its events.
+    pub(super) fn forget_account(&self, account: &AccountName) {
+        self.0.by_account.lock().remove(account);
+    }
+
+    /// Returns the bot of an account; a new one for the last events of an account that is forgotten already.
+    fn bot_of(&self, account: &AccountName) -> Result<AnyBot, String> {
+        let bot = self.0.by_account.lock().get(account).cloned();
+        bot.map_or_else(|| self.make(), Ok)
+    }
+
+    fn make(&self) -> Result<AnyBot, String> {
+        let Inner { config, handler_deps, .. } = &*self.0;
+        config.factory.make(Arc::clone(&handler_deps.poster), config.deadline)
+    }
+
+    /// Hands over an event of a dead letter.
+    pub(super) fn submit(&self, message: &Message) -> Delivered {
+        match cloud_event::decode(&message.json) {
+            Some(event) => self.deliver(&Arc::new(event)),
+            None => {
+                Delivered::Now(Outcome::Rejected { cause: "the event of the letter cannot be read".into() })
+            }
+        }
+    }
+
+    /// Waits until all delivered events are answered.
+    pub(super) async fn wait_until_idle(&self) {
+        self.0.handling.wait_until_idle().await;
+    }
+}
+
+impl EventSink for HostedBots {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        self.deliver_with(event, &EventStorage::unavailable())
+    }
+
+    fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
+        let handler_deps = Arc::clone(&self.0.handler_deps);
+        if !handler_deps.poster.may_act(&event.account) {
+            return Delivered::Now(handler::fenced());
+        }
+        let bot = match self.bot_of(&event.account) {
+            Ok(bot) => bot,
+            Err(cause) => return Delivered::Now(Outcome::Broken { cause }),
+        };
+        let room = Room::take(&self.0.handling, event.body.data.len());
+        let is_shown = handler_deps.shows_typing;
+        let typing = is_shown.then(|| Typing::show(&handler_deps, &Message::from_event(event)));
+        let (delivered, event) = (bot.sink().deliver_with(event, storage), Arc::clone(event));
+        let answer = async move {
+            let outcome = match delivered {
+                Delivered::Now(outcome) => outcome,
+                Delivered::Later(outcome) => outcome.await,
+            };
+            drop(typing);
+            let outcome = match outcome {
+                // A person waits for a command and reads that it failed: later it would be of no use.
+                Outcome::Rejected { cause } if !is_hook(&event.body.event) => {
+                    handler_deps.reject_without_blocking(Message::from_event(&event), cause).await
+                }
+                outcome => outcome,
+            };
+            drop(room);
+            outcome
+        };
+        Delivered::Later(answer.boxed())
+    }
+}
+
+#[cfg(test)]
+mod tests;

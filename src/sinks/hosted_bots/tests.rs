@@ -1,0 +1,209 @@
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use matterhost_actors::{
+    bots::{Bot, BotResult, Context, Post, SlashCommand},
+    model::{OutgoingAction, ReplyError},
+    ports::Poster,
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    config::{Bots, Config, DeadLetterConfig, Sources},
+    sinks::{
+        SinkRegistry,
+        dead_letter::DeadLetters,
+        tests::fixtures::{
+            RecordingReplyPoster, delivered, event, handler_deps, outcome, post, post_of, post_with_text,
+        },
+    },
+    telemetry::metrics::Metrics,
+};
+
+/// Counts the bots that are made and dropped.
+#[derive(Default)]
+struct Lives {
+    made: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Lives {
+    fn counts(&self) -> (usize, usize) {
+        (self.made.load(Ordering::Acquire), self.dropped.load(Ordering::Acquire))
+    }
+}
+
+/// Answers posts and counts them, and refuses those that say so.
+struct Counting(Arc<Lives>);
+
+impl Counting {
+    fn new(lives: &Arc<Lives>) -> Self {
+        lives.made.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(lives))
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        self.0.dropped.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+fn refused() -> ReplyError {
+    ReplyError::Refused { cause: "not for me".into() }
+}
+
+impl Bot for Counting {
+    async fn posted(&self, context: &Context, post: &Post) -> BotResult {
+        if post.message == "refuse" {
+            return Err(refused().into());
+        }
+        let count = context.storage().get::<u32>("count").unwrap_or_default().unwrap_or_default() + 1;
+        // Not every test has a storage.
+        let _ = context.storage().put("count", &count);
+        context.reply(format!("{}, {count}", post.message)).await?;
+        Ok(())
+    }
+
+    async fn slash_command(&self, _: &Context, _: &SlashCommand) -> BotResult {
+        Err(refused().into())
+    }
+}
+
+/// Reads a configuration of a program with the bot `desk`.
+fn config(dir: &TempDir, lives: &Arc<Lives>, sinks: &str) -> Config {
+    let file = dir.path().join("matterhost.toml");
+    let rest = "[servers.main]\nurl = 'http://127.0.0.1:1'\n[state]\nstore = 'memory'\n[accounts.helpdesk]\ntoken = 'x'\n";
+    fs::write(&file, format!("{rest}{sinks}")).unwrap();
+    let lives = Arc::clone(lives);
+    let bots = Bots::default().with("desk", move || Counting::new(&lives));
+    Config::load(&Sources { files: vec![file], bots, ..Sources::default() }, None).unwrap()
+}
+
+fn bot_config(dir: &TempDir, lives: &Arc<Lives>) -> BotConfig {
+    let config = config(dir, lives, "[sinks.desk]\ntype = 'bot'\n");
+    match config.sinks.into_iter().next().unwrap().kind {
+        crate::config::SinkKind::Bot(bot) => bot,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_account_has_a_bot_as_long_as_it_delivers() {
+    let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
+    let config = bot_config(&dir, &lives);
+    assert_eq!(lives.counts(), (1, 1), "to look for mistakes, once");
+    let bots = HostedBots::new(config, handler_deps("desk"));
+    let [first, second] = ["helpdesk", "standup"].map(|name| AccountName::new(name).unwrap());
+    for account in [&first, &second, &first] {
+        bots.add_account(account);
+    }
+    for (account, id) in [("helpdesk", "1"), ("standup", "2"), ("helpdesk", "3")] {
+        assert_eq!(outcome(bots.deliver(&post_of(account, "c", id))).await, Outcome::Acknowledged);
+    }
+    assert_eq!(lives.counts(), (3, 1));
+    let under_way = bots.deliver(&post("c", "4"));
+    bots.forget_account(&first);
+    assert_eq!(lives.counts(), (3, 1), "it still has an event");
+    assert!(bots.wait_until_idle().now_or_never().is_none());
+    assert_eq!(outcome(under_way).await, Outcome::Acknowledged);
+    assert_eq!((lives.counts(), bots.wait_until_idle().now_or_never()), ((3, 2), Some(())));
+    assert_eq!(outcome(bots.deliver(&post("c", "5"))).await, Outcome::Acknowledged);
+    assert_eq!(lives.counts(), (4, 3), "one for the last event alone");
+}
+
+#[tokio::test]
+async fn a_rejected_event_becomes_a_dead_letter_that_reaches_the_bot_as_it_was() {
+    let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
+    let letters_config = DeadLetterConfig { dir: dir.path().join("letters"), max_size: 1 << 20, keep: 2 };
+    let letters = DeadLetters::for_sink("desk", &letters_config);
+    let recorded = Arc::<RecordingReplyPoster>::default();
+    let deps = HandlerDeps {
+        poster: Arc::clone(&recorded) as Arc<dyn Poster>,
+        dead_letters: Some(letters.clone()),
+        ..handler_deps("desk")
+    };
+    let bots = HostedBots::new(bot_config(&dir, &lives), deps);
+    bots.add_account(&AccountName::new("helpdesk").unwrap());
+    let rejected = outcome(bots.deliver(&post_with_text("c", "bad", "refuse"))).await;
+    let Outcome::Rejected { cause } = rejected else { panic!("{rejected:?}") };
+    assert!(cause.contains("sink desk: ") && cause.contains("not for me"), "{cause}");
+    let kept = letters.list().unwrap();
+    assert_eq!((kept.len(), kept[0].id().as_deref()), (1, Some("bad")));
+    let again = Message::parse(kept[0].event.get()).unwrap();
+    assert!(matches!(outcome(bots.submit(&again)).await, Outcome::Rejected { .. }));
+    assert_eq!(letters.count().unwrap(), 2, "refused again");
+
+    let data = r#"{"user_id":"ann","command":"/deploy","text":"","trigger_id":"t"}"#;
+    let hook = Arc::new(event("helpdesk", "slash_command", "c", "h", data));
+    assert!(matches!(outcome(bots.deliver(&hook)).await, Outcome::Rejected { .. }));
+    assert_eq!(letters.count().unwrap(), 2, "a person was told, and tries again");
+
+    // The live event and its letter have the same replies.
+    let good = post_with_text("c", "good", "hello");
+    assert_eq!(outcome(bots.deliver(&good)).await, Outcome::Acknowledged);
+    assert_eq!(outcome(bots.submit(&Message::from_event(&good))).await, Outcome::Acknowledged);
+    let drafts = recorded.actions().into_iter().map(|(_, action)| match action {
+        OutgoingAction::Post(draft) => (draft.text, draft.key.map(|key| key.as_str().to_owned())),
+        other => panic!("{other:?}"),
+    });
+    let drafts: Vec<_> = drafts.collect();
+    let expected = ("hello, 1".to_owned(), Some("good#0".to_owned()));
+    assert_eq!(drafts, [expected.clone(), expected]);
+}
+
+#[tokio::test]
+async fn values_are_kept_through_filters_and_beside_other_sinks() {
+    let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
+    let sinks = "sinks = ['desk', 'archive']\n[sinks.desk]\ntype = 'bot'\nevents = ['posted']\n\
+                 [sinks.archive]\ntype = 'file'\npath = 'events.jsonl'\n";
+    let config = config(&dir, &lives, sinks);
+    let recorded = Arc::<RecordingReplyPoster>::default();
+    let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(false), None).unwrap();
+    let sink = sinks.sink_for(&config.accounts[0]);
+    let storage = EventStorage::in_memory("c".into());
+    for (id, text) in [("1", "a"), ("2", "refuse"), ("3", "b")] {
+        let handling = storage.fork();
+        if outcome(sink.deliver_with(&post_with_text("c", id, text), &handling)).await
+            == Outcome::Acknowledged
+        {
+            handling.accept();
+        }
+    }
+    let texts: Vec<_> = recorded
+        .actions()
+        .into_iter()
+        .filter_map(|(_, action)| match action {
+            OutgoingAction::Post(draft) => Some(draft.text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["a, 1", "b, 2"]);
+    sinks.forget_account(&config.accounts[0].name);
+    assert_eq!(lives.counts(), (2, 2));
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_be_made_breaks_its_accounts_and_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("matterhost.toml");
+    let text = "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.helpdesk]\ntoken = 'x'\n[state]\nstore = 'memory'\n\
+                [sinks.desk]\ntype = 'bot'\n";
+    fs::write(&file, text).unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let bots = Bots::default().with("desk", move || {
+        // The first call looks for mistakes.
+        assert!(calls.fetch_add(1, Ordering::AcqRel).is_multiple_of(2), "no database");
+        Counting::new(&Arc::default())
+    });
+    let config = Config::load(&Sources { files: vec![file], bots, ..Sources::default() }, None).unwrap();
+    let crate::config::SinkKind::Bot(bot) = config.sinks[0].kind.clone() else { panic!("no bot") };
+    let bots = HostedBots::new(bot, handler_deps("desk"));
+    let broken = outcome(bots.deliver(&post("c", "1"))).await;
+    assert_eq!(broken, Outcome::Broken { cause: "bot desk: the function that makes it panicked".into() });
+    assert_eq!(delivered(&bots, &post("c", "1")).await, Outcome::Acknowledged);
+}
