@@ -1,6 +1,7 @@
 //! Slash commands, buttons, menus and dialogs, from a person to a handler and back.
 
 mod bots_in_rust;
+mod load;
 mod registration;
 
 use std::{
@@ -16,8 +17,11 @@ use matterhost_simulator::{HookRequest, OpenedDialog, ServerVersion, Simulator};
 use serde_json::{Value, json};
 
 use crate::{
+    admin::host::Api,
     metrics::scrape_with,
-    program::{ConfigDir, Fixture, RunningProgram},
+    program::{ConfigDir, Fixture, RunningProgram, wait_until_complete},
+    sinks::sink,
+    slow_handlers::{answer, take_events, token_of},
 };
 
 /// The token that the server gave the command.
@@ -89,6 +93,15 @@ impl Rig {
     fn text_of(&self, post: &str) -> String {
         let posts = self.fixture.simulator.posts_in(&self.fixture.channel);
         posts.into_iter().find(|found| found.id == post).unwrap().message
+    }
+
+    /// Waits for the answer to a command that came after its response.
+    fn await_later_answer(&self, text: &str) {
+        let is_there = || {
+            let posts = self.fixture.simulator.posts_in(&self.fixture.channel);
+            posts.iter().any(|post| post.message == text && post.props.contains_key("from_webhook"))
+        };
+        wait_until_complete(|| if is_there() { Vec::new() } else { vec![text] }).unwrap();
     }
 
     fn seen_by_the_person(&self) -> Vec<String> {
@@ -199,10 +212,10 @@ fn what_the_server_did_not_send_is_refused() {
 }
 
 /// The secret of the webhook.
-const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 
 /// Serves every request of a webhook with this JSON.
-fn serve(listener: TcpListener, answer: &'static str) {
+pub(crate) fn serve(listener: TcpListener, answer: &'static str) {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             thread::spawn(move || answer_requests(stream, answer));
@@ -276,16 +289,50 @@ fn a_failing_handler_says_so_and_a_slow_one_answers_later() {
     let took = rig.fixture.simulator.sent_hooks().pop().unwrap().took;
     assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(10), "{took:?}");
     rig.dir.write("may-answer", "");
-    let end = std::time::Instant::now() + Duration::from_secs(20);
-    let is_there = || {
-        let posts = rig.fixture.simulator.posts_in(&rig.fixture.channel);
-        posts.iter().any(|post| post.message == "late" && post.props.contains_key("from_webhook"))
-    };
-    while !is_there() {
-        assert!(std::time::Instant::now() < end, "no later answer");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    rig.await_later_answer("late");
     assert_eq!(rig.seen_by_the_person(), ["The bot cannot answer now. Try again later."]);
+}
+
+/// The person has an empty answer at once, and the other one when the handler has it.
+#[test]
+fn a_webhook_that_takes_a_command_for_later_answers_with_its_reply_token() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = sink(listener.local_addr().unwrap().port());
+    let events = take_events(listener);
+    let rig = Rig::with(&hook, "");
+    let (status, said) = rig.run("/deploy production");
+    assert_eq!((status, &said["text"]), (200, &json!("")));
+    let token = token_of(&events, "production");
+    let api = Api { address: rig.admin.parse().unwrap(), token: None };
+    let later = json!({ "action": "reply", "text": "Deployed." });
+    let taken = answer(&api, &token, &later);
+    assert_eq!(taken.status, 200, "{}", taken.text());
+    rig.await_later_answer("Deployed.");
+    assert!(rig.seen_by_the_person().is_empty());
+}
+
+/// A child that says that it works on a command. The person waits for three seconds, its sink for one.
+const WORKING: &str = r#"
+import json, os, sys, time
+for line in sys.stdin:
+    event = json.loads(line)
+    if event["type"] == "com.mattermost.slash_command":
+        print(json.dumps({"working": event["id"], "for": "1m"}), flush=True)
+        while not os.path.exists("may-answer"):
+            time.sleep(0.01)
+        print(json.dumps({"to": event["id"], "action": "reply", "text": "Deployed."}), flush=True)
+    print(json.dumps({"ack": event["id"]}), flush=True)
+"#;
+
+#[test]
+fn a_child_that_works_on_a_command_is_not_given_up_when_others_would_be() {
+    let sink =
+        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\nanswer_timeout = \"1s\"\n";
+    let rig = Rig::with(sink, WORKING);
+    assert_eq!(rig.run("/deploy production").1["text"], "");
+    rig.dir.write("may-answer", "");
+    rig.await_later_answer("Deployed.");
+    assert!(rig.seen_by_the_person().is_empty());
 }
 
 /// A handler that answers commands, and leaves everything else unanswered.

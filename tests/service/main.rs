@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
+mod action_rates;
 mod admin;
 mod attacks;
 mod book;
@@ -19,6 +20,7 @@ mod handler_faults;
 mod handler_replies;
 mod hooks;
 mod kills;
+mod latencies;
 mod logging;
 mod metrics;
 mod monitoring;

@@ -107,8 +107,8 @@ fn hundreds_of_updates_become_a_few_requests() {
     assert_eq!(fixture.bot_posts().len(), 1);
 }
 
-/// Serves as a webhook that takes every event by 202. Sends the texts of posts and their reply tokens.
-fn take_events(listener: TcpListener) -> Receiver<(String, String)> {
+/// Serves as a webhook that takes every event by 202. Sends the texts of posts and commands, and their reply tokens.
+pub(crate) fn take_events(listener: TcpListener) -> Receiver<(String, String)> {
     let (sender, taken) = channel();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -138,13 +138,14 @@ fn take_from(stream: TcpStream, events: &Sender<(String, String)>) -> Option<()>
         reader.read_exact(&mut body).ok()?;
         reader.get_mut().write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").ok()?;
         let event: Value = serde_json::from_slice(&body).ok()?;
-        let text = event["data"]["post"]["message"].as_str().unwrap_or_default();
+        let data = &event["data"];
+        let text = data["post"]["message"].as_str().or_else(|| data["text"].as_str()).unwrap_or_default();
         events.send((text.to_owned(), token)).ok()?;
     }
 }
 
-/// Returns the reply token of the post with a text.
-fn token_of(events: &Receiver<(String, String)>, words: &str) -> String {
+/// Returns the reply token of the post or command with a text.
+pub(crate) fn token_of(events: &Receiver<(String, String)>, words: &str) -> String {
     loop {
         let (text, token) = events.recv_timeout(DEADLINE).unwrap();
         if text == words {
@@ -153,7 +154,7 @@ fn token_of(events: &Receiver<(String, String)>, words: &str) -> String {
     }
 }
 
-fn answer(api: &Api, token: &str, answer: &Value) -> Response {
+pub(crate) fn answer(api: &Api, token: &str, answer: &Value) -> Response {
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", &*bearer), ("content-type", "application/json")];
     api.request("POST", "/v1/replies", &headers, answer.to_string().as_bytes())

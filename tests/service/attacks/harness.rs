@@ -1,7 +1,7 @@
 //! Attacks on one account, beside which another account on another server goes on.
 
 use std::{
-    io, mem, thread,
+    io, mem,
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use matterhost_simulator::Counters;
 
 use crate::{
     admin::host::{ANY_PORT, AdminHost, Api, TOKEN, wait_for_api},
+    latencies::Latencies,
     program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram},
 };
 
@@ -31,8 +32,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// The measurements of an attack.
 #[derive(Debug)]
 pub(super) struct Measured {
-    /// The times from a post to its event in the output, sorted.
-    latencies: Vec<Duration>,
+    latencies: Latencies,
     memory_kib: u64,
     log_lines: usize,
     end: Duration,
@@ -70,20 +70,13 @@ impl Attacked {
 
     /// Posts to the healthy account, repeats the attack meanwhile, and checks that nothing suffers but the attacked account.
     pub(super) fn endure(mut self, mut attack: impl FnMut()) -> Measured {
-        self.host.fixture.post("the first post");
-        self.host.running.events.wait_for_post("the first post");
-        let events = mem::replace(&mut self.host.running.events, Lines::read(io::empty()));
-        let hearing = thread::spawn(move || hear(events));
-        let mut posted = Vec::new();
-        for n in 0..POSTS {
-            posted.push(Instant::now());
-            self.host.fixture.post(&words(n));
+        let (host, memory) = (&mut self.host, &mut self.memory_kib);
+        let events = mem::replace(&mut host.running.events, Lines::read(io::empty()));
+        let latencies = Latencies::measure(&host.fixture, events, (POSTS, POST_INTERVAL), || {
             attack();
-            self.observe();
-            thread::sleep(POST_INTERVAL);
-        }
-        let latencies = latencies(&posted, &hearing.join().unwrap());
-        self.observe();
+            observe(host, memory);
+        });
+        observe(host, memory);
         let memory_kib = self.memory_kib;
         let (log_lines, end) = self.finish();
         let measured = Measured { latencies, memory_kib, log_lines, end };
@@ -92,12 +85,6 @@ impl Attacked {
         assert!(log_lines < MAX_LOG_LINES, "{log_lines} lines");
         assert!(end < SHUTDOWN_DEADLINE + ENDS_WITHIN, "the end took {end:?}");
         measured
-    }
-
-    /// Checks that the host is live, and measures its memory.
-    fn observe(&mut self) {
-        assert_eq!(self.host.get("/livez").status, 200);
-        self.memory_kib = self.memory_kib.max(self.host.memory_kib());
     }
 
     /// Ends the host. Returns the number of lines of its log, and the time that the end took.
@@ -110,42 +97,20 @@ impl Attacked {
     }
 }
 
-/// Returns the text of a post.
-fn words(n: usize) -> String {
-    format!("post {n}")
-}
-
-/// Returns the texts of the posts that arrive, with their times.
-fn hear(mut events: Lines) -> Vec<(String, Instant)> {
-    let mut next = || {
-        let event = events.wait_for_json("a post", |event| event["type"] == "com.mattermost.posted");
-        (event["data"]["post"]["message"].as_str().unwrap().to_owned(), Instant::now())
-    };
-    (0..POSTS).map(|_| next()).collect()
-}
-
-/// Checks that every post was heard once and in order, and returns the sorted times that they took.
-fn latencies(posted: &[Instant], heard: &[(String, Instant)]) -> Vec<Duration> {
-    let took = |(n, (text, at)): (usize, &(String, Instant))| {
-        assert_eq!(*text, words(n), "posts are missing, doubled or out of order");
-        at.saturating_duration_since(posted[n])
-    };
-    let mut latencies: Vec<_> = heard.iter().enumerate().map(took).collect();
-    latencies.sort();
-    latencies
+/// Checks that the host is live, and measures its memory.
+fn observe(host: &AdminHost, memory_kib: &mut u64) {
+    assert_eq!(host.get("/livez").status, 200);
+    *memory_kib = host.memory_kib().max(*memory_kib);
 }
 
 impl Measured {
-    /// Returns the latency that so many of a hundred posts did not exceed.
+    /// Returns the time that so many of a hundred posts did not exceed.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
-        self.latencies[(self.latencies.len() - 1) * percent / 100]
+        self.latencies.percentile(percent)
     }
 
     fn print(&self) {
-        let [p50, p99, p100] = [50, 99, 100].map(|percent| self.percentile(percent).as_millis());
         let (memory, lines, end) = (self.memory_kib / 1024, self.log_lines, self.end.as_millis());
-        println!(
-            "p50 {p50} ms, p99 {p99} ms, at most {p100} ms; {memory} MiB, {lines} lines, ended in {end} ms"
-        );
+        println!("{}; {memory} MiB, {lines} lines, ended in {end} ms", self.latencies);
     }
 }
