@@ -47,7 +47,7 @@ fn start(sinks: &str) -> AdminHost {
 }
 
 /// Lets `act` cause actions in some channels, and returns the posts per second until all are on the server.
-fn measure(host: &AdminHost, count: usize, act: impl FnOnce(&[String])) -> f64 {
+fn measure(host: &AdminHost, count: usize, act: impl FnOnce(&[String])) -> u128 {
     let channels = host.fixture.add_channels(CHANNELS);
     let begin = Instant::now();
     act(&channels);
@@ -55,11 +55,11 @@ fn measure(host: &AdminHost, count: usize, act: impl FnOnce(&[String])) -> f64 {
         assert!(begin.elapsed() < LIMIT, "the posts do not come");
         thread::sleep(Duration::from_millis(5));
     }
-    count as f64 / begin.elapsed().as_secs_f64()
+    count as u128 * 1_000_000 / begin.elapsed().as_micros()
 }
 
 /// Posts as a person, and returns the answers per second.
-fn answers(host: &AdminHost) -> f64 {
+fn answers(host: &AdminHost) -> u128 {
     let person = &host.fixture.person.user_id;
     measure(host, CHANNELS * ANSWERS, |channels| {
         for n in 0..ANSWERS {
@@ -74,16 +74,15 @@ fn answers(host: &AdminHost) -> f64 {
 #[ignore = "it measures, so it needs an idle machine: see docs/TESTING.md"]
 fn the_actions_of_each_door_are_counted() {
     let child = start("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n");
-    println!("a child: {:.0} replies a second", answers(&child));
+    println!("a child: {} replies a second", answers(&child));
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     serve(listener, r#"{"reply":{"text":"here"}}"#);
     let webhook = start(&format!(
-        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret = \"{}\"\n",
-        SECRET
+        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret = \"{SECRET}\"\n"
     ));
-    println!("a webhook: {:.0} replies a second", answers(&webhook));
+    println!("a webhook: {} replies a second", answers(&webhook));
 
     let host = start("");
     let api = host.api;
@@ -97,7 +96,7 @@ fn the_actions_of_each_door_are_counted() {
             }
         });
     });
-    println!("the API, {LIST} posts a request: {rate:.0} posts a second");
+    println!("the API, {LIST} posts a request: {rate} posts a second");
 }
 
 fn send_list(api: Api, channel: &str) {

@@ -305,8 +305,8 @@ fn a_webhook_that_takes_a_command_for_later_answers_with_its_reply_token() {
     let token = token_of(&events, "production");
     let api = Api { address: rig.admin.parse().unwrap(), token: None };
     let later = json!({ "action": "reply", "text": "Deployed." });
-    let taken = answer(&api, &token, &later);
-    assert_eq!(taken.status, 200, "{}", taken.text());
+    let response = answer(&api, &token, &later);
+    assert_eq!(response.status, 200, "{}", response.text());
     rig.await_later_answer("Deployed.");
     assert!(rig.seen_by_the_person().is_empty());
 }
