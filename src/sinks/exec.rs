@@ -14,6 +14,7 @@ mod process_group;
 mod protocol;
 mod restarts;
 mod result_line;
+mod trial;
 mod unanswered;
 
 use std::{
@@ -29,13 +30,16 @@ use matterhost_actors::{
     policy::RestartPolicy,
     ports::{Delivered, EventSink, Outcome},
 };
-use tokio::{sync::watch, time::sleep_until};
+use tokio::{
+    sync::watch,
+    time::{sleep, sleep_until},
+};
 
 use self::{
     child_run::{ChildRun, RunEnd},
     exec_state::ExecState,
     process_group::ProcessGroup,
-    restarts::{ChildRestarts, NextStart},
+    restarts::{ChildRestarts, NextStart, SHORTEST_DELAY},
 };
 use super::{
     HandlerDeps,
@@ -139,9 +143,11 @@ impl EventSink for Exec {
     }
 }
 
-/// Returns the outcome of an event that the child did not get or answer.
-fn redeliver(cause: &str) -> Outcome {
-    Outcome::Retry { after: child_run::REDELIVER_AFTER, cause: cause.into() }
+/// Returns the outcome of an event that a child did not answer before it ended. If the next one starts at once, the sink
+/// goes on accepting events.
+fn child_ended(starts_at_once: bool) -> Outcome {
+    let (after, cause) = (child_run::REDELIVER_AFTER, "the handler ended".into());
+    if starts_at_once { Outcome::Hold { after, cause } } else { Outcome::Retry { after, cause } }
 }
 
 fn queue_full() -> Outcome {
@@ -219,8 +225,13 @@ impl ChildKeeper {
             let next = self.restarts.child_ended(Instant::now(), began.elapsed(), blames_event);
             self.log_failure(&format!("{cause}{had}"), next);
             self.record_failure(&cause, next, started);
-            let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
-            if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
+            let goes_on = match next {
+                NextStart::AtOnce => wait_shortly(&mut closing).await,
+                NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait) => {
+                    self.wait_for_restart(wait, &mut jobs, &mut closing).await
+                }
+            };
+            if !goes_on {
                 return;
             }
         }
@@ -228,6 +239,7 @@ impl ChildKeeper {
 
     fn record_failure(&mut self, cause: &str, next: NextStart, started: bool) {
         let (wait, rests) = match next {
+            NextStart::AtOnce => (SHORTEST_DELAY, false),
             NextStart::AfterBackoff(wait) => (wait, false),
             NextStart::AfterCooldown(wait) => (wait, true),
         };
@@ -240,6 +252,7 @@ impl ChildKeeper {
     fn log_failure(&self, cause: &str, next: NextStart) {
         let sink = &*self.state.handler_deps.sink;
         match next {
+            NextStart::AtOnce => tracing::warn!(sink, "the handler failed: {cause}; restarting it at once"),
             NextStart::AfterBackoff(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; restarting it in {}", human(wait));
             }
@@ -279,6 +292,14 @@ impl ChildKeeper {
                 },
             }
         }
+    }
+}
+
+/// Waits until the events of a child that ended are back. Returns false if the sink closes.
+async fn wait_shortly(closing: &mut CloseSignal) -> bool {
+    tokio::select! {
+        () = worker::wait_for_close(closing) => false,
+        () = sleep(SHORTEST_DELAY) => true,
     }
 }
 

@@ -25,6 +25,9 @@ pub(super) const RETRY: Delays =
 const MAX_FAILING_CHANNELS: usize = 10_000;
 /// The deaths of a child with the same event after which the event is taken from it. Two may be a coincidence.
 pub(super) const MAX_DEATHS: u32 = 3;
+/// The deaths after which it is taken away though another event may have been the cause each time. An event that kills only
+/// after a while is rarely alone.
+const MAX_DEATHS_AMONG_OTHERS: u32 = 6;
 
 /// The failing events of a sink, at most one per channel, because a channel's next event follows its last.
 #[derive(Debug)]
@@ -41,14 +44,36 @@ struct FailingEvent {
     backoff: Backoff,
     /// The failures that count.
     attempts: u32,
-    /// The deaths of the child that had the event.
-    deaths: u32,
+    /// The suspicion that the child dies on the event.
+    suspicion: Option<Suspicion>,
     /// The time of the first failure that counts.
     since: Option<Instant>,
     /// The handler's answers until the last failure; `None` before it.
     answers: Option<u64>,
     /// The handler wants no request for the channel before this time.
     held_until: Option<Instant>,
+}
+
+/// The suspicion that a child dies on an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Suspicion {
+    /// The deaths of the child that may be the event's doing.
+    pub(super) deaths: u32,
+    /// The time at which the child got the event before it died last.
+    pub(super) given: Instant,
+    /// True if the child had the event for a while before it died last.
+    pub(super) is_slow: bool,
+}
+
+/// A death of a child that had an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Death {
+    /// The time at which the child got the event.
+    pub(super) given: Instant,
+    /// True if the child had it for a while.
+    pub(super) is_slow: bool,
+    /// True if hardly another event can be the cause.
+    pub(super) is_certain: bool,
 }
 
 /// The kind of a failure.
@@ -152,19 +177,19 @@ impl FailingEvents {
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// Records that the child died while it had the event. `alone` is true if it had no other. The death that is one too
-    /// many counts only if it was alone, since any other event might be the cause. Returns the number of deaths.
-    pub(super) fn record_death(&mut self, event: &Message, alone: bool) -> u32 {
-        let Some(failing) = self.entry(event) else { return 0 };
-        if alone || failing.deaths + 1 < MAX_DEATHS {
-            failing.deaths += 1;
-        }
-        failing.deaths
+    /// Records a death of the child that may be the event's doing. Returns true if the event is to be taken away: if it died too
+    /// often and the last time is certain, or far too often.
+    pub(super) fn record_death(&mut self, event: &Message, death: Death) -> bool {
+        let Some(failing) = self.entry(event) else { return false };
+        let Death { given, is_slow, is_certain } = death;
+        let deaths = failing.suspicion.map_or(0, |suspicion| suspicion.deaths) + 1;
+        failing.suspicion = Some(Suspicion { deaths, given, is_slow });
+        is_certain && deaths >= MAX_DEATHS || deaths >= MAX_DEATHS_AMONG_OTHERS
     }
 
-    /// Returns the number of deaths of the child while it had the event.
-    pub(super) fn deaths(&self, event: &Message) -> u32 {
-        self.get(event).map_or(0, |failing| failing.deaths)
+    /// Returns the suspicion that the child dies on the event, if it has died with it.
+    pub(super) fn suspicion(&self, event: &Message) -> Option<Suspicion> {
+        self.get(event)?.suspicion
     }
 
     fn get(&self, event: &Message) -> Option<&FailingEvent> {
@@ -192,7 +217,7 @@ impl FailingEvent {
             id: id.into(),
             backoff: Backoff::new(RETRY),
             attempts: 0,
-            deaths: 0,
+            suspicion: None,
             since: None,
             answers: None,
             held_until: None,

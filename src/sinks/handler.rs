@@ -97,11 +97,14 @@ impl HandlerDeps {
 
     /// Returns the job unless another host owns its account by now; its event is then not handed over here.
     pub(super) fn unless_fenced(&self, job: Job<Message>) -> Option<Job<Message>> {
-        if self.poster.may_act(&job.item.account) {
-            return Some(job);
-        }
-        job.settle(fenced());
+        let Some(fenced) = self.fence(&job.item.account) else { return Some(job) };
+        job.settle(fenced);
         None
+    }
+
+    /// Returns the outcome of an account's event if another host owns the account by now.
+    pub(super) fn fence(&self, account: &AccountName) -> Option<Outcome> {
+        (!self.poster.may_act(account)).then(fenced)
     }
 
     /// Keeps an event as a dead letter, for an account whose thread must not wait for the disk or for another process.

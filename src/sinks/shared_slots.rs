@@ -38,17 +38,24 @@ impl<T> SharedSlots<T> {
 
     /// Appends an item of an account.
     pub(super) fn push(&mut self, account: &AccountName, item: T) {
+        let queue = self.account(account);
+        let (was_idle, was_empty) = (queue.is_idle(), queue.waiting.is_empty());
+        queue.waiting.push_back(item);
+        self.active += usize::from(was_idle);
+        if was_empty {
+            self.turns.push_back(account.clone());
+        }
+    }
+
+    /// Returns the record of an account that delivers.
+    fn account(&mut self, account: &AccountName) -> &mut Account<T> {
         let queue = self.accounts.entry(account.clone()).or_insert_with(|| Account {
             waiting: VecDeque::new(),
             in_use: 0,
             is_leaving: false,
         });
         queue.is_leaving = false;
-        self.active += usize::from(queue.is_idle());
-        if queue.waiting.is_empty() {
-            self.turns.push_back(account.clone());
-        }
-        queue.waiting.push_back(item);
+        queue
     }
 
     /// Takes the next item and a slot for it; `None` if no item may have a slot.
@@ -59,6 +66,19 @@ impl<T> SharedSlots<T> {
         let share = self.slots.div_ceil(self.active.max(1));
         let index = self.next_below(share.min(self.most())).or_else(|| self.next_below(self.most()))?;
         self.take_at(index, 1)
+    }
+
+    /// Takes a slot for an item of an account that did not wait here. Returns false if all are in use.
+    pub(super) fn occupy(&mut self, account: &AccountName) -> bool {
+        let is_free = self.in_use < self.slots;
+        if is_free {
+            let queue = self.account(account);
+            let was_idle = queue.is_idle();
+            queue.in_use += 1;
+            self.in_use += 1;
+            self.active += usize::from(was_idle);
+        }
+        is_free
     }
 
     /// Takes the next item if it fits. It shares the slot of the last one taken.
@@ -218,6 +238,20 @@ mod tests {
             (0..16).for_each(|_| queue.push(&name(0), 0));
             assert_eq!(take_all(&mut queue).len(), 8, "it left with {leaves_with}");
         }
+    }
+
+    #[test]
+    fn a_slot_for_an_item_from_elsewhere_counts_as_one() {
+        let mut queue = SharedSlots::new(2);
+        assert!(queue.occupy(&name(0)));
+        (0..3).for_each(|_| queue.push(&name(0), 0));
+        assert_eq!(take_all(&mut queue), [0]);
+        assert!(!queue.occupy(&name(1)));
+        queue.release(&name(0));
+        assert!(queue.occupy(&name(1)));
+        queue.release(&name(0));
+        queue.release(&name(1));
+        assert_eq!((queue.in_use, queue.active), (0, 1), "items of an account still wait");
     }
 
     #[test]

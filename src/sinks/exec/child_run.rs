@@ -1,6 +1,8 @@
 //! One run of the child process.
 
-use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Duration};
+mod sending;
+
+use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use matterhost_actors::model::Excerpt;
@@ -19,12 +21,12 @@ use super::{
         EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
     },
     result_line::ActionResultLine,
+    trial::Trial,
     unanswered::{MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
     config::ExecConfig,
     sinks::{
-        failing_events::MAX_DEATHS,
         handler::ThrottledWarning,
         hook_events::MAX_HOOKS,
         message::Message,
@@ -38,13 +40,11 @@ use crate::{
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// The time to read the rest of an exited child's output, or to wait for the exit after its output closed.
 const EXIT_READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// Short, because the delay of the restart is not known yet.
-pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(100);
+/// The shortest that there is, because the next child starts at once or refuses the events until it starts.
+pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(10);
 
 /// The time to read the last lines of a dead child's standard error.
 const LOG_READ_TIMEOUT: Duration = Duration::from_millis(500);
-/// The most events with the child that it had when it died before. Fewer of them are suspects after the next death.
-const MAX_SUSPECTS: usize = 8;
 /// The time for a child to exit when an operator wants another, and once more after SIGTERM. It is short, because the events
 /// of all accounts wait meanwhile, and a child that is restarted rarely works.
 const RESTART_GRACE_PERIOD: Duration = Duration::from_millis(300);
@@ -84,8 +84,10 @@ pub(super) struct ChildRun<'a> {
     unanswered: UnansweredEvents,
     /// The results of actions, for the child.
     results: mpsc::Receiver<ActionResultLine>,
-    /// Events that wait because the child died with them before.
-    suspects: VecDeque<Job<Message>>,
+    /// Events that wait because the child died with them before. The queue bounds them.
+    suspects: Vec<Job<Message>>,
+    /// The suspect that has the child for itself.
+    on_trial: Option<Trial>,
     state: &'a Rc<ExecState>,
     bad_lines: &'a ThrottledWarning,
     flood: Flood,
@@ -116,7 +118,8 @@ impl<'a> ChildRun<'a> {
             last_lines,
             unanswered: UnansweredEvents::new(Rc::clone(state), config.timeout, tell),
             results,
-            suspects: VecDeque::new(),
+            suspects: Vec::new(),
+            on_trial: None,
             state,
             bad_lines,
             flood: Flood { since: Instant::now(), lines: 0 },
@@ -147,23 +150,36 @@ impl<'a> ChildRun<'a> {
             Some(fault) => {
                 let cause = format!("{fault}{}", self.describe_last_lines().await);
                 let had = self.unanswered.describe_read(read);
-                let blames_event = self.unanswered.record_death(read, &cause);
+                let blames_event = self.unanswered.record_death(read, self.on_trial, &cause);
                 RunEnd::Fault { cause, blames_event, had }
             }
         };
         self.state.handler_deps.monitor.free_all_slots();
-        self.unanswered.return_all(REDELIVER_AFTER, "the handler ended");
-        for job in self.suspects.drain(..).chain(self.state.waiting.borrow_mut().clear()) {
-            job.settle(super::redeliver("the handler ended"));
+        let starts_at_once = match end {
+            RunEnd::Restarted => true,
+            RunEnd::Fault { blames_event, .. } => blames_event,
+            RunEnd::Closing => false,
+        };
+        let ended = super::child_ended(starts_at_once);
+        self.unanswered.return_all(&ended);
+        for job in
+            std::mem::take(&mut self.suspects).into_iter().chain(self.state.waiting.borrow_mut().clear())
+        {
+            job.settle(ended.clone());
         }
         end
     }
 
     /// Serves events. Returns the fault of the child; `None` if the sink closes.
     async fn serve(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> Option<String> {
+        // The suspects among the events that came back go first.
+        while let Ok(job) = jobs.try_recv() {
+            self.accept(job);
+        }
         loop {
             self.send_waiting();
             let (reads, flooded_until) = (self.unanswered.has_room_for_actions(), self.flood.ends());
+            let next_look = self.on_trial.map(|trial| trial.next_look(Instant::now()));
             // A child whose answers are not read is not late.
             let deadline = self.unanswered.due().filter(|_| reads);
             tokio::select! {
@@ -175,6 +191,7 @@ impl<'a> ChildRun<'a> {
                 () = self.unanswered.action_done(), if !reads => self.unanswered.restart_times(),
                 Some(result) = self.results.recv() => self.tell_result(&result),
                 () = sleep_until_some(flooded_until) => {}
+                () = sleep_until_some(next_look) => {}
                 status = self.process.wait() => {
                     self.read_remaining_output().await;
                     return Some(format!("it ended with {status}"));
@@ -188,8 +205,7 @@ impl<'a> ChildRun<'a> {
                     }
                 }
                 job = jobs.recv() => match job {
-                    Some(job) if job.item.is_hook => self.send_hook(job),
-                    Some(job) => self.state.waiting.borrow_mut().push(&job.item.account.clone(), job),
+                    Some(job) => self.accept(job),
                     None => return None,
                 },
             }
@@ -219,62 +235,6 @@ impl<'a> ChildRun<'a> {
         let (account, channel, event) = (event.account.as_str(), event.channel.as_str(), &*event.id);
         let then = "the event is delivered again, the others go on";
         tracing::warn!(sink, account, channel, event, "the handler is slow: {problem}; {then}");
-    }
-
-    /// Sends the events that may go to the child now. An event with which the child died twice goes alone, so that
-    /// another death proves it to be the cause.
-    fn send_waiting(&mut self) {
-        self.state.forget_accounts();
-        while self.unanswered.count_suspects(MAX_DEATHS - 1) == 0 {
-            if let Some(job) = self.take_suspect() {
-                self.send_to_child(job);
-                continue;
-            }
-            let deaths = |job: &Job<Message>| self.state.failing.borrow().deaths(&job.item);
-            if self.suspects.iter().any(|job| deaths(job) + 1 >= MAX_DEATHS) {
-                return;
-            }
-            let Some(job) = self.state.take_waiting() else { return };
-            if deaths(&job) == 0 {
-                self.send_to_child(job);
-            } else {
-                self.suspects.push_back(job);
-            }
-        }
-    }
-
-    /// Takes a suspect that may go to the child now.
-    fn take_suspect(&mut self) -> Option<Job<Message>> {
-        let has_room = self.unanswered.count_suspects(1) < MAX_SUSPECTS;
-        let failing = self.state.failing.borrow();
-        let may_go = |job: &Job<Message>| match failing.deaths(&job.item) {
-            deaths if deaths + 1 < MAX_DEATHS => has_room,
-            _ => self.unanswered.is_empty(),
-        };
-        let index = self.suspects.iter().position(may_go);
-        index.and_then(|index| self.suspects.remove(index))
-    }
-
-    /// Sends an event for which a person waits, past those that wait for a slot.
-    fn send_hook(&mut self, job: Job<Message>) {
-        if self.unanswered.count_hooks() >= MAX_HOOKS {
-            return job.settle(super::queue_full());
-        }
-        self.send_to_child(job);
-    }
-
-    fn send_to_child(&mut self, job: Job<Message>) {
-        if job.is_abandoned() {
-            self.state.release(&job);
-            return job.settle(super::queue_full());
-        }
-        if !self.state.handler_deps.poster.may_act(&job.item.account) {
-            self.state.release(&job);
-            return job.settle(super::redeliver("another host may own the account"));
-        }
-        let Some(job) = self.unanswered.join_work(job) else { return };
-        let end = self.input.send(format!("{}\n", job.item.json));
-        self.unanswered.add(job, end);
     }
 
     async fn handle_line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {

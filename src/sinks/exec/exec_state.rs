@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::actions::FileDir;
 use crate::sinks::{
     HandlerDeps,
-    failing_events::{FailingEvents, Failure, NextAttempt},
+    failing_events::{FailingEvents, Failure, NextAttempt, Suspicion},
     message::Message,
     queue::Job,
     shared_slots::SharedSlots,
@@ -40,6 +40,20 @@ impl ExecState {
         let job = self.waiting.borrow_mut().take()?;
         self.handler_deps.monitor.take_slot(&job.item.account);
         Some(job)
+    }
+
+    /// Takes a slot for a suspect, which waits elsewhere. Returns false if there is none.
+    pub(super) fn take_slot(&self, job: &Job<Message>) -> bool {
+        let is_taken = self.waiting.borrow_mut().occupy(&job.item.account);
+        if is_taken {
+            self.handler_deps.monitor.take_slot(&job.item.account);
+        }
+        is_taken
+    }
+
+    /// Returns the suspicion that the child dies on an event.
+    pub(super) fn suspicion(&self, event: &Message) -> Option<Suspicion> {
+        self.failing.borrow().suspicion(event)
     }
 
     /// Returns the slot of an event.

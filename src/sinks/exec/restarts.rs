@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use crate::sinks::monitor::Budget;
 
-/// The delay after an exit that an event is blamed for. The events of others wait for the new child, and three exits at
-/// most are blamed on an event before it is taken away.
-const BLAMED_DELAY: Duration = Duration::from_millis(50);
+/// The shortest time between the end of a child and the start of the next. The events of all accounts wait for that, so it is
+/// only long enough for those that the child had to come back.
+pub(super) const SHORTEST_DELAY: Duration = Duration::from_millis(20);
 
 /// The restart policy, budget and backoff of a child.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct ChildRestarts {
 /// The next start of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextStart {
+    /// Restart after [`SHORTEST_DELAY`]; events wait in the queue meanwhile.
+    AtOnce,
     /// Restart after the delay.
     AfterBackoff(Duration),
     /// The budget is spent: wait for the cooldown, then try once.
@@ -64,17 +66,20 @@ impl ChildRestarts {
     }
 
     /// Records the exit of a child that ran for `ran`. An exit that an event is blamed for is not charged, since the event
-    /// is soon taken away; any other is, since a child should live as long as its sink.
+    /// is soon taken away; any other is, since a child should live as long as its sink. One that has run well is started again
+    /// at once.
     pub(super) fn child_ended(&mut self, now: Instant, ran: Duration, blames_event: bool) -> NextStart {
         self.apply_policy_change();
         if blames_event {
-            return NextStart::AfterBackoff(BLAMED_DELAY);
+            return NextStart::AtOnce;
         }
-        if ran >= self.policy.settings().reset_after {
+        let ran_well = ran >= self.policy.settings().reset_after;
+        if ran_well {
             self.budget.settled();
             self.backoff.reset();
         }
         match self.budget.charge(now) {
+            ChargeOutcome::Allowed if ran_well => NextStart::AtOnce,
             ChargeOutcome::Allowed => NextStart::AfterBackoff(self.backoff.next_delay()),
             ChargeOutcome::Tripped(cooldown) => NextStart::AfterCooldown(cooldown),
         }
@@ -102,17 +107,19 @@ mod tests {
         assert!(matches!(exit(1, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 2));
         assert_eq!(exit(2, 0), cooldown(1));
         assert_eq!(exit(400, 0), cooldown(2));
-        assert!(matches!(exit(2_000, 60), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+        assert_eq!(exit(2_000, 60), NextStart::AtOnce, "it had run well");
+        assert!(matches!(exit(2_001, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
     }
     #[test]
-    fn exits_that_an_event_is_blamed_for_are_not_charged_and_delay_little() {
+    fn exits_that_an_event_is_blamed_for_are_not_charged_and_delay_nothing() {
         let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
         let mut restarts =
             ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
         for _ in 0..20 {
             restarts.child_started();
             let next = restarts.child_ended(Instant::now(), Duration::ZERO, true);
-            assert_eq!(next, NextStart::AfterBackoff(BLAMED_DELAY));
+            assert_eq!(next, NextStart::AtOnce);
         }
+        assert_eq!(restarts.budget(Instant::now()).used, 0);
     }
 }

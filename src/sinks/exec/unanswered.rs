@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod child_actions;
+mod deaths;
 mod overdue;
 
 use std::{collections::VecDeque, rc::Rc, time::Duration};
@@ -21,22 +22,12 @@ use super::{
     protocol::{ChildMessage, EventRef},
     result_line::ActionResultLine,
 };
-use crate::sinks::{
-    HandlerDeps,
-    failing_events::{Failure, MAX_DEATHS},
-    message::Message,
-    queue::Job,
-    typing::Typing,
-};
+use crate::sinks::{HandlerDeps, failing_events::Failure, message::Message, queue::Job, typing::Typing};
 
 /// The problem of a line that refers to no event of the child.
 const UNKNOWN_EVENT: &str = "the answer names no unanswered event";
 /// The time for which events wait behind one that the child is at work on, whatever it says.
 const MAX_WAIT_FOR_WORK: Duration = Duration::from_secs(3600);
-
-/// The events in a row, without an accepted one between them, that are taken away before the failures of the child are
-/// charged: a child that dies on every event is broken itself. Several accounts may receive the same post.
-const MAX_BARREN_QUARANTINES: u32 = 8;
 
 /// The events sent to a child and not answered yet, oldest first.
 pub(super) struct UnansweredEvents {
@@ -53,6 +44,8 @@ pub(super) struct UnansweredEvents {
     working: usize,
     /// The time of the child's last usable answer, or of its start.
     last_answer: Instant,
+    /// The time of its first one: by then it had started.
+    first_answer: Option<Instant>,
 }
 
 struct UnansweredEvent {
@@ -97,17 +90,19 @@ impl UnansweredEvents {
             timeout,
             working: 0,
             last_answer: Instant::now(),
+            first_answer: None,
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty()
+    /// Returns true if the child has an event that may be taken away after one of the next deaths, whatever else it has.
+    pub(super) fn has_doubtful(&self) -> bool {
+        let suspicion = |event: &UnansweredEvent| self.state.suspicion(&event.job.item);
+        self.events.iter().filter_map(suspicion).any(|suspicion| suspicion.is_doubtful())
     }
 
-    /// Returns the number of events that the child had at least so many times when it died.
-    pub(super) fn count_suspects(&self, deaths: u32) -> usize {
-        let failing = self.state.failing.borrow();
-        self.events.iter().filter(|event| failing.deaths(&event.job.item) >= deaths).count()
+    /// Returns true if the child has the event whose line ends at that place of its input.
+    pub(super) fn has(&self, end: u64) -> bool {
+        self.events.iter().any(|event| event.end == end)
     }
 
     /// Returns the number of events for which a person waits.
@@ -231,6 +226,7 @@ impl UnansweredEvents {
             ChildMessage::Act(action) => self.act(*action)?,
         }
         self.last_answer = Instant::now();
+        self.first_answer.get_or_insert(self.last_answer);
         Ok(())
     }
 
@@ -295,49 +291,9 @@ impl UnansweredEvents {
     }
 
     /// Returns all events, to be delivered again.
-    pub(super) fn return_all(&mut self, after: Duration, cause: &str) {
+    pub(super) fn return_all(&mut self, outcome: &Outcome) {
         for event in self.events.drain(..) {
-            event.job.settle(Outcome::Retry { after, cause: cause.to_owned() });
-        }
-    }
-
-    /// Describes the events that a child has read that many bytes of, for the log.
-    pub(super) fn describe_read(&self, read: u64) -> String {
-        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
-        let Some(first) = taken.first().map(|event| &event.job.item) else { return String::new() };
-        let more = match taken.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let (id, channel, account) = (&first.id, first.channel.as_str(), first.account.as_str());
-        format!("; it had event {id} in channel {channel} of account {account}{more}")
-    }
-
-    /// Records that the child died, having read that many bytes, and takes an event away that it died on too often.
-    /// Returns true if an event may be the cause, unless that was said too often.
-    pub(super) fn record_death(&mut self, read: u64, cause: &str) -> bool {
-        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
-        let late =
-            self.overdue.unanswered().filter(|late| taken.iter().all(|event| event.job.item.id != late.id));
-        let suspects: Vec<_> = taken.iter().map(|event| &event.job.item).chain(late).cloned().collect();
-        let alone = suspects.len() == 1;
-        for suspect in &suspects {
-            let deaths = self.state.failing.borrow_mut().record_death(suspect, alone);
-            if deaths >= MAX_DEATHS {
-                self.quarantine(suspect, cause);
-            }
-        }
-        !suspects.is_empty() && self.state.barren_quarantines.get() <= MAX_BARREN_QUARANTINES
-    }
-
-    fn quarantine(&mut self, suspect: &Message, cause: &str) {
-        let is_suspect = |event: &UnansweredEvent| event.job.item.is_same_event(suspect);
-        let index = self.events.iter().position(is_suspect);
-        if let Some(event) = index.and_then(|index| self.remove(index)) {
-            let cause =
-                format!("the handler failed {MAX_DEATHS} times with this event; the last time {cause}");
-            self.state.barren_quarantines.set(self.state.barren_quarantines.get() + 1);
-            self.state.reject(event.job, &cause);
+            event.job.settle(outcome.clone());
         }
     }
 

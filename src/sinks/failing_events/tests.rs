@@ -127,16 +127,23 @@ fn a_held_channel_is_held_for_its_event_alone() {
 }
 
 #[test]
-fn the_third_death_counts_only_if_the_event_was_alone() {
+fn an_event_is_taken_away_after_the_third_death_if_that_is_certain_and_after_the_sixth_in_any_case() {
+    let now = Instant::now();
+    let die = |failing: &mut FailingEvents, is_certain| {
+        failing.record_death(&event("c", "1"), Death { given: now, is_slow: false, is_certain })
+    };
+    for (certain, last) in [([false, false, true], true), ([true, true, false], false), ([true; 3], true)] {
+        let mut failing = FailingEvents::new(LIMITS);
+        let taken = certain.map(|is_certain| die(&mut failing, is_certain));
+        assert_eq!(taken, [false, false, last], "{certain:?}");
+        assert_eq!(failing.suspicion(&event("c", "1")).map(|it| it.deaths), Some(3));
+        assert_eq!(failing.suspicion(&event("c", "2")), None);
+        failing.record_answer(&event("c", "1"));
+        assert_eq!(failing.suspicion(&event("c", "1")), None);
+    }
     let mut failing = FailingEvents::new(LIMITS);
-    let deaths: Vec<_> = [false, false, false, true]
-        .into_iter()
-        .map(|alone| failing.record_death(&event("c", "1"), alone))
-        .collect();
-    assert_eq!(deaths, [1, 2, 2, 3]);
-    assert_eq!((failing.deaths(&event("c", "1")), failing.deaths(&event("c", "2"))), (3, 0));
-    failing.record_answer(&event("c", "1"));
-    assert_eq!(failing.deaths(&event("c", "1")), 0);
+    let taken: Vec<_> = (0..6).map(|_| die(&mut failing, false)).collect();
+    assert_eq!(taken, [false, false, false, false, false, true]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod operated;
 
 use std::{
     env,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -41,10 +42,6 @@ const POISON: usize = 5;
 const POISONED: usize = 2;
 /// The number of attempts for an event.
 const ATTEMPTS: u32 = 3;
-/// The part of its waits that may be longer, as a divisor, for a webhook.
-const SELDOM: usize = 10;
-/// The same for a child, which takes all its events with it when it dies.
-const SELDOM_WITH_CHILD: usize = 2;
 /// The time after which an event is given up that fails when nothing else is answered any more.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const POSTS: usize = 12;
@@ -139,7 +136,7 @@ async fn a_webhook_with_random_faults_loses_nothing() {
         let hook = Webhook::start(config, deps.clone()).unwrap();
         let refused = if is_alone {
             let target = LetterTarget::Webhook(hook.clone());
-            Operated::new(Arc::new(hook), target, deps, letters).storm(seed, SELDOM).await
+            Operated::new(Arc::new(hook), target, deps, letters, Vec::new).storm(seed).await
         } else {
             deliver_posts(&hook).await
         };
@@ -230,8 +227,11 @@ async fn a_child_with_random_faults_loses_nothing() {
 /// It answers events of a healthy channel at once.
 const THREADED_CHILD: &str = r#"
 import json, os, random, sys, threading, time
-life = len(open("lives").read()) if os.path.exists("lives") else 0
-open("lives", "a").write("x")
+def age(): # of this process
+    ticks = int(open("/proc/self/stat").read().rsplit(") ", 1)[1].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+life = len(open("starts").readlines()) if os.path.exists("starts") else 0
+open("starts", "a").write("%f\n" % age())
 chance, lock = random.Random(int(open("seed").read()) + life), threading.Lock()
 def say(**line):
     with lock: print(json.dumps(line), flush=True)
@@ -240,7 +240,7 @@ def work(id, which):
     if which == 0: os._exit(1)
     if which == 1: time.sleep(600)
     if which == 2: return say(retry=id, after="1ms")
-    if which in (3, 4): time.sleep(0.3)
+    if which in range(10, 16): time.sleep(1)
     with lock: open("heard", "a").write(id + "\n")
     if which == 5: os._exit(1)
     if which == 6: say(ack=id)
@@ -250,6 +250,12 @@ for line in sys.stdin:
     which = 9 if id.startswith("healthy") else chance.randrange(40)
     threading.Thread(target=work, args=[id, which], daemon=True).start()
 "#;
+
+/// Returns the times in a file, one a line.
+fn read_times(path: &Path) -> Vec<Duration> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| Some(Duration::from_secs_f64(line.parse().ok()?))).collect()
+}
 
 #[tokio::test]
 async fn a_child_with_random_faults_under_an_operator_loses_nothing() {
@@ -272,9 +278,9 @@ async fn a_child_with_random_faults_under_an_operator_loses_nothing() {
         };
         let child = Exec::start(config, restless_policy(), deps.clone()).unwrap();
         let target = LetterTarget::Exec(child.clone());
-        let refused = Operated::new(Arc::new(child.clone()), target, deps, letters)
-            .storm(seed, SELDOM_WITH_CHILD)
-            .await;
+        let starts = dir.path().join("starts");
+        let starts = move || read_times(&starts);
+        let refused = Operated::new(Arc::new(child.clone()), target, deps, letters, starts).storm(seed).await;
         let heard = std::fs::read_to_string(dir.path().join("heard")).unwrap_or_default();
         child.kill();
         child.worker.close();

@@ -76,9 +76,22 @@ async fn a_restart_gives_what_the_old_child_had_to_the_new_one_and_charges_nothi
             || child.monitor.snapshot(Arc::default()).slots.iter().map(|(_, slots)| slots).sum::<usize>();
         until("the child does not get it", || slots() == 1).await;
         child.monitor.request_restart();
-        assert!(matches!(outcome(given).await, Outcome::Retry { .. }));
+        assert!(matches!(outcome(given).await, Outcome::Hold { .. }), "the sink accepts others");
     }
     std::fs::write(child.path("works"), "").unwrap();
     assert_eq!(delivered(&child.exec, &post("c", "1")).await, Outcome::Acknowledged);
     assert_eq!(state(&child), SinkState::Running);
+}
+
+#[tokio::test]
+async fn a_restart_does_not_wait_for_an_event_that_the_child_is_busy_with() {
+    let child = FakeChild::start();
+    let busy = child.exec.deliver(&post_with_text("c", "busy", "hang-once"));
+    until("the child does not begin", || child.path("done").exists()).await;
+    let began = std::time::Instant::now();
+    child.monitor.request_restart();
+    assert_eq!(delivered(&child.exec, &post("d", "next")).await, Outcome::Acknowledged);
+    // The event has until the deadline.
+    assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
+    assert!(matches!(outcome(busy).await, Outcome::Hold { .. }));
 }

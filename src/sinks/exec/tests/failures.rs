@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use super::*;
 use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
 
-/// A child that works on each event in a thread of its own, and obeys its text: `die`, `hang`, `slow-once`.
+/// A child that works on each event in a thread of its own, and obeys its text: `die`, `hang`, `slow-once`, and `wait` for a
+/// file `works`.
 const THREADED: &str = r#"
 import json, os, sys, threading, time
 open("lives", "a").write("x")
@@ -16,6 +17,7 @@ def work(event):
     id, words = event["id"], event["data"]["post"]["message"]
     if words == "die": print("cannot divide by " + id, file=sys.stderr, flush=True); os._exit(3)
     if words == "hang": time.sleep(600)
+    while words == "wait" and not os.path.exists("works"): time.sleep(0.01)
     first = id not in seen; seen.add(id)
     if words == "slow-once" and first: return
     with lock:
@@ -65,6 +67,44 @@ async fn an_event_that_kills_the_child_three_times_is_taken_away_and_the_others_
         assert_eq!(delivered(&child.exec, &post("bad", "next")).await, Outcome::Acknowledged);
         assert!(child.starts() <= 5, "{} starts", child.starts());
     }
+}
+
+#[tokio::test]
+async fn events_that_take_long_beside_one_that_kills_hold_nobody_up() {
+    let child = FakeChild::with(THREADED, |_| {}, handler_deps("child").poster);
+    let long: Vec<_> =
+        (0..4).map(|n| post_with_text(&format!("long{n}"), &format!("long{n}"), "wait")).collect();
+    let others = async {
+        let cause = deliver_among_others(&child, "die").await;
+        assert!(cause.contains("failed 3 times with this event"), "{cause}");
+        std::fs::write(child.path("works"), "").unwrap();
+    };
+    let answers = join_all(long.iter().map(|event| delivered(&child.exec, event)));
+    let (answers, ()) = tokio::join!(answers, others);
+    assert_eq!(answers, [const { Outcome::Acknowledged }; 4]);
+    assert!(child.starts() <= 5, "{} starts", child.starts());
+}
+
+#[tokio::test]
+async fn an_event_that_kills_after_a_while_is_taken_away_too() {
+    let script = THREADED
+        .replace("cannot divide by", "late")
+        .replace("; os._exit(3)", "; time.sleep(0.3); os._exit(3)");
+    let child = FakeChild::with(&script, |_| {}, handler_deps("child").poster);
+    let bad = post_with_text("bad", "0", "die");
+    let others = async {
+        for n in 0.. {
+            assert_eq!(
+                delivered(&child.exec, &post("good", &format!("good-{n}"))).await,
+                Outcome::Acknowledged
+            );
+        }
+    };
+    let outcome =
+        tokio::select! { outcome = delivered(&child.exec, &bad) => outcome, () = others => unreachable!() };
+    let cause = rejection(outcome);
+    assert!(cause.contains("times with this event; the last time it ended with exit status: 3"), "{cause}");
+    assert!(child.starts() <= 8, "{} starts", child.starts());
 }
 
 #[tokio::test]
