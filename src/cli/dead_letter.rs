@@ -116,17 +116,15 @@ pub(super) fn run(command: &DeadLetterCommand, bots: &Bots) -> Exit {
             with_letters((&args.file, bots), &args.select, std::slice::from_ref(&args.id), |found, _| {
                 let found = letters_of(found);
                 if found.is_empty() {
-                    let list = "`matterhost dead-letter list` shows all";
-                    return Ok(print_error(format_args!(
-                        "there is no dead letter of event {}; {list}",
-                        args.id
-                    )));
+                    return Ok(print_unknown(std::slice::from_ref(&args.id)));
                 }
                 Ok(print(found.iter().map(describe).collect::<String>().as_bytes()))
             })
         }
         DeadLetterCommand::Drop(args) => {
-            with_letters((&args.file, bots), &args.select, &args.ids, drop_letters)
+            with_letters((&args.file, bots), &args.select, &args.ids, |found, config| {
+                drop_letters(found, config, args)
+            })
         }
         DeadLetterCommand::Retry(args) => call_host(&args.admin, async |client| retry(&client, args).await),
     }
@@ -233,7 +231,17 @@ fn describe(letter: &DeadLetter) -> String {
     format!("{head}\n{}\n{}", lines(cause), lines(&format!("{reply}{event:#}"))) + "\n"
 }
 
-fn drop_letters(found: Found<'_>, config: &Config) -> Result<Exit, SinkFailure> {
+/// Says that events have no dead letters.
+fn print_unknown(ids: &[String]) -> Exit {
+    let events = ids.join(", ");
+    print_error(format_args!(
+        "there is no dead letter of event {events}; `matterhost dead-letter list` shows all"
+    ))
+}
+
+fn drop_letters(found: Found<'_>, config: &Config, args: &DropArgs) -> Result<Exit, SinkFailure> {
+    let selection = Selection { ids: args.ids.iter().cloned().collect(), account: None };
+    let unknown = selection.unknown(found.iter().flat_map(|(_, letters)| letters));
     let mut text = String::new();
     for (sink, selected) in found.into_iter().filter(|(_, letters)| !letters.is_empty()) {
         let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
@@ -241,10 +249,14 @@ fn drop_letters(found: Found<'_>, config: &Config) -> Result<Exit, SinkFailure> 
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {dropped} dropped", sink.name);
     }
+    let printed = print(text.as_bytes());
+    if !unknown.is_empty() {
+        return Ok(print_unknown(&unknown));
+    }
     if text.is_empty() {
         return Ok(print_error("no dead letter matches; `matterhost dead-letter list` shows all"));
     }
-    Ok(print(text.as_bytes()))
+    Ok(printed)
 }
 
 /// Retries the letters of one sink, or of all that have some.
@@ -254,21 +266,26 @@ async fn retry(client: &Client, args: &RetryArgs) -> Result<Exit, RemoteError> {
         Some(sink) => vec![sink.clone()],
         None => client::sinks_with_letters(client).await?,
     };
-    let mut exit = Exit::Success;
+    let (mut exit, mut unknown) = (Exit::Success, args.ids.clone());
     for sink in sinks {
-        let retried = client::retry_letters(client, &sink, &selection).await?;
+        let retried = match client::retry_letters(client, &sink, &selection).await {
+            // Another sink may have them.
+            Err(error) if args.select.sink.is_none() && error.is_not_found() => continue,
+            retried => retried?,
+        };
+        unknown.retain(|id| retried.unknown.contains(id));
         if retried.refused + retried.remaining > 0 {
             exit = Exit::Failed;
         }
-        if retried != RetriedLetters::default() {
+        if retried.accepted + retried.refused + retried.remaining > 0 {
             print(summarize(&sink, &retried).as_bytes());
         }
     }
-    Ok(exit)
+    if unknown.is_empty() { Ok(exit) } else { Ok(print_unknown(&unknown)) }
 }
 
 fn summarize(sink: &str, retried: &RetriedLetters) -> String {
-    let RetriedLetters { accepted, refused, remaining, cause } = retried;
+    let RetriedLetters { accepted, refused, remaining, cause, .. } = retried;
     let cause = cause.as_ref().map(|cause| format!(" ({})", Excerpt::of(cause))).unwrap_or_default();
     let sink = Excerpt::of(sink);
     format!("{sink}: {accepted} accepted, {refused} rejected again, {remaining} not sent{cause}\n")

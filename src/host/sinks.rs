@@ -21,7 +21,10 @@ use crate::{
     },
     sinks::{
         SinkBoard, SinkHandle,
-        dead_letter::{DeadLetter, Selection, retry::RetryError},
+        dead_letter::{
+            DeadLetter, Selection,
+            retry::{RetryError, describe_unknown},
+        },
         monitor::{AttemptSnapshot, Complaint, SinkSnapshot, SinkState, SkipError},
     },
     telemetry::time::rfc3339,
@@ -151,6 +154,7 @@ impl SinkOperations for HostSinks {
                     RetryError::Busy(_) | RetryError::NoHandler(_) => {
                         SinkRefused::Conflict(error.to_string())
                     }
+                    RetryError::NoLetter { .. } => SinkRefused::Unknown(error.to_string()),
                     RetryError::Files(_) => SinkRefused::Failed(error.to_string()),
                 })?;
                 Ok(dto::RetriedLetters {
@@ -158,6 +162,7 @@ impl SinkOperations for HostSinks {
                     refused: summary.refused,
                     remaining: summary.remaining,
                     cause: summary.cause.as_ref().map(|cause| Excerpt::of(cause).into()),
+                    unknown: summary.unknown,
                 })
             }
         })
@@ -166,10 +171,19 @@ impl SinkOperations for HostSinks {
     fn drop_letters(&self, sink: &str, selection: LetterSelection) -> SinkAnswer<dto::DroppedLetters> {
         self.with(sink, |handle| {
             let letters = handle.dead_letters().clone();
-            run_blocking(move || {
-                let selected = letters.select(&select(selection))?;
-                Ok(dto::DroppedLetters { dropped: letters.remove(&selected)? })
-            })
+            let dropping = run_blocking(move || {
+                let selection = select(selection);
+                let selected = letters.select(&selection)?;
+                let unknown = selection.unknown(&selected);
+                Ok((selected.is_empty(), letters.remove(&selected)?, unknown))
+            });
+            async move {
+                let (is_empty, dropped, unknown) = dropping.await?;
+                if is_empty && !unknown.is_empty() {
+                    return Err(SinkRefused::Unknown(describe_unknown(handle.name(), &unknown)));
+                }
+                Ok(dto::DroppedLetters { dropped, unknown })
+            }
         })
     }
 }

@@ -159,10 +159,23 @@ fn an_event_is_skipped_and_its_dead_letter_is_retried_with_its_answer() {
     );
     assert_eq!(host.json(&["sinks", "child", "--json"])["dead_letters"], 1);
     host.dir.write("works", "");
-    assert_eq!(host.ask(&["dead-letter", "retry", "no-such-event"]), (0, String::new()));
-    let retried = host.run(&["dead-letter", "retry", &id]);
-    assert_eq!(retried, "child: 1 accepted, 0 rejected again, 0 not sent\n");
+    let unknown = |event: &str| {
+        let remedy = "`matterhost dead-letter list` shows all";
+        format!("matterhost: there is no dead letter of event {event}; {remedy}\n")
+    };
+    for command in ["retry", "show", "drop"] {
+        let answer = host.ask(&["dead-letter", command, "no-such-event"]);
+        assert_eq!(answer, (1, unknown("no-such-event")), "{command}");
+    }
+    let answer = host.ask(&["dead-letter", "retry", "--sink", "child", "no-such-event"]);
+    let expected =
+        "sink child has no dead letter of event no-such-event; `matterhost dead-letter list` shows all";
+    assert!(answer.0 == 1 && answer.1.contains(expected), "{answer:?}");
+    let retried = host.ask(&["dead-letter", "retry", &id, "no-such-event"]);
+    let summary = "child: 1 accepted, 0 rejected again, 0 not sent\n";
+    assert_eq!(retried, (1, summary.to_owned() + &unknown("no-such-event")));
     host.fixture.await_post("heard keep");
+    assert_eq!(host.ask(&["dead-letter", "retry", &id]), (1, unknown(&id)), "it was sent once");
     assert_eq!(host.run(&["dead-letter", "list"]), "There are no dead letters.\n");
 }
 

@@ -85,6 +85,11 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// True if the host does not know what the request names.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { problem } if problem.status == 404)
+    }
+
     /// True if a retry may help because the host is away, busy or not healthy.
     pub(super) fn is_transient(&self) -> bool {
         match self {

@@ -235,11 +235,17 @@ pub struct RetriedLetters {
     /// The reason why some remain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
+    /// The selected `ids` without a dead letter here. If none has one, the response is a 404.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unknown: Vec<String>,
 }
 
 /// The result of dropping dead letters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DroppedLetters {
     /// The number of dropped letters.
     pub dropped: usize,
+    /// The selected `ids` without a dead letter here. If none has one, the response is a 404.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unknown: Vec<String>,
 }

@@ -52,7 +52,7 @@ pub trait SinkOperations: Send + Sync + 'static {
 /// The reason why an operation on a sink was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkRefused {
-    /// There is no such sink.
+    /// There is no such sink or dead letter.
     Unknown(String),
     /// The state of the sink does not allow it.
     Conflict(String),

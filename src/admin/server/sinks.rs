@@ -83,10 +83,13 @@ pub(super) async fn list_letters(
 
 /// Deliver dead letters to the sink's handler again, in order; its replies are posted
 ///
-/// The response is sent once all are answered. If the handler accepts nothing for a minute, the rest is kept.
+/// The response is sent once all are answered. If the handler accepts nothing for a minute, the rest is kept. If none of the
+/// `ids` has a dead letter at the sink, it is a 404.
 #[utoipa::path(post, path = "/v1/sinks/{name}/dead-letters/retry", tag = "sinks", params(("name" = String, Path, description = "The sink's name")),
     request_body = LetterSelection,
-    responses((status = 200, body = RetriedLetters), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = RetriedLetters),
+        (status = 404, description = "There is no such sink, or no such dead letter", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn retry_letters(
     backend: Data<Backend>,
@@ -101,9 +104,13 @@ pub(super) async fn retry_letters(
 }
 
 /// Delete dead letters of a sink
+///
+/// If none of the `ids` has a dead letter at the sink, the response is a 404.
 #[utoipa::path(post, path = "/v1/sinks/{name}/dead-letters/drop", tag = "sinks", params(("name" = String, Path, description = "The sink's name")),
     request_body = LetterSelection,
-    responses((status = 200, body = DroppedLetters), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = DroppedLetters),
+        (status = 404, description = "There is no such sink, or no such dead letter", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn drop_letters(
     backend: Data<Backend>,

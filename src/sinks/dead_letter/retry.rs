@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use matterhost_actors::{
-    model::Retryability,
+    model::{Excerpt, Retryability},
     ports::{Delivered, Outcome},
 };
 use tokio::{
@@ -35,6 +35,8 @@ pub struct RetrySummary {
     pub remaining: usize,
     /// The reason why some remain.
     pub cause: Option<String>,
+    /// The selected events without a dead letter, sorted.
+    pub unknown: Vec<String>,
 }
 
 /// The reason why dead letters cannot be retried.
@@ -46,9 +48,23 @@ pub enum RetryError {
     /// The sink refuses no events.
     #[error("a {0} sink has no handler to send dead letters to")]
     NoHandler(&'static str),
+    /// None of the selected events has a dead letter.
+    #[error("{}", describe_unknown(.sink, .events))]
+    NoLetter {
+        /// The sink.
+        sink: String,
+        /// The events.
+        events: Vec<String>,
+    },
     /// A file cannot be read or written.
     #[error("the dead letters cannot be read or written: {0}")]
     Files(#[from] io::Error),
+}
+
+/// Describes selected events without a dead letter at a sink.
+pub fn describe_unknown(sink: &str, events: &[String]) -> String {
+    let events = Excerpt::of(&events.join(", "));
+    format!("sink {sink} has no dead letter of event {events}; `matterhost dead-letter list` shows all")
 }
 
 impl SinkHandle {
@@ -56,14 +72,22 @@ impl SinkHandle {
     /// accepted are removed; one that is refused again becomes a new letter.
     ///
     /// # Errors
-    /// If the files cannot be read or written, or a retry is running.
+    /// If none of the named events has a dead letter, the files cannot be read or written, or a retry is running.
     pub async fn retry_letters(&self, selection: Selection) -> Result<RetrySummary, RetryError> {
         let target = self.target.as_ref().ok_or(RetryError::NoHandler(self.kind))?;
         let busy = |_| RetryError::Busy(self.name.to_string());
         let _retrying = self.monitor.begin_retry().map_err(busy)?;
         let letters = self.letters.clone();
-        let selected = run_blocking(move || letters.select(&selection)).await?;
-        let (mut summary, mut done) = (RetrySummary::default(), Vec::new());
+        let selecting = run_blocking(move || {
+            let selected = letters.select(&selection)?;
+            let unknown = selection.unknown(&selected);
+            Ok((selected, unknown))
+        });
+        let (selected, unknown) = selecting.await?;
+        if selected.is_empty() && !unknown.is_empty() {
+            return Err(RetryError::NoLetter { sink: self.name.to_string(), events: unknown });
+        }
+        let (mut summary, mut done) = (RetrySummary { unknown, ..RetrySummary::default() }, Vec::new());
         for letter in selected {
             if summary.cause.is_some() {
                 summary.remaining += 1;

@@ -1,7 +1,7 @@
 //! Some of a sink's dead letters: found, counted and removed.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, File, OpenOptions},
     io::{self, BufRead as _, BufReader, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -39,6 +39,15 @@ impl Selection {
     pub fn matches(&self, letter: &DeadLetter) -> bool {
         let is_of_account = self.account.as_ref().is_none_or(|account| *letter.account == **account);
         is_of_account && (self.ids.is_empty() || letter.id().is_some_and(|id| self.ids.contains(&*id)))
+    }
+
+    /// Returns the named events that none of these letters is of, sorted.
+    pub fn unknown<'a>(&self, letters: impl IntoIterator<Item = &'a StoredLetter>) -> Vec<String> {
+        let mut unknown: BTreeSet<_> = self.ids.iter().cloned().collect();
+        for id in letters.into_iter().filter_map(|stored| stored.letter.id()) {
+            unknown.remove(&*id);
+        }
+        unknown.into_iter().collect()
     }
 }
 
