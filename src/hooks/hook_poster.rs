@@ -6,8 +6,8 @@ use std::{future::ready, sync::Arc, time::SystemTime};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, Excerpt, FileId, Found, IntegrationCall, Lookup, OutgoingAction, PostedIds, ReplyError,
-        ServerLimits,
+        AccountName, ChannelId, Excerpt, FileId, Found, IntegrationCall, Lookup, OutgoingAction, PostedIds,
+        ReplyError, ServerLimits, UserId,
     },
     ports::{FileDownload, Poster},
 };
@@ -42,6 +42,10 @@ impl Poster for HookPoster {
 
     fn may_act(&self, account: &AccountName) -> bool {
         self.inner.may_act(account)
+    }
+
+    fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
+        self.inner.user_called(account, channel, user);
     }
 
     fn look_up(

@@ -249,6 +249,9 @@ impl HookService {
         let Checked { data, hook, server } = checked;
         let to = HookedAccount { account: account.clone(), server, user: AccountUser::default() };
         let event = Arc::new(data.into_event(&to, SystemTime::now()));
+        if let Some(poster) = self.0.poster.get() {
+            poster.user_called(account, &event.body.channel_id, &hook.origin.user_id.as_str().into());
+        }
         let open = self.0.open.open(account, &event.id(), hook);
         let asked = self.0.sinks.get().map(|board| board.ask(account, &event)).unwrap_or_default();
         let (handlers, writers): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.has_handler);

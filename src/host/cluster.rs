@@ -18,7 +18,10 @@ use actix::Addr;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use matterhost_actors::{
     hosting::Supervisor,
-    model::{AccountName, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits},
+    model::{
+        AccountName, ChannelId, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits,
+        UserId,
+    },
     ports::{AccountFence, FileDownload, Poster},
 };
 use tokio::{
@@ -182,6 +185,10 @@ impl Poster for FencedPoster {
 
     fn may_act(&self, account: &AccountName) -> bool {
         self.fence.is_open(account)
+    }
+
+    fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
+        self.supervisor.user_called(account, channel, user);
     }
 
     fn look_up(

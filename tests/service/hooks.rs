@@ -155,6 +155,18 @@ fn the_deploy_bot_of_the_docs_answers_a_command_buttons_a_menu_and_a_dialog() {
     assert_eq!(rig.submit(&dialog, &json!({ "reason": "because it is Friday" })).0, 400, "once");
 }
 
+#[test]
+fn commands_buttons_and_dialogs_of_a_person_end_a_row_of_posts_by_bots() {
+    let sink = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n[replies]\nloop_limit = 1\n";
+    let rig = Rig::with(sink, &example());
+    rig.deploy();
+    let post = rig.deploy();
+    assert_eq!(rig.press(&post, "reason", None).0, 200);
+    let dialog = rig.fixture.simulator.opened_dialogs().pop().unwrap();
+    assert_eq!(rig.submit(&dialog, &json!({ "reason": "because it is Friday" })), (200, json!({})));
+    rig.fixture.await_post("Deployed 1.1: because it is Friday");
+}
+
 /// A request with a change.
 fn changed(request: &HookRequest, change: impl FnOnce(&mut HookRequest)) -> HookRequest {
     let mut request = request.clone();

@@ -5,7 +5,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use super::FileDownload;
 use crate::model::{
     AccountName, ChannelId, Excerpt, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError,
-    ServerLimits, Target,
+    ServerLimits, Target, UserId,
 };
 
 /// A service that posts as the hosted accounts.
@@ -24,6 +24,12 @@ pub trait Poster: Send + Sync + 'static {
     fn may_act(&self, account: &AccountName) -> bool {
         let _ = account;
         true
+    }
+
+    /// Records that a user called an account in a channel by a slash command, a button, a menu or a dialog. A service without a
+    /// loop guard need not know.
+    fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
+        let _ = (account, channel, user);
     }
 
     /// Looks something up as an account. A service that only posts finds nothing.

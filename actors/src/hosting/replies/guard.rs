@@ -1,13 +1,16 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
 
 use crate::{
     mattermost::user_act,
-    model::{ChannelId, Event},
+    model::{ChannelId, Event, UserId},
     policy::{BotPost, LoopGuard, LoopVerdict},
 };
 
@@ -61,10 +64,22 @@ impl SharedLoopGuard {
         }
     }
 
+    /// Records that a user called a bot by a slash command, a button, a menu or a dialog.
+    pub(in crate::hosting) fn user_called(&self, channel: &ChannelId, user: &UserId, at: SystemTime) {
+        if self.0.counting.load(Ordering::Relaxed) > 0 {
+            self.with(|guard| guard.call_received(channel, user, millis_since_epoch(at)));
+        }
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut LoopGuard) -> T) -> T {
         let mut guard = self.0.guard.lock();
         let result = f(&mut guard);
         self.0.counting.store(guard.channel_count(), Ordering::Relaxed);
         result
     }
+}
+
+fn millis_since_epoch(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

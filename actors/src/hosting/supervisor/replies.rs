@@ -1,6 +1,9 @@
 //! Posts as an account: the [`SendReply`] message, and the Supervisor as a [`Poster`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use actix::{Addr, Handler, Message, ResponseFuture, dev::SendError};
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -13,7 +16,8 @@ use crate::{
         replies::{self, Replies, Stop, Submit},
     },
     model::{
-        AccountName, FileId, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits,
+        AccountName, ChannelId, FileId, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError,
+        ServerLimits, UserId,
     },
     ports::{FileDownload, Poster},
 };
@@ -62,6 +66,26 @@ pub struct OpenFile {
 pub struct ReadLimits {
     /// The account.
     pub account: AccountName,
+}
+
+/// Records that a user called an account by a slash command, a button, a menu or a dialog: as a person's post does, that ends
+/// the row of the bots' posts in the channel.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct UserCalled {
+    account: AccountName,
+    channel: ChannelId,
+    user: UserId,
+}
+
+impl Handler<UserCalled> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, UserCalled { account, channel, user }: UserCalled, _: &mut Self::Context) {
+        if let Some(account) = self.accounts.get(&account) {
+            account.context.loop_guard.user_called(&channel, &user, SystemTime::now());
+        }
+    }
 }
 
 impl Handler<LookUp> for Supervisor {
@@ -118,6 +142,11 @@ impl Poster for Addr<Supervisor> {
         let answer = self.send(SendReply { account: account.clone(), action: order });
         // The mailbox is closed once the host has ended.
         async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
+
+    fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
+        let (account, channel, user) = (account.clone(), channel.clone(), user.clone());
+        self.do_send(UserCalled { account, channel, user });
     }
 
     fn look_up(

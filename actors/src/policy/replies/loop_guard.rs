@@ -65,10 +65,10 @@ pub(crate) struct UserAct {
 
 /// Counts the posts of a server's hosted bots in a row in each channel.
 ///
-/// A row ends when another user acts, except for one who acts within seconds of the bots' posts again and again: that is
-/// a program, too. Answers beyond the limit are refused. Other posts are counted and never refused: a bot that posts news
-/// in a channel where no other user posts is not a loop. Nor is the first answer of an account to the act that began the
-/// row, however many accounts give one.
+/// A row ends when another user acts or calls a bot, except for one who does so within seconds of the bots' posts again and
+/// again: that is a program, too. Answers beyond the limit are refused. Other posts are counted and never refused: a bot that
+/// posts news in a channel where no other user posts is not a loop. Nor is the first answer of an account to the act that began
+/// the row, however many accounts give one.
 #[derive(Debug)]
 pub(crate) struct LoopGuard {
     limit: u32,
@@ -148,10 +148,22 @@ impl LoopGuard {
             return;
         }
         if let Some(row) = self.channels.get_mut(channel)
-            && row.is_ended_by(act)
+            && !row.has_seen(act)
+            && !row.is_program(act)
         {
-            let quick = row.quick.take();
-            *row = Row { began_with: Some(act.at), last_post_at: row.last_post_at, quick, ..Row::default() };
+            row.begin_anew(Some(act.at));
+        }
+    }
+
+    /// Records a slash command, a button, a menu or a dialog of a user, which comes once: it ends the row as an act does. `at`
+    /// is the time of this host, which says nothing about the order of the server's events.
+    pub(crate) fn call_received(&mut self, channel: &ChannelId, user: &UserId, at: i64) {
+        let call = UserAct { user: user.clone(), at, is_automatic: false };
+        if !self.bots.contains(user)
+            && let Some(row) = self.channels.get_mut(channel)
+            && !row.is_program(&call)
+        {
+            row.begin_anew(row.began_with.max(row.last_post_at));
         }
     }
 
@@ -176,25 +188,33 @@ impl Row {
             && self.answerers.insert(post.bot.clone())
     }
 
-    /// Returns true if an act ends the row.
-    fn is_ended_by(&mut self, act: &UserAct) -> bool {
+    /// Begins a new row after an act of a person.
+    fn begin_anew(&mut self, began_with: Option<i64>) {
+        let quick = self.quick.take();
+        *self = Self { began_with, last_post_at: self.last_post_at, quick, ..Self::default() };
+    }
+
+    /// Returns true if an act is no newer than the one that began the row: it comes again.
+    fn has_seen(&self, act: &UserAct) -> bool {
         let comes_again = |newest: i64| act.at <= newest && act.at > newest.saturating_sub(COMES_AGAIN_MS);
-        if self.began_with.is_some_and(comes_again) {
-            return false;
-        }
+        self.began_with.is_some_and(comes_again)
+    }
+
+    /// Returns true if an act is that of a program, which acts within seconds again and again.
+    fn is_program(&mut self, act: &UserAct) -> bool {
         let limit = if act.is_automatic { QUICK_OF_BOTS_MS } else { QUICK_MS };
         // What was done before the bots' last post is no answer to it.
         let is_quick =
             self.last_post_at.is_some_and(|last| (0..=limit).contains(&act.at.saturating_sub(last)));
         if !is_quick {
             self.quick = None;
-            return true;
+            return false;
         }
         let before = match &self.quick {
             Some((user, acts)) if act.is_automatic || *user == act.user => *acts,
             _ => 0,
         };
         self.quick = Some((act.user.clone(), before.saturating_add(1)));
-        before < QUICK_ACTS
+        before >= QUICK_ACTS
     }
 }

@@ -54,6 +54,37 @@ fn replies_stop_at_the_limit_until_another_user_acts() {
 }
 
 #[test]
+fn a_call_of_a_person_ends_the_row_whatever_the_time_of_the_host() {
+    for host_at in [0, 1_000_500, 1_004_000, 9_000_000] {
+        let mut town = Channel::with_limit(1);
+        town.act("ana", 1_000_000, false);
+        assert!(town.answer("bot", 1_000_000, 1_000_050));
+        assert_eq!(town.post("bot", true, None), LoopVerdict::Refuse { first: true });
+        town.guard.call_received(&town.town, &"bot".into(), host_at);
+        assert_eq!(town.post("bot", true, None), LoopVerdict::Refuse { first: false }, "its own");
+        town.guard.call_received(&town.town, &"ana".into(), host_at);
+        assert_eq!(town.post("bot", true, None), LoopVerdict::Allow, "{host_at}");
+        town.act("ana", 1_000_000, false);
+        assert_eq!(town.post("bot", true, None), LoopVerdict::Refuse { first: true }, "what comes again");
+        town.act("ana", 1_003_000, false);
+        assert_eq!(town.post("bot", true, None), LoopVerdict::Allow, "the next post");
+    }
+}
+
+#[test]
+fn a_program_that_calls_again_and_again_does_not_end_the_row() {
+    let (mut town, mut at) = (Channel::with_limit(5), 1_000_000_i64);
+    let answers = (0..300).take_while(|_| {
+        town.guard.call_received(&town.town, &"outside".into(), at);
+        let is_allowed = town.post("bot", true, None) == LoopVerdict::Allow;
+        town.guard.post_made(&town.town, at + 50);
+        at += 100;
+        is_allowed
+    });
+    assert!(answers.count() < 20);
+}
+
+#[test]
 fn an_outside_program_that_answers_at_once_does_not_end_the_row() {
     for (is_automatic, delay, stops) in
         [(false, 100, true), (false, 2_500, false), (true, 2_500, true), (true, 6_000, false)]
