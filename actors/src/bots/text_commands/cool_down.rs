@@ -39,10 +39,13 @@ struct Run {
 pub(super) enum Admission {
     /// The command runs.
     Run,
-    /// The answer is that the person has to wait for the time.
-    Wait(Duration),
-    /// The person had that answer and calls again: no further one.
-    Ignore,
+    /// The person has to wait for the time.
+    Wait {
+        /// The rest of the period.
+        left: Duration,
+        /// True if the person was told before, by an answer to another event.
+        is_told: bool,
+    },
 }
 
 impl CoolDowns {
@@ -57,12 +60,9 @@ impl CoolDowns {
         if run.event == event {
             return Admission::Run;
         }
-        if run.told.as_deref().is_some_and(|told| told != event) {
-            return Admission::Ignore;
-        }
-        run.told = Some(event.to_owned());
+        let is_told = run.told.get_or_insert_with(|| event.to_owned()) != event;
         let left = run.at.saturating_add(period).saturating_sub(now);
-        Admission::Wait(Duration::from_millis(left.unsigned_abs()))
+        Admission::Wait { left: Duration::from_millis(left.unsigned_abs()), is_told }
     }
 
     /// Forgets a run by an event, which did nothing.
@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn a_person_waits_for_the_same_command() {
         let mut cool_downs = CoolDowns::default();
-        let wait = |seconds| Admission::Wait(Duration::from_secs(seconds));
+        let wait = |seconds| Admission::Wait { left: Duration::from_secs(seconds), is_told: false };
+        let told = |seconds| Admission::Wait { left: Duration::from_secs(seconds), is_told: true };
         for (at, user, command, event, expected) in [
             (0, "ana", 0, "e1", Admission::Run),
             (1, "ana", 0, "e1", Admission::Run),
@@ -110,10 +111,10 @@ mod tests {
             (1, "ana", 1, "e3", Admission::Run),
             (4, "ana", 0, "e4", wait(6)),
             (5, "ana", 0, "e4", wait(5)),
-            (6, "ana", 0, "e5", Admission::Ignore),
+            (6, "ana", 0, "e5", told(4)),
             (10, "ana", 0, "e6", Admission::Run),
             (13, "ana", 0, "e7", wait(7)),
-            (5, "ana", 0, "e8", Admission::Ignore),
+            (5, "ana", 0, "e8", told(15)),
             (5, "ben", 1, "e9", Admission::Run),
         ] {
             let admission = cool_downs.admit(at * 1_000, &caller(user, command), event, PERIOD);

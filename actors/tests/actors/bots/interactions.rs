@@ -1,5 +1,7 @@
 //! Slash commands, buttons, menus and dialogs of a router.
 
+use std::time::Duration;
+
 use matterhost_actors::{
     bots::{Bot, BotResult, ButtonPress, Call, Context, DialogSubmission, Router, UserError},
     model::{OutgoingAction, ReplyError},
@@ -45,6 +47,8 @@ fn harness() -> BotHarness<Router> {
         Router::new()
             .command("deploy", "<env> [count]", deploy)
             .allow_users(["@ana"])
+            .command("slow", "<env> [count]", deploy)
+            .cool_down(Duration::from_secs(60))
             .button("version", choose)
             .allow_users(["@ana", "@ben"])
             .button("reason", ask)
@@ -78,7 +82,9 @@ fn a_slash_command_runs_the_same_handler_and_only_its_result_is_for_all() {
             ("/ops deploy", private("`env` is missing. Usage: `/ops deploy <env> [count]`")),
             (
                 "/ops",
-                private("* `/ops deploy <env> [count]`\n\nMore about one of them: `/ops help` and its name."),
+                private(
+                    "* `/ops deploy <env> [count]`\n* `/ops slow <env> [count]`\n\nMore about one of them: `/ops help` and its name.",
+                ),
             ),
             ("/ops depoly", private("There is no command `depoly`. Did you mean `/ops deploy`?")),
             ("/ops other", private("There is no command `other`. `/ops help` lists the commands.")),
@@ -94,6 +100,21 @@ fn a_slash_command_runs_the_same_handler_and_only_its_result_is_for_all() {
         let before = harness.answers().len();
         harness.deliver(post("!deploy town")).await;
         assert_eq!((harness.texts().pop(), harness.answers().len()), (Some("1 to town".into()), before));
+    });
+}
+
+#[test]
+fn a_person_is_told_each_time_that_a_slash_command_comes_too_early() {
+    run(async |harness| {
+        for _ in 0..4 {
+            assert_eq!(harness.deliver(slash_command("/slow staging")).await, Outcome::Acknowledged);
+        }
+        let answers = harness.answers();
+        assert_eq!((answers.len(), &answers[0]), (4, &Answer::InChannel("1 to staging".into())));
+        for early in &answers[1..] {
+            let Answer::Private(text) = early else { panic!("{early:?}") };
+            assert!(text.starts_with("Please wait ") && text.ends_with("`/slow` again."), "{text}");
+        }
     });
 }
 

@@ -76,8 +76,11 @@ impl Router {
         let caller = Caller { user: call.user.clone(), command: n };
         match self.admit(&call.context, &caller, command.cool_down) {
             Admission::Run => {}
-            Admission::Wait(left) => return answer(&call, answers::wait(&call.prefix, command, left)).await,
-            Admission::Ignore => return Ok(()),
+            // In a channel everybody would read a second one; a slash command without an answer looks broken.
+            Admission::Wait { is_told: true, .. } if !call.is_slash => return Ok(()),
+            Admission::Wait { left, .. } => {
+                return answer(&call, answers::wait(&call.prefix, command, left)).await;
+            }
         }
         let result = command.handler.run(Call { arguments, ..call.clone() }).await;
         let Err(error) = result else { return Ok(()) };
