@@ -4,6 +4,7 @@ mod any_bot;
 mod context;
 mod event;
 mod failures;
+mod handler_panics;
 mod host;
 mod host_log;
 mod received_hooks;

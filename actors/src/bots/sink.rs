@@ -1,4 +1,4 @@
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
@@ -8,6 +8,7 @@ use super::{
     Bot, BotError, BotResult, Context,
     event::BotEvent,
     failures::{Consequence, Failures, HandledEvent, MAX_FAILURES},
+    handler_panics,
     schedules::{Run, Schedule, ScheduledBot},
 };
 use crate::{
@@ -32,7 +33,11 @@ impl<B: Bot> BotSink<B> {
     pub const DEADLINE: Duration = Duration::from_secs(300);
 
     /// Returns a sink for one account's bot, whose replies go to the poster.
+    ///
+    /// The first one sets a panic hook: a panic of a handler is a line of the log, and the hook that was set before is called for
+    /// every other panic only. One that is set afterwards is called for handlers, too.
     pub fn new(bot: B, poster: Arc<dyn Poster>) -> Self {
+        handler_panics::keep_off_standard_error();
         Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE, failures: Arc::default() }
     }
 
@@ -92,9 +97,9 @@ impl<B: Bot> ScheduledBot for BotSink<B> {
 
 /// Waits for a handler until a deadline, and returns the outcome of its result.
 async fn outcome_of(handling: impl Future<Output = BotResult>, deadline: Duration) -> Outcome {
-    match timeout(deadline, AssertUnwindSafe(handling).catch_unwind()).await {
+    match timeout(deadline, handler_panics::caught(handling)).await {
         Ok(Ok(result)) => to_outcome(result),
-        Ok(Err(panic)) => broken(format!("the bot panicked: {}", panic_message(&*panic))),
+        Ok(Err(panic)) => broken(panic),
         Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
     }
 }
@@ -127,14 +132,17 @@ fn judge_failure(
 
 /// Returns the outcome of an event on which the bot failed.
 fn apply(consequence: Consequence, event: &Event, cause: String) -> Outcome {
+    let (account, channel) = (event.account.as_str(), event.body.channel_id.as_str());
+    let (id, shown) = (event.id(), Excerpt::of(&cause));
     match consequence {
         Consequence::Hold(after) => {
-            let (account, channel) = (event.account.as_str(), event.body.channel_id.as_str());
-            let (id, shown) = (event.id(), Excerpt::of(&cause));
             tracing::warn!(account, channel, event = id, "{shown}; the event comes again");
             Outcome::Hold { after, cause }
         }
-        Consequence::Fault => Outcome::Broken { cause },
+        Consequence::Fault => {
+            tracing::warn!(account, channel, event = id, "{shown}; the account is started anew");
+            Outcome::Broken { cause }
+        }
         Consequence::GiveUp => {
             let cause =
                 format!("the bot failed {MAX_FAILURES} times with this event; the last time: {cause}");
@@ -179,11 +187,6 @@ fn format_chain(error: &BotError) -> String {
 
 fn broken(cause: String) -> Outcome {
     Outcome::Broken { cause }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no panic message")
 }
 
 impl<B> std::fmt::Debug for BotSink<B> {

@@ -1,0 +1,58 @@
+//! Panics of handlers in the log.
+
+use std::{env, io, process::Command, thread};
+
+use matterhost_actors::{
+    bots::{Bot, BotResult, Context, Post},
+    ports::Outcome,
+    testing::{BotHarness, post},
+};
+
+/// Set in the process that panics.
+const PANICS: &str = "MATTERHOST_TEST_PANICS";
+
+/// Panics at a word.
+struct Fragile;
+
+impl Bot for Fragile {
+    async fn posted(&self, _: &Context, post: &Post) -> BotResult {
+        assert!(post.message != "bad", "scripted\npanic");
+        Ok(())
+    }
+}
+
+fn panic_in_a_handler_and_elsewhere() {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
+    actix::System::new().block_on(async {
+        let harness = BotHarness::new(Fragile);
+        assert_eq!(harness.deliver(post("good")).await, Outcome::Acknowledged);
+        let Outcome::Hold { cause, .. } = harness.deliver(post("bad").post_id("bad-post")).await else {
+            panic!()
+        };
+        assert!(cause.starts_with("the bot panicked: scripted"), "{cause}");
+        let elsewhere = tokio::spawn(async { panic!("of a task") }).await;
+        assert!(elsewhere.is_err());
+    });
+    assert!(thread::spawn(|| panic!("of a thread")).join().is_err());
+}
+
+#[test]
+fn a_panic_of_a_handler_is_one_line_of_the_log_and_others_are_printed_as_before() {
+    if env::var_os(PANICS).is_some() {
+        return panic_in_a_handler_and_elsewhere();
+    }
+    let this = "bots::panics::a_panic_of_a_handler_is_one_line_of_the_log_and_others_are_printed_as_before";
+    let mut program = Command::new(env::current_exe().unwrap());
+    let output = program.args(["--exact", this, "--nocapture"]).env(PANICS, "1").output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    let of_handler: Vec<_> = log.lines().filter(|line| line.contains("scripted")).collect();
+    let [line] = of_handler[..] else { panic!("{log}") };
+    for expected in ["the bot panicked: scripted", "panic at ", "panics.rs:", "account=\"bot\"", "bad-post"] {
+        assert!(line.contains(expected), "{expected}: {line}");
+    }
+    for printed in ["of a task", "of a thread"] {
+        assert!(log.lines().any(|line| line == printed), "{log}");
+    }
+    assert_eq!(log.matches("panicked at").count(), 2, "{log}");
+}
