@@ -14,9 +14,11 @@ mod lease;
 mod lease_fence;
 mod member;
 mod member_loop;
+mod member_messages;
 mod member_view;
 mod membership_port;
 mod memory_membership;
+mod memory_messages;
 #[cfg(feature = "cluster")]
 mod nats;
 mod placement;
@@ -32,10 +34,12 @@ pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
 pub use member_loop::{ClusterStatus, MemberCounts, MemberLoop, MemberRequest, ShardRunner};
+pub use member_messages::{ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberMessages, Question};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
+pub use memory_messages::MemoryMessages;
 #[cfg(feature = "cluster")]
-pub use nats::{NatsCluster, NatsCursors, NatsMembership, NatsSettings};
+pub use nats::{NatsCluster, NatsCursors, NatsMembership, NatsMessages, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};
 pub use shard_fences::ShardFences;

@@ -6,6 +6,7 @@ mod admin_api;
 mod cluster;
 mod exit;
 mod hooks;
+mod known_accounts;
 mod operations;
 mod reload;
 mod shutdown;
@@ -42,6 +43,7 @@ use self::{
     systemd::ServiceManager,
 };
 use crate::{
+    admin::server::HostedAccounts,
     config::{Config, Sources},
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
     telemetry::{
@@ -135,6 +137,8 @@ async fn run_until_stopped(
     let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
     if let Some(member) = &member {
         deps.operations.set_cluster(member.handle());
+        let hosted = HostedAccounts::new(supervisor.clone(), deps.operations.clone());
+        actix_rt::spawn(cluster::answer(member.questions(), hosted));
     }
     let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;

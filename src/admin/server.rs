@@ -3,6 +3,7 @@
 mod access;
 mod account_feed;
 mod accounts;
+mod all_accounts;
 mod api_error;
 mod authenticator;
 mod backend;
@@ -13,6 +14,7 @@ mod event_log;
 mod file_routes;
 mod health;
 mod host;
+mod hosted_accounts;
 mod http_server;
 mod late_answers;
 mod listener;
@@ -30,7 +32,9 @@ mod upload_space;
 use std::{io, time::Duration};
 
 pub use access::Access;
+pub use all_accounts::{OtherMembers, OwnedAccount, Owner};
 pub use backend::{Backend, Operations, ReloadRefused};
+pub use hosted_accounts::HostedAccounts;
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
 pub use sink_operations::{SinkAnswer, SinkOperations, SinkRefused};

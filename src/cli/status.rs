@@ -5,7 +5,10 @@ use matterhost_actors::model::{AccountName, AccountState};
 
 use super::output::{call_host, print};
 use crate::{
-    admin::client::{self, AdminArgs, StatusQuery},
+    admin::{
+        client::{self, AdminArgs, StatusQuery},
+        dto::UNKNOWN_STATE,
+    },
     host::Exit,
 };
 
@@ -43,7 +46,8 @@ pub(super) fn run(args: StatusArgs) -> Exit {
 
 /// Checks a list of states; an unknown state would silently match no account.
 fn parse_states(text: &str) -> Result<String, String> {
-    let known = AccountState::ALL.map(AccountState::label);
+    let known: Vec<_> =
+        AccountState::ALL.into_iter().map(AccountState::label).chain([UNKNOWN_STATE]).collect();
     match text.split(',').find(|state| !known.contains(state)) {
         None => Ok(text.to_owned()),
         Some(state) => Err(format!("unknown state {state:?}; the states are {}", known.join(", "))),

@@ -63,6 +63,11 @@ impl MemberId {
         &self.name
     }
 
+    /// Returns the name of its process, which all its incarnations have.
+    pub fn process_name(&self) -> String {
+        format!("{}.{:016x}", self.name, self.process)
+    }
+
     /// Returns the next incarnation of this process.
     #[must_use]
     pub(super) fn next(&self) -> Self {
@@ -90,7 +95,7 @@ impl fmt::Debug for MemberName {
 impl fmt::Display for MemberId {
     /// Writes the key of the member in a store.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:016x}.{}", self.name, self.process, self.incarnation)
+        write!(f, "{}.{}", self.process_name(), self.incarnation)
     }
 }
 

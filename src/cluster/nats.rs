@@ -3,8 +3,10 @@
 mod bucket_watch;
 mod buckets;
 mod cursors;
+mod messages;
 
 pub use cursors::NatsCursors;
+pub use messages::NatsMessages;
 
 use std::{sync::Arc, time::Duration};
 
@@ -62,6 +64,8 @@ pub struct NatsCluster {
     pub membership: NatsMembership,
     /// The read positions of the accounts.
     pub cursors: NatsCursors,
+    /// The way to the other members.
+    pub messages: NatsMessages,
 }
 
 impl NatsCluster {
@@ -77,7 +81,8 @@ impl NatsCluster {
         let client = connect(&settings.access, &settings.name).await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
         let cursors = NatsCursors::new(client.clone(), buckets.cursors.clone(), fence);
-        Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors })
+        let messages = NatsMessages::new(client.clone(), &settings.prefix);
+        Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors, messages })
     }
 }
 

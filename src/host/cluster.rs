@@ -2,10 +2,12 @@
 
 mod cluster_handle;
 mod cluster_stores;
+mod host_members;
 mod owned_shards;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
+    host_members::{HostMembers, answer},
     owned_shards::{OwnedShards, ShardEvent},
 };
 
@@ -34,8 +36,8 @@ use self::cluster_stores::{ClusterStores, connect};
 use super::store::Store;
 use crate::{
     cluster::{
-        ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberName, MemberRecord, MemberRequest,
-        Membership, SHARDS, ShardFences, ShardId, ShardRunner,
+        ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberMessages, MemberName, MemberRecord,
+        MemberRequest, Membership, Question, SHARDS, ShardFences, ShardId, ShardRunner,
     },
     config::{ClusterConfig, Config},
     telemetry::version,
@@ -114,8 +116,8 @@ impl PreparedCluster {
 
     /// Joins the cluster.
     pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
-        let ClusterStores { membership, release, .. } = self.stores;
-        let (member, orders) = ClusterMember::join(&self.config, membership)?;
+        let ClusterStores { membership, messages, release, .. } = self.stores;
+        let (member, orders) = ClusterMember::join(&self.config, membership, messages)?;
         let shards = OwnedShards::new(config, self.fences, (orders, member.handle.requests.clone()), release);
         Ok((member, shards))
     }
@@ -126,6 +128,7 @@ impl ClusterMember {
     fn join(
         config: &ClusterConfig,
         membership: Arc<dyn Membership>,
+        messages: Arc<dyn MemberMessages>,
     ) -> anyhow::Result<(Self, mpsc::Receiver<ShardOrder>)> {
         let settings =
             ClusterSettings { lease_ttl: config.lease_ttl, shards: SHARDS, most_moving: MOST_MOVING };
@@ -134,17 +137,22 @@ impl ClusterMember {
         let id = MemberId::new(MemberName::new(&config.name)?, process);
         let record = MemberRecord { version: version::VERSION.into(), draining: false };
         let (orders, receiver) = mpsc::channel(MAX_ORDERS);
-        let coordinator = Coordinator::new(settings, id, record);
+        let coordinator = Coordinator::new(settings, id.clone(), record);
         let (member, status) = MemberLoop::new(coordinator, membership, OrderSender(orders));
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
-        let handle = ClusterHandle { name: config.name.clone(), status, requests };
+        let handle = ClusterHandle { id, messages, status, requests };
         Ok((Self { handle, task }, receiver))
     }
 
     /// Returns the handle for operators.
     pub(super) fn handle(&self) -> ClusterHandle {
         self.handle.clone()
+    }
+
+    /// Returns the questions of the other members.
+    pub(super) fn questions(&self) -> mpsc::Receiver<Question> {
+        self.handle.messages.questions(&self.handle.id)
     }
 
     /// Leaves the cluster, after the accounts have stopped. Without an answer in time the lease ends by itself.

@@ -20,16 +20,17 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     account_changes::AccountChange,
-    cluster::ClusterHandle,
+    cluster::{ClusterHandle, HostMembers},
+    known_accounts::KnownAccounts,
     reload::{ReloadError, Reloader},
     sinks::HostSinks,
 };
 use crate::{
     admin::{
         dto::{self, AccountSettings},
-        server::{Operations, ReloadRefused, SinkOperations},
+        server::{Operations, OtherMembers, ReloadRefused, SinkOperations},
     },
-    config::{AccountConfig, AccountRefused, Config, ConfigDiff, ServerConfig},
+    config::{AccountRefused, Config, ConfigDiff, ServerConfig},
     telemetry::{
         logging::LogLevelHandle,
         metrics::{Format, Metrics},
@@ -43,8 +44,8 @@ const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct HostOperations {
     /// URLs of the current servers, by name.
     urls: RwLock<HashMap<String, String>>,
-    /// The sources of the current accounts, by name.
-    account_sources: RwLock<HashMap<AccountName, String>>,
+    /// The current accounts.
+    accounts: KnownAccounts,
     level: LogLevelHandle,
     metrics: Metrics,
     supervisor: Addr<Supervisor>,
@@ -62,7 +63,7 @@ impl HostOperations {
     ) -> Self {
         Self {
             urls: RwLock::default(),
-            account_sources: RwLock::default(),
+            accounts: KnownAccounts::default(),
             level,
             metrics,
             supervisor,
@@ -88,8 +89,7 @@ impl HostOperations {
     pub(super) fn set_config(&self, config: &Config) {
         let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
         *self.urls.write() = config.servers.iter().map(url).collect();
-        let source = |account: &AccountConfig| (account.name.clone(), account.source.to_string());
-        *self.account_sources.write() = config.accounts.iter().map(source).collect();
+        self.accounts.set(&config.accounts);
     }
 }
 
@@ -99,7 +99,7 @@ impl Operations for HostOperations {
     }
 
     fn account_source(&self, account: &AccountName) -> Option<String> {
-        self.account_sources.read().get(account).cloned()
+        self.accounts.source(account)
     }
 
     fn change_account(
@@ -143,9 +143,16 @@ impl Operations for HostOperations {
 
     fn cluster(&self) -> Option<dto::Cluster> {
         let cluster = self.cluster.get()?;
-        let mut accounts: Vec<_> = self.account_sources.read().keys().cloned().collect();
-        accounts.sort();
-        Some(cluster.describe(&accounts))
+        Some(cluster.describe(&self.accounts.names()))
+    }
+
+    fn member(&self) -> Option<String> {
+        Some(self.cluster.get()?.name().to_owned())
+    }
+
+    fn members(&self) -> Option<Arc<dyn OtherMembers>> {
+        let cluster = self.cluster.get()?.clone();
+        Some(Arc::new(HostMembers { cluster, accounts: self.accounts.clone() }))
     }
 
     fn unready_member(&self) -> Option<&'static str> {

@@ -56,10 +56,17 @@ pub(crate) struct Cluster {
     bots: Vec<(Account, String)>,
     person: Account,
     dir: ConfigDir,
+    lease_ttl: &'static str,
 }
 
 impl Cluster {
+    /// Creates one whose leases end as soon as they may.
     pub(crate) fn new() -> Self {
+        Self::with_lease("2s")
+    }
+
+    /// Creates one whose leases end after a time.
+    pub(crate) fn with_lease(lease_ttl: &'static str) -> Self {
         let simulator = Simulator::start().unwrap();
         let (team, person) = (simulator.create_team("crew"), simulator.create_user("ann"));
         simulator.add_to_team(&team, &person.user_id);
@@ -75,7 +82,7 @@ impl Cluster {
         let bots = (0..BOTS).map(bot).collect();
         let dir = ConfigDir::with("");
         dir.write("handler.py", HANDLER);
-        Self { nats: Mutex::new(NatsServer::start("")), simulator, bots, person, dir }
+        Self { nats: Mutex::new(NatsServer::start("")), simulator, bots, person, dir, lease_ttl }
     }
 
     /// Starts a member, and waits until it has joined.
@@ -115,11 +122,12 @@ impl Cluster {
     /// Returns the configuration of a member. Its bots may answer many posts in a row, because all people are silent at the
     /// end.
     fn config(&self, name: &str, admin: &str) -> String {
-        let (url, nats) = (self.simulator.url(), self.nats.lock().unwrap().address.clone());
+        let (url, nats, lease_ttl) =
+            (self.simulator.url(), self.nats.lock().unwrap().address.clone(), self.lease_ttl);
         let log = self.handed_file(name).display().to_string();
         let mut config = format!(
             "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
-             [cluster]\nurl = [\"nats://{nats}\"]\nname = \"{name}\"\nlease_ttl = \"2s\"\n\
+             [cluster]\nurl = [\"nats://{nats}\"]\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\n\
              [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
         );
         let account = |(n, (bot, _)): (usize, &(Account, String))| {

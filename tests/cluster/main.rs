@@ -15,12 +15,15 @@ mod cutting_proxy;
 #[cfg(feature = "cluster")]
 mod harness;
 mod members;
+mod messages;
 #[cfg(feature = "cluster")]
 mod nats;
 #[cfg(feature = "cluster")]
 mod nats_server;
 #[cfg(feature = "cluster")]
 mod nats_sink;
+#[cfg(feature = "cluster")]
+mod one_view;
 #[cfg(feature = "cluster")]
 mod processes;
 #[cfg(feature = "cluster")]

@@ -3,13 +3,15 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use matterhost::{
-    cluster::{LeaseRequest, MemberRecord, Membership as _, NatsMembership, NatsSettings},
+    cluster::{
+        LeaseRequest, MemberRecord, Membership as _, NatsCluster, NatsMembership, NatsSettings, ShardFences,
+    },
     config::{NatsAccess, NatsCredentials},
 };
 use matterhost_simulator::TOKEN_PREFIX;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use crate::{contract, nats_server::NatsServer, sharing};
+use crate::{contract, messages, nats_server::NatsServer, sharing};
 
 /// The pair of keys in the documentation of NATS.
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
@@ -57,6 +59,14 @@ async fn the_store_in_nats_fulfils_the_contract() {
     let server = NatsServer::start("");
     let store = NatsMembership::connect(&server.settings(), TTL).await.unwrap();
     contract::check_contract(Arc::new(store), TTL).await;
+}
+
+#[tokio::test]
+async fn messages_through_nats_fulfil_the_contract() {
+    let server = NatsServer::start("");
+    let fence = Arc::new(ShardFences::default());
+    let cluster = NatsCluster::connect(&server.settings(), TTL, fence).await.unwrap();
+    messages::check_contract(Arc::new(cluster.messages)).await;
 }
 
 #[tokio::test]

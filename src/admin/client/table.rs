@@ -1,6 +1,7 @@
 //! Accounts as a table, the unhealthy ones first.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     time::{Duration, SystemTime},
 };
@@ -9,13 +10,14 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, preset
 use matterhost_actors::model::{Excerpt, printable};
 
 use super::text;
-use crate::admin::dto::{Account, AccountDetail, Ending, Probe};
+use crate::admin::dto::{Account, AccountDetail, Ending, Probe, UNKNOWN_STATE};
 
 /// The states, with those that need an operator first.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "tripped",
     "misconfigured",
     "blocked",
+    UNKNOWN_STATE,
     "stalled",
     "backoff",
     "connecting",
@@ -32,34 +34,61 @@ const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Formats a table of accounts with at most `max_rows` rows, and a summary below it.
 pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> String {
+    let mut text = rows(accounts, max_rows, colored).trim_fmt();
+    text.push('\n');
+    if accounts.len() > max_rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "… and {} more", accounts.len() - max_rows);
+    }
+    text + &summary(accounts)
+}
+
+fn rows(accounts: &[Account], max_rows: usize, colored: bool) -> Table {
     let now = SystemTime::now();
     let mut sorted: Vec<_> = accounts.iter().collect();
     sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    let header = ["account", "server", "state", "for", "events", "restarts\nleft", "why"];
-    table.set_header(header.iter().map(|name| bold(name, colored)));
+    let columns = Columns::of(accounts);
+    table.set_header(columns.header().map(|name| bold(name, colored)));
     // On a terminal each row is one line; `status NAME` has the rest.
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.add_rows(sorted.iter().take(max_rows).map(|account| {
-        let mut row = Row::from(row(account, now, colored));
+        let mut row = Row::from(row(account, columns, now, colored));
         row.max_height(if is_in_trouble(account) { MAX_LINES } else { 1 });
         row
     }));
-    let mut text = table.trim_fmt();
-    text.push('\n');
-    if sorted.len() > max_rows {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "… and {} more", sorted.len() - max_rows);
-    }
-    text + &summary(accounts)
+    table
 }
 
 fn rank(state: &str) -> usize {
     ORDER.iter().position(|known| *known == state).unwrap_or(0)
 }
 
-fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
+/// The columns that not every table has.
+#[derive(Clone, Copy)]
+struct Columns {
+    /// Only in a cluster.
+    member: bool,
+    /// Left out in a cluster with one server, where the member needs the room.
+    server: bool,
+}
+
+impl Columns {
+    fn of(accounts: &[Account]) -> Self {
+        let member = accounts.iter().any(|account| account.member.is_some());
+        let servers: BTreeSet<_> = accounts.iter().map(|account| &account.server).collect();
+        Self { member, server: !member || servers.len() > 1 }
+    }
+
+    fn header(self) -> impl Iterator<Item = &'static str> {
+        let some = [("account", true), ("server", self.server), ("member", self.member)];
+        let some = some.into_iter().filter_map(|(name, is_shown)| is_shown.then_some(name));
+        some.chain(["state", "for", "events", "restarts\nleft", "why"])
+    }
+}
+
+fn row(account: &Account, columns: Columns, now: SystemTime, colored: bool) -> Vec<Cell> {
     let unhealthy = !is_ready(account);
     let activity = text::activity(account, now);
     let is_recent = |ending: &&Ending| unhealthy || text::age(&ending.at, now) < FORGET_AFTER;
@@ -72,15 +101,18 @@ fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
         (Some(activity), _) => activity,
         (None, last) => last.unwrap_or_default(),
     };
-    vec![
-        Cell::new(Excerpt::of(&account.name)),
-        Cell::new(Excerpt::of(&account.server)),
+    let member = || Cell::new(Excerpt::from(account.member.as_deref().unwrap_or("–")));
+    let mut cells = vec![Cell::new(Excerpt::of(&account.name))];
+    cells.extend(columns.server.then(|| Cell::new(Excerpt::of(&account.server))));
+    cells.extend(columns.member.then(member));
+    cells.extend([
         state(&account.state, colored),
         Cell::new(text::ago(&account.since, now)),
         Cell::new(account.events),
         Cell::new(account.budget_left),
         Cell::new(printable(&why)),
-    ]
+    ]);
+    cells
 }
 
 /// True if the account is not ready, or some of its channels wait.
@@ -134,6 +166,9 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let bot = account.user.as_ref().map(|user| format!(" as @{user}")).unwrap_or_default();
     line("account", format!("{} on {}{bot}", account.name, account.server));
     line("sinks", account.sinks.join(", "));
+    if let Some(member) = &account.member {
+        line("member", member.clone());
+    }
     if let Some(source) = &account.source {
         line("source", source.clone());
     }
@@ -185,4 +220,44 @@ fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
 fn write_ending(ending: &Ending, open: bool, text: &mut String) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, text::whole_ending(ending, open));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str, server: &str, member: Option<&str>, state: &str) -> Account {
+        let account = Account::unknown(name, server, member.map(Into::into), SystemTime::now());
+        Account { state: state.into(), events: 12_345, budget_left: 5, ..account }
+    }
+
+    fn at_80_columns(accounts: &[Account]) -> String {
+        let mut table = rows(accounts, usize::MAX, false);
+        table.set_width(80);
+        table.trim_fmt()
+    }
+
+    #[test]
+    fn only_a_cluster_has_a_column_for_the_member_which_fits_on_a_terminal() {
+        let alone = at_80_columns(&[account("helpdesk", "main", None, "ready")]);
+        assert!(alone.contains("server") && !alone.contains("member"), "{alone}");
+        let accounts = [
+            account("helpdesk", "main", Some("matterhost-0"), "ready"),
+            account("reports", "main", Some("matterhost-1"), UNKNOWN_STATE),
+            account("lonely", "main", None, UNKNOWN_STATE),
+        ];
+        let table = at_80_columns(&accounts);
+        assert!(!table.contains("server"), "there is one only: {table}");
+        for words in ["member", "matterhost-0", "matterhost-1", "12345", "no member hosts it"] {
+            assert!(table.contains(words), "{words} is missing or cut:\n{table}");
+        }
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let on_two = accounts
+            .iter()
+            .cloned()
+            .chain([account("ops", "second", Some("m"), "ready")])
+            .collect::<Vec<_>>();
+        assert!(at_80_columns(&on_two).contains("second"));
+        assert!(summary(&accounts).contains("2 unknown"), "{}", summary(&accounts));
+    }
 }

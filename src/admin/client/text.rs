@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use matterhost_actors::model::{Excerpt, printable};
 
 use crate::{
-    admin::dto::{Account, Ending, RefusedEvent},
+    admin::dto::{Account, Ending, RefusedEvent, UNKNOWN_STATE},
     telemetry::time::millis,
 };
 
@@ -42,6 +42,12 @@ fn with_cause(ending: &Ending, open: bool, cause: String) -> String {
 
 /// Describes what an account is doing now, if that is more than its state says.
 pub(super) fn activity(account: &Account, now: SystemTime) -> Option<String> {
+    if account.state == UNKNOWN_STATE {
+        return Some(match &account.member {
+            Some(member) => format!("member {} does not answer", Excerpt::of(member)),
+            None => "no member hosts it".to_owned(),
+        });
+    }
     if let Some(progress) = account.catching_up.filter(|_| account.state == "catching_up") {
         return Some(format!(
             "{} of {} channels, {} recovered",

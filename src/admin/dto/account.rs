@@ -21,11 +21,14 @@ pub struct Account {
     /// The names of its sinks.
     #[serde(default)]
     pub sinks: Vec<String>,
+    /// The member of the cluster that hosts it; left out without a cluster, and while no member hosts it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub member: Option<String>,
     /// The file of the configuration that has it, `environment`, or `api` if it was put by this API.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
     /// `connecting`, `catching_up`, `ready`, `stalled`, `backoff`, `blocked`, `misconfigured`, `tripped`, `stopping` or
-    /// `stopped`.
+    /// `stopped`. In a cluster also `unknown`: its member has not answered in time, or no member hosts it.
     pub state: String,
     /// The time at which it entered that state.
     pub since: String,
@@ -139,6 +142,40 @@ pub struct AccountChanges {
     pub removed: Vec<String>,
 }
 
+/// The state of an account of which no member of the cluster has told anything.
+pub const UNKNOWN_STATE: &str = "unknown";
+
+impl Account {
+    /// Describes an account of which no member of the cluster has told anything since a time.
+    pub fn unknown(name: &str, server: &str, member: Option<String>, since: SystemTime) -> Self {
+        Self {
+            name: name.to_owned(),
+            server: server.to_owned(),
+            user: None,
+            sinks: Vec::new(),
+            member,
+            source: None,
+            state: UNKNOWN_STATE.into(),
+            since: rfc3339(since),
+            generation: 0,
+            events: 0,
+            last_event: None,
+            last_good_probe: None,
+            recovered: 0,
+            restarts: 0,
+            restarts_in_window: 0,
+            budget_left: 0,
+            next_attempt: None,
+            catching_up: None,
+            stalled_by: Vec::new(),
+            waiting_channels: 0,
+            waiting_event: None,
+            queued: 0,
+            last_ending: None,
+        }
+    }
+}
+
 impl From<&AccountSnapshot> for Account {
     fn from(of: &AccountSnapshot) -> Self {
         let stalled_by = [(of.stalls.sink, "sink"), (of.stalls.store, "store")];
@@ -147,6 +184,7 @@ impl From<&AccountSnapshot> for Account {
             server: of.server.to_string(),
             user: of.user.as_deref().map(|name| Excerpt::of(name).into()),
             sinks: of.sinks.iter().map(ToString::to_string).collect(),
+            member: None,
             source: None,
             state: of.state.label().into(),
             since: rfc3339(of.since),

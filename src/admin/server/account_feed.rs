@@ -3,28 +3,21 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
-use actix::Addr;
 use actix_web::web::Bytes;
-use matterhost_actors::hosting::{ListAccounts, Supervisor};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
     sync::broadcast::{Receiver, Sender},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
-use super::{
-    api_error::ApiError,
-    backend::{Operations, describe_account},
-};
+use super::{all_accounts::AllAccounts, api_error::ApiError};
 use crate::admin::dto::Account;
 
 /// The pause between two polls, plus one second for each [`ACCOUNTS_PER_SECOND`] accounts: soon enough for a person, and
 /// half as often for ten thousand accounts.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const ACCOUNTS_PER_SECOND: u32 = 10_000;
-/// The time limit for the Supervisor's answer.
-const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows in one event: about 100 KiB, the memory that a slow watcher holds.
 pub(super) const ROWS_PER_EVENT: usize = 250;
 /// Events that a watcher may lag behind before it gets a new snapshot: those of two polls of ten thousand accounts.
@@ -35,8 +28,7 @@ const BACKLOG: usize = 128;
 pub(super) struct AccountFeed(Arc<Inner>);
 
 struct Inner {
-    supervisor: Addr<Supervisor>,
-    operations: Arc<dyn Operations>,
+    accounts: AllAccounts,
     state: Mutex<State>,
     sender: Sender<Bytes>,
 }
@@ -49,9 +41,9 @@ struct State {
 }
 
 impl AccountFeed {
-    pub(super) fn new(supervisor: Addr<Supervisor>, operations: Arc<dyn Operations>) -> Self {
+    pub(super) fn new(accounts: AllAccounts) -> Self {
         let (state, sender) = (Mutex::default(), Sender::new(BACKLOG));
-        Self(Arc::new(Inner { supervisor, operations, state, sender }))
+        Self(Arc::new(Inner { accounts, state, sender }))
     }
 
     /// Subscribes to changes, and starts polling if needed. [`AccountFeed::rows`] returns the current rows.
@@ -59,8 +51,7 @@ impl AccountFeed {
         if self.0.state.lock().polling {
             return Ok(self.0.sender.subscribe());
         }
-        let rows =
-            self.poll().await.ok_or_else(|| ApiError::unavailable("the Supervisor does not respond"))?;
+        let rows = self.poll().await?;
         let mut state = self.0.state.lock();
         if !state.polling {
             state.rows = rows;
@@ -93,7 +84,7 @@ impl AccountFeed {
                 *state = State::default();
                 return;
             }
-            if let Some(rows) = rows {
+            if let Ok(rows) = rows {
                 for chunk in changes(&state.rows, &rows) {
                     // Fails only if the last watcher has just gone.
                     let _ = self.0.sender.send(chunk);
@@ -103,11 +94,9 @@ impl AccountFeed {
         }
     }
 
-    async fn poll(&self) -> Option<BTreeMap<String, Arc<Account>>> {
-        let all = timeout(POLL_TIMEOUT, self.0.supervisor.send(ListAccounts)).await.ok()?.ok()?;
-        let row = |account: Account| (account.name.clone(), Arc::new(account));
-        let describe = |account| describe_account(&*self.0.operations, account);
-        Some(all.iter().map(describe).map(row).collect())
+    async fn poll(&self) -> Result<BTreeMap<String, Arc<Account>>, ApiError> {
+        let all = self.0.accounts.list().await?;
+        Ok(all.into_iter().map(|account| (account.name.clone(), Arc::new(account))).collect())
     }
 }
 

@@ -4,24 +4,14 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json, Path, Query},
 };
-use matterhost_actors::{
-    hosting::{
-        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, StartAccount,
-        StopAccount,
-    },
-    model::{AccountName, AccountSnapshot, AccountState},
-};
+use matterhost_actors::{hosting::ListServers, model::AccountName};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    api_error::ApiError,
-    backend::{Backend, describe_account},
-    body::hold_until_sent,
-};
+use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
 use crate::{
     admin::dto::{
-        AccountDetail, AccountSettings, Accounts, Action, ActionAccepted, Problem, Server, Servers,
+        Account, AccountDetail, AccountSettings, Accounts, Action, ActionAccepted, Problem, Server, Servers,
     },
     config::{Change, ChangeStatus, ConfigDiff, ItemKind},
 };
@@ -40,15 +30,17 @@ pub(super) struct AccountQuery {
 }
 
 impl AccountQuery {
-    fn matches(&self, account: &AccountSnapshot) -> bool {
+    fn matches(&self, account: &Account) -> bool {
         let any = |list: &String, label: &str| list.split(',').any(|wanted| wanted.trim() == label);
-        self.state.as_ref().is_none_or(|states| any(states, account.state.label()))
-            && self.server.as_ref().is_none_or(|server| account.server.as_str() == server)
-            && self.name.as_ref().is_none_or(|part| account.account.as_str().contains(part.as_str()))
+        self.state.as_ref().is_none_or(|states| any(states, &account.state))
+            && self.server.as_ref().is_none_or(|server| account.server == *server)
+            && self.name.as_ref().is_none_or(|part| account.name.contains(part.as_str()))
     }
 }
 
 /// List accounts by name
+///
+/// Every member of a cluster lists the accounts of all. Those of a member that does not answer within a second are `unknown`.
 #[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(AccountQuery),
     responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -57,9 +49,8 @@ pub(super) async fn list_accounts(
     query: Query<AccountQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let permit = backend.large_answer_permit()?;
-    let all = backend.ask(ListAccounts).await?;
-    let describe = |account| describe_account(&*backend.operations, account);
-    let accounts = all.iter().filter(|account| query.matches(account)).map(describe).collect();
+    let mut accounts = backend.accounts.list().await?;
+    accounts.retain(|account| query.matches(account));
     let answer = HttpResponse::Ok().json(Accounts { accounts });
     Ok(answer.map_body(|_, accounts| hold_until_sent(accounts, permit)))
 }
@@ -72,9 +63,7 @@ pub(super) async fn get_account(
     backend: Data<Backend>,
     name: Path<String>,
 ) -> Result<Json<AccountDetail>, ApiError> {
-    let detail = backend.ask(GetAccount(parse_name(&name)?)).await??;
-    let account = describe_account(&*backend.operations, &detail.snapshot);
-    Ok(Json(AccountDetail { account, ..(&detail).into() }))
+    Ok(Json(backend.accounts.detail(&parse_name(&name)?).await?))
 }
 
 /// Put an account: add it, or replace its settings
@@ -124,38 +113,7 @@ pub(super) async fn act(
     path: Path<(String, Action)>,
 ) -> Result<HttpResponse, ApiError> {
     let (name, action) = path.into_inner();
-    let name = parse_name(&name)?;
-    let already_running = action == Action::Start && is_running(&backend, &name).await?;
-    match action {
-        Action::Restart => backend.ask(RestartAccount(name.clone())).await??,
-        Action::Stop => backend.ask(StopAccount(name.clone())).await??,
-        Action::Start => backend.ask(StartAccount(name.clone())).await??,
-        Action::Reset => backend.ask(ResetAccount(name.clone())).await??,
-        Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
-    }
-    let started_sinks = start_resting_sinks(&backend, &name, action).await;
-    tracing::info!(account = name.as_str(), action = action.label(), "an operator requested an action");
-    Ok(HttpResponse::Accepted().json(ActionAccepted {
-        account: name.to_string(),
-        action,
-        already_running,
-        started_sinks,
-    }))
-}
-
-/// Returns true if the account has a connection or is opening one.
-async fn is_running(backend: &Backend, account: &AccountName) -> Result<bool, ApiError> {
-    use AccountState as S;
-    let state = backend.ask(GetAccount(account.clone())).await??.snapshot.state;
-    Ok(matches!(state, S::Connecting | S::CatchingUp | S::Ready | S::Stalled))
-}
-
-/// Starts the sinks that the account waits for, if the action is to get it going. Returns their names.
-async fn start_resting_sinks(backend: &Backend, account: &AccountName, action: Action) -> Vec<String> {
-    match (action, backend.operations.sinks()) {
-        (Action::Restart | Action::Start | Action::Reset, Some(sinks)) => sinks.start_resting(account).await,
-        _ => Vec::new(),
-    }
+    Ok(HttpResponse::Accepted().json(backend.accounts.act(&parse_name(&name)?, action).await?))
 }
 
 /// List Mattermost servers by name

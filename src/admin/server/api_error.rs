@@ -13,7 +13,7 @@ use matterhost_actors::{hosting::SupervisorError, model::ReplyError};
 
 use crate::{
     actions::status,
-    admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem},
+    admin::dto::{ConfigProblem, MemberAnswer, PROBLEM_TYPE, Problem},
     config::AccountRefused,
 };
 
@@ -41,6 +41,11 @@ impl ApiError {
 
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: truncate(detail.into()), retry_after: None, allow: None, problems: Vec::new() }
+    }
+
+    /// Returns the answer to another member that has asked.
+    pub(super) fn to_member(&self) -> MemberAnswer {
+        MemberAnswer::Refused { status: self.status.as_u16(), detail: self.detail.clone() }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {

@@ -14,23 +14,23 @@ use futures_util::{
 };
 use matterhost_actors::{
     hosting::{Observer, Supervisor},
-    model::{AccountName, AccountSnapshot},
+    model::AccountName,
     policy::TokenBucket,
     ports::Poster,
 };
 use parking_lot::Mutex;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     access::Access,
     account_feed::AccountFeed,
+    accounts::parse_name,
+    all_accounts::{AllAccounts, OtherMembers},
     api_error::ApiError,
     authenticator::Authenticator,
     event_log::EventLog,
     health::StateCountsCache,
+    hosted_accounts::{HostedAccounts, ask},
     sign_in::SignInLinks,
     sink_operations::SinkOperations,
     upload_space::{MAX_UPLOADS, UploadPermit, UploadSpace},
@@ -44,9 +44,6 @@ use crate::{
     config::{AccountRefused, AdminConfig, ConfigDiff, RandomError, ReadyPolicy, TokenScope},
     telemetry::{metrics::Format, time::rfc3339, version},
 };
-
-/// The time limit for the Supervisor's answer. It never waits for anything itself.
-const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Requests per second, of all authenticated callers together: the page needs a dozen at once, and people are slower.
 const REQUESTS_PER_SECOND: f64 = 200.0;
@@ -98,6 +95,16 @@ pub trait Operations: Send + Sync + 'static {
     /// Returns the changes that a reload would make; with `apply`, makes them.
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
 
+    /// Returns the name of this member of a cluster; `None` if the host is in none.
+    fn member(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the other members of the cluster; `None` if the host is in none.
+    fn members(&self) -> Option<Arc<dyn OtherMembers>> {
+        None
+    }
+
     /// Describes the cluster; `None` if the host is in none.
     fn cluster(&self) -> Option<dto::Cluster> {
         None
@@ -120,11 +127,6 @@ pub trait Operations: Send + Sync + 'static {
     }
 }
 
-/// Describes an account with its source.
-pub(super) fn describe_account(operations: &dyn Operations, account: &AccountSnapshot) -> dto::Account {
-    dto::Account { source: operations.account_source(&account.account), ..account.into() }
-}
-
 /// The reason why a reload changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadRefused {
@@ -139,6 +141,7 @@ pub struct ReloadRefused {
 pub struct Backend {
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) operations: Arc<dyn Operations>,
+    pub(super) accounts: AllAccounts,
     /// Takes the actions of accounts.
     pub(super) poster: Arc<dyn Poster>,
     pub(super) access: Arc<Access>,
@@ -197,9 +200,12 @@ impl Backend {
         operations: Arc<dyn Operations>,
     ) -> Self {
         let access = Arc::new(access);
+        let hosted = HostedAccounts::new(supervisor.clone(), Arc::clone(&operations));
+        let accounts = AllAccounts::new(hosted);
         let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         Self {
-            account_feed: AccountFeed::new(supervisor.clone(), Arc::clone(&operations)),
+            account_feed: AccountFeed::new(accounts.clone()),
+            accounts,
             poster: Arc::new(supervisor.clone()),
             supervisor,
             operations,
@@ -266,14 +272,14 @@ impl Backend {
         Supervisor: Handler<M>,
         <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
     {
-        match timeout(SUPERVISOR_TIMEOUT, self.supervisor.send(message)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(ApiError::unavailable("the host is shutting down")),
-            Err(_) => Err(ApiError::unavailable(format!(
-                "the Supervisor did not respond within {} s",
-                SUPERVISOR_TIMEOUT.as_secs()
-            ))),
-        }
+        ask(&self.supervisor, message).await
+    }
+
+    /// Reads the name of an account that must be hosted here, because only its member can answer the request.
+    pub(super) fn hosted_name(&self, name: &str) -> Result<AccountName, ApiError> {
+        let name = parse_name(name)?;
+        self.accounts.check_is_here(&name)?;
+        Ok(name)
     }
 
     /// Acquires a permit for a response about all accounts, to hold until it is sent.

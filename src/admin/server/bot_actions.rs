@@ -9,9 +9,7 @@ use matterhost_actors::model::{AccountName, ReplyError};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    accounts::parse_name, api_error::ApiError, authenticator::Caller, backend::Backend, body::hold_until_sent,
-};
+use super::{api_error::ApiError, authenticator::Caller, backend::Backend, body::hold_until_sent};
 use crate::{
     actions::{
         ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BotAction, BotActions,
@@ -43,7 +41,7 @@ pub(super) async fn act(
     request: HttpRequest,
     actions: Json<BotActions>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = parse_name(&name)?;
+    let account = backend.hosted_name(&name)?;
     let key = idempotency_key(&request)?;
     run(&backend, &account, actions.into_inner(), key, None).await
 }
@@ -208,7 +206,7 @@ pub(super) async fn get_lookup(
         ));
     }
     let (name, kind) = path.into_inner();
-    let account = parse_name(&name)?;
+    let account = backend.hosted_name(&name)?;
     let permit = backend.large_answer_permit()?;
     let action = action(kind, query.into_inner()).check(ActionPlace::Request { key: None })?;
     let done = take(&*backend.poster, &account, action).await?;

@@ -28,7 +28,6 @@ use tokio::time::timeout;
 use utoipa::IntoParams;
 
 use super::{
-    accounts::parse_name,
     api_error::ApiError,
     authenticator::Caller,
     backend::Backend,
@@ -119,7 +118,7 @@ pub(super) async fn upload(
     request: HttpRequest,
     body: ReqData<UploadBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = parse_name(&name)?;
+    let account = backend.hosted_name(&name)?;
     let UploadQuery { target, name } = query.into_inner();
     let place = UploadPlace { account: &account, target: parse_target(&target)?, event: None };
     take(&backend, place, name, &request, body.into_inner()).await
@@ -175,7 +174,7 @@ pub(super) async fn download(
         ));
     }
     let (name, id) = path.into_inner();
-    send(&backend, &parse_name(&name)?, &id, &method).await
+    send(&backend, &backend.hosted_name(&name)?, &id, &method).await
 }
 
 /// Download a file with the reply token of an event as the bearer token

@@ -25,6 +25,7 @@ const ORDERS = {
   state: worstFirst,
   name: () => byName,
   server: () => (a, b) => NAMES.compare(a.server, b.server) || byName(a, b),
+  member: () => (a, b) => NAMES.compare(a.member ?? '', b.member ?? '') || byName(a, b),
   since: () => (a, b) => newest(a, b) || byName(a, b),
   events: (_, rates) => (a, b) => rates.get(b.name) - rates.get(a.name) || byName(a, b),
 };
@@ -34,7 +35,7 @@ export function searchText(account, at) {
   const { word } = standing(account, at);
   const reason = account.last_ending?.reason ?? '';
   const sinks = (account.sinks ?? []).join(' ');
-  return `${account.name} @${account.user ?? ''} ${sinks} ${account.server} ${account.state} ${word} ${reason} ${summary(account, at)}`.toLowerCase();
+  return `${account.name} @${account.user ?? ''} ${sinks} ${account.server} ${account.member ?? ''} ${account.state} ${word} ${reason} ${summary(account, at)}`.toLowerCase();
 }
 
 /** Returns true if the account contains every word of the query. */
@@ -104,6 +105,7 @@ function ofState(account, at) {
   const { word, tone, rank } = standing(account, at);
   // The cause of a stall is not the reason of the last ending.
   const reason = account.state === 'stalled' ? '' : (account.last_ending?.reason ?? '');
-  const key = `${account.state} ${reason}`;
-  return { key, word, of: summary(account, at), tone, rank, states: [account.state], query: reason };
+  // The accounts of each silent member are a problem of their own.
+  const key = `${account.state} ${account.state === 'unknown' ? account.member : reason}`;
+  return { key, word, of: summary(account, at), tone, rank, states: [account.state], query: account.state === 'unknown' ? (account.member ?? '') : reason };
 }

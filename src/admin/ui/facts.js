@@ -59,6 +59,7 @@ function connection(account, now) {
   return [
     { group, term: 'Bot', text: account.user ? `@${account.user}` : NONE },
     { group, term: 'Server', text: account.server },
+    ...(account.member ? [{ group, term: 'Member', text: account.member }] : []),
     time(group, 'In this state since', account.since, now),
     { group, term: 'Generation', text: number(account.generation) },
     { group, term: 'Events', text: number(account.events) },

@@ -133,6 +133,7 @@ function show() {
   const sums = count(store.all(), at);
   const rate = (account) => store.spark(account.name).perMinute(at.now);
   const shown = view.hold(choose(store.all(), view.filter, at, rate));
+  byId('grid').classList.toggle('clustered', [...store.all()].some(({ member }) => member));
   grid.show(shown);
   counts.show(sums, view.filter.states);
   showVerdict(sums, problems(store.all(), at), pickProblem);

@@ -15,6 +15,7 @@ export function makeRow() {
     name: find('.name .account'),
     user: find('.name .user'),
     server: find('.server'),
+    member: find('.member'),
     time: find('time'),
     ago: find('.ago'),
     exact: find('.exact'),
@@ -39,11 +40,13 @@ export function fillRow(row, account, { at, spark, open, readOnly }) {
   setAttribute(parts.word, 'title', meaning);
   setText(parts.name, account.name);
   setText(parts.server, account.server);
+  setText(parts.member, account.member ?? '');
   setText(parts.why, reason);
   const user = account.user ? `@${account.user}` : '';
   setText(parts.user, user && ` ${user}`);
   setAttribute(parts.name.parentElement, 'title', [account.name, user, sinkWords(account.sinks)].filter(Boolean).join(' · '));
   setAttribute(parts.server, 'title', account.server);
+  setAttribute(parts.member, 'title', account.member ?? null);
   setAttribute(parts.why, 'title', reason || null);
   setAttribute(parts.why, 'data-tone', account.waiting_event ? 'warn' : null);
   setAttribute(parts.time, 'datetime', account.since);

@@ -23,6 +23,7 @@ export const STATES = {
     word: 'blocked',
     meaning: 'The account is disabled on the server, or its token is revoked. It recovers by itself once it is enabled again.',
   },
+  unknown: { tone: 'warn', rank: 3, word: 'unknown', meaning: 'Its member of the cluster does not answer, or no member hosts it at the moment.' },
   stalled: {
     tone: 'warn',
     rank: 3,
@@ -182,6 +183,8 @@ export function why(account, at) {
       return `${summary(account, at)}; ${events(account.queued ?? 0)}${retry(waitingEvent(account), now)}`;
     case 'connecting':
       return connecting(account, at);
+    case 'unknown':
+      return summary(account, at);
     case 'catching_up':
       return catchingUp(account.catching_up);
     case 'stopped':
@@ -208,6 +211,9 @@ function waiting({ waiting_channels: channelCount, waiting_event: event }, now) 
 export function summary(account, at) {
   if (waitsForServer(account, at)) {
     return 'its server does not answer';
+  }
+  if (account.state === 'unknown') {
+    return account.member ? `member ${account.member} does not answer` : 'no member hosts it';
   }
   if (account.state === 'stalled') {
     return stalled(account.stalled_by ?? [], account.waiting_event?.cause);

@@ -1,25 +1,36 @@
 //! The view of the cluster for the admin API.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use matterhost_actors::model::AccountName;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     admin::dto::{Cluster, ClusterAccount, ClusterMember},
-    cluster::{ClusterStatus, MemberCounts, MemberId, MemberRequest, ShardCounts, shard_of},
+    cluster::{ClusterStatus, MemberCounts, MemberId, MemberMessages, MemberRequest, ShardCounts, shard_of},
     telemetry::metrics::ClusterMetrics,
 };
 
 /// A handle of the member, for operators.
 #[derive(Debug, Clone)]
 pub(in crate::host) struct ClusterHandle {
-    pub(super) name: String,
+    pub(super) id: MemberId,
+    pub(super) messages: Arc<dyn MemberMessages>,
     pub(super) status: watch::Receiver<ClusterStatus>,
     pub(super) requests: mpsc::Sender<MemberRequest>,
 }
 
 impl ClusterHandle {
+    /// Returns the name of the member.
+    pub(in crate::host) fn name(&self) -> &str {
+        self.id.name().as_str()
+    }
+
+    /// Returns true for the identities of this process.
+    pub(super) fn is_own(&self, id: &MemberId) -> bool {
+        id.process_name() == self.id.process_name()
+    }
+
     /// Gives the member's accounts away, or takes accounts again.
     pub(in crate::host) fn set_draining(&self, draining: bool) -> Result<(), String> {
         let busy = |_| "the member does not take requests now".to_owned();
@@ -29,19 +40,19 @@ impl ClusterHandle {
     /// Describes the cluster, with the accounts of the configuration.
     pub(in crate::host) fn describe(&self, accounts: &[AccountName]) -> Cluster {
         let status = self.status.borrow().clone();
-        describe(&self.name, &status, accounts)
+        describe(self.name(), &status, accounts)
     }
 }
 
 impl ClusterHandle {
     /// Returns the numbers of this member.
     pub(in crate::host) fn measure(&self) -> ClusterMetrics {
-        measure(&self.name, &self.status.borrow())
+        measure(self.name(), &self.status.borrow())
     }
 
     /// Returns the reason why this member is not ready to host accounts; `None` if it is.
     pub(in crate::host) fn unready(&self) -> Option<&'static str> {
-        unready(&self.name, &self.status.borrow())
+        unready(self.name(), &self.status.borrow())
     }
 }
 

@@ -7,12 +7,17 @@ use matterhost_actors::{
     ports::{AccountFence, CursorStore},
 };
 
-use crate::{cluster::Membership, config::ClusterConfig};
+use crate::{
+    cluster::{MemberMessages, Membership},
+    config::ClusterConfig,
+};
 
 /// The stores of the cluster.
 pub(in crate::host) struct ClusterStores {
     pub(in crate::host) membership: Arc<dyn Membership>,
     pub(in crate::host) cursors: Arc<dyn CursorStore>,
+    /// The way to the other members.
+    pub(in crate::host) messages: Arc<dyn MemberMessages>,
     /// Drops what the cursors' store keeps in memory of an account that has left.
     pub(in crate::host) release: Box<dyn Fn(&AccountName) + Send>,
 }
@@ -30,13 +35,14 @@ pub(in crate::host) async fn connect(
         replicas: config.replicas,
         name: format!("matterhost {}", config.name),
     };
-    let NatsCluster { membership, cursors } =
+    let NatsCluster { membership, cursors, messages } =
         NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
     tracing::info!(member = config.name, prefix = config.prefix, "cursors are kept in NATS JetStream");
     let released = cursors.clone();
     Ok(ClusterStores {
         membership: Arc::new(membership),
         cursors: Arc::new(cursors),
+        messages: Arc::new(messages),
         release: Box::new(move |account| released.release(account)),
     })
 }

@@ -1,0 +1,69 @@
+//! Questions from member to member, through NATS and in memory.
+
+use std::{sync::Arc, time::Duration};
+
+use matterhost::cluster::{
+    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberId, MemberMessages, MemoryMessages, Question,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::contract::id;
+
+/// The longest wait for what is certain to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the whole contract of the port.
+pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
+    let unknown = messages.ask(&id("nobody", 1), b"?".to_vec()).await;
+    assert_eq!(unknown, Err(AskError::Unreachable), "nobody listens");
+    let a = id("a", 1);
+    let mut questions = messages.questions(&a);
+    tokio::spawn(async move {
+        let mut unanswered = Vec::new();
+        while let Some(Question { text, answer }) = questions.recv().await {
+            let _ = match text.as_slice() {
+                b"silence" => {
+                    unanswered.push(answer);
+                    break;
+                }
+                b"nothing" => answer.send(Vec::new()),
+                b"much" => answer.send((0..2_000_000_u32).map(|n| (n % 251) as u8).collect()),
+                b"too much" => answer.send(vec![1; MAX_ANSWER_BYTES + 1]),
+                text => answer.send([b"answer to ", text].concat()),
+            };
+        }
+        sleep(ANSWER_LIMIT * 2).await;
+    });
+    first_answer(&*messages, &a).await;
+    let later = MemberId::parse("a.0000000000000001.7").unwrap();
+    let many =
+        (0..20).map(|n| messages.ask(if n % 2 == 0 { &a } else { &later }, format!("{n}").into_bytes()));
+    for (n, answer) in futures_util::future::join_all(many).await.into_iter().enumerate() {
+        assert_eq!(answer, Ok(format!("answer to {n}").into_bytes()), "to each its own, in any incarnation");
+    }
+    assert_eq!(messages.ask(&a, b"nothing".to_vec()).await, Ok(Vec::new()));
+    let much = messages.ask(&a, b"much".to_vec()).await.unwrap();
+    assert!(
+        much.len() == 2_000_000 && much.iter().enumerate().all(|(n, byte)| n % 251 == usize::from(*byte))
+    );
+    let other_process = messages.ask(&id("a", 2), b"?".to_vec()).await;
+    assert_eq!(other_process, Err(AskError::Unreachable), "a process that has replaced it is another one");
+    let asked = Instant::now();
+    assert_eq!(messages.ask(&a, b"silence".to_vec()).await, Err(AskError::Late));
+    assert!(asked.elapsed() >= ANSWER_LIMIT);
+}
+
+/// Waits until a member listens.
+async fn first_answer(messages: &dyn MemberMessages, member: &MemberId) {
+    let answered = async {
+        while messages.ask(member, b"first".to_vec()).await != Ok(b"answer to first".to_vec()) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, answered).await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_in_memory_fulfil_the_contract() {
+    check_contract(Arc::new(MemoryMessages::default())).await;
+}
