@@ -161,6 +161,11 @@ impl Coordinator {
         self.lease.set_draining(draining);
     }
 
+    /// Returns true while a request for the lease is under way. A member that leaves waits for its result.
+    pub fn is_renewing(&self) -> bool {
+        self.lease.is_asking()
+    }
+
     /// Ends the lease for good, after the accounts have stopped, and returns the request that tells the others.
     pub fn leave(&mut self) -> Option<LeaseRequest> {
         self.lease.leave()
@@ -227,7 +232,7 @@ impl Coordinator {
             commands.extend(self.lease.poll(now).map(Command::Lease));
         }
         // Its key expires by then; a mark of that may have been missed.
-        self.members.remove_silent(now, self.timing.ttl + self.timing.retry_after);
+        self.members.remove_silent(now, self.longest_silence());
         self.choose_targets();
         let me = self.lease.fence().cloned().map(|fence| (self.lease.id().clone(), fence));
         let Some((me, fence)) = me else {
@@ -264,7 +269,13 @@ impl Coordinator {
     /// Returns the next time at which [`Coordinator::poll`] may have something to do without a change.
     pub fn wake_at(&self, now: ClusterTime) -> ClusterTime {
         let retry = now + self.timing.retry_after;
-        if self.is_loaded { self.lease.wake_at().min(retry) } else { retry }
+        let next = self.members.next_silent(self.longest_silence()).map_or(retry, |silent| silent.min(retry));
+        if self.is_loaded { self.lease.wake_at().min(next) } else { next }
+    }
+
+    /// Returns the time without a renewal after which the key of a member has expired for certain.
+    fn longest_silence(&self) -> Duration {
+        self.timing.ttl + self.timing.retry_after
     }
 
     fn shard(&mut self, id: ShardId) -> Option<&mut Ownership> {

@@ -93,6 +93,11 @@ impl Lease {
         self.held.as_ref().map(|held| &held.fence)
     }
 
+    /// Returns true while a request is under way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.is_asking
+    }
+
     /// Ends the lease if its time is over, and returns the next request.
     pub(super) fn poll(&mut self, now: ClusterTime) -> Option<LeaseRequest> {
         if self.fence().is_some_and(|fence| !fence.is_open(now)) {

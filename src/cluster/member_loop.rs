@@ -1,6 +1,6 @@
 //! The loop of one member: it carries out what its coordinator decides.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{
     StreamExt as _,
@@ -19,6 +19,11 @@ use super::{
 
 /// Changes, or results, that are taken before the next decision: those of a thousand shards come at once.
 const MOST_CHANGES: usize = 256;
+
+/// The attempts to end the lease, and the pause between two: together longer than NATS takes to elect a leader. A member that
+/// ends while no NATS answers waits no longer than that.
+const LEAVE_ATTEMPTS: u32 = 20;
+const LEAVE_PAUSE: Duration = Duration::from_millis(300);
 
 /// The owner of the accounts, which starts and stops those of a shard.
 pub trait ShardRunner: Send + 'static {
@@ -237,11 +242,26 @@ impl<R: ShardRunner> MemberLoop<R> {
         self.pending.push(done);
     }
 
+    /// Ends the lease. While the store elects a leader, that fails.
     async fn leave(mut self) {
-        if let Some(request) = self.coordinator.leave()
-            && let Err(error) = self.store.change_lease(request).await
+        // A renewal that is under way gives the lease another revision.
+        while self.coordinator.is_renewing()
+            && let Some(done) = self.pending.next().await
         {
-            tracing::warn!(%error, "cannot leave the cluster; the others take over when the lease ends");
+            self.take(done);
+        }
+        let Some(request) = self.coordinator.leave() else { return };
+        for attempt in 1.. {
+            match self.store.change_lease(request.clone()).await {
+                Ok(_) => return,
+                // An earlier attempt has ended it, though its answer was lost.
+                Err(WriteError::Conflict) if attempt > 1 => return,
+                Err(WriteError::Unavailable(_)) if attempt < LEAVE_ATTEMPTS => sleep(LEAVE_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot leave the cluster; the others take over when the lease ends");
+                    return;
+                }
+            }
         }
     }
 }

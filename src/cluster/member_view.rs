@@ -31,6 +31,12 @@ impl MemberView {
         self.live.retain(|_, (_, renewed_at)| now.since(*renewed_at) <= after);
     }
 
+    /// Returns the time at which the next member will have been silent for too long.
+    pub(super) fn next_silent(&self, after: Duration) -> Option<ClusterTime> {
+        let longest = self.live.values().map(|(_, renewed_at)| *renewed_at).min()?;
+        Some(longest + after + Duration::from_millis(1))
+    }
+
     /// Removes a member whose lease has ended.
     pub(super) fn gone(&mut self, id: MemberId) {
         self.live.remove(&id);
@@ -97,7 +103,9 @@ mod tests {
         assert!(!view.is_live(&second), "a late renewal changes nothing");
         view.remove_silent(now + Duration::from_secs(10), Duration::from_secs(10));
         assert!(view.is_live(&other));
-        view.remove_silent(now + Duration::from_secs(11), Duration::from_secs(10));
+        let silent = view.next_silent(Duration::from_secs(10)).unwrap();
+        assert!(silent > now + Duration::from_secs(10) && silent < now + Duration::from_millis(10_010));
+        view.remove_silent(silent, Duration::from_secs(10));
         assert!(!view.is_live(&other) && !view.has_ended(&other), "silence is no proof");
         view.retain_gone(&BTreeSet::from([&second]));
         assert_eq!(view.gone_count(), 1);

@@ -32,8 +32,9 @@ impl Model {
                 let unowned = self.now.saturating_sub(since);
                 assert!(
                     unowned <= LONGEST_UNOWNED,
-                    "at {} ms, shard {shard} is unowned for {unowned} ms",
-                    self.now
+                    "at {} ms, shard {shard} is unowned for {unowned} ms, since {unowned_since:?}; last harm at {} ms",
+                    self.now,
+                    self.last_harm
                 );
             }
         }
