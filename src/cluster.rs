@@ -8,7 +8,6 @@
 
 mod cluster_time;
 mod coordinator;
-#[cfg(any(test, feature = "cluster"))]
 mod cursor_merge;
 mod lease;
 mod lease_fence;
@@ -30,6 +29,7 @@ mod simulation;
 
 pub use cluster_time::ClusterTime;
 pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
+pub use cursor_merge::{merge_accounts, merge_channels};
 pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};

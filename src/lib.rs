@@ -20,6 +20,7 @@ mod mutated;
 #[cfg(test)]
 #[cfg(feature = "cluster")]
 #[path = "../tests/cluster/nats_server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod nats_server;
 #[cfg(test)]
 #[path = "../tests/fuzz/seeds.rs"]

@@ -1,11 +1,17 @@
 //! `matterhost state`.
 
+mod offline_store;
+mod transfer;
+mod transfer_file;
+
 use std::{
+    collections::BTreeSet,
     env,
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
 };
 
+use actix::System;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use matterhost_actors::{
@@ -14,6 +20,7 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
+use self::offline_store::StoreLocation;
 use super::{
     config::load,
     output::{print, print_config_error, print_error},
@@ -48,6 +55,29 @@ pub(super) enum StateCommand {
         #[command(flatten)]
         location: StateArgs,
     },
+    /// Write all state into a file, from which another store can import it
+    ///
+    /// The state is that of the cluster if the configuration has [cluster], else that of the state directory. No matterhost may
+    /// be running from it. Only the owner of the file can read it.
+    #[command(after_help = "Example, before a host becomes a member of a cluster:\n  \
+                      matterhost state export state.jsonl --config alone.toml\n  \
+                      matterhost state import state.jsonl --config member.toml")]
+    Export {
+        /// The file, which must not exist
+        file: PathBuf,
+        #[command(flatten)]
+        location: StateArgs,
+    },
+    /// Merge the state of such a file into the store
+    ///
+    /// Posts that either has acknowledged are acknowledged then, and a second import changes nothing. Import before the first
+    /// start: accounts that have run begin at the time of that start. No matterhost may be running from the store.
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        location: StateArgs,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -60,32 +90,64 @@ pub(super) struct StateArgs {
 }
 
 pub(super) fn run(command: &StateCommand, bots: &Bots) -> Exit {
-    let (StateCommand::List { location, .. } | StateCommand::Forget { location, .. }) = command;
-    let dir = match location.directory(bots) {
-        Ok(dir) => dir,
-        Err(exit) => return exit,
-    };
-    match command {
-        StateCommand::List { json, .. } => {
+    run_command(command, bots).unwrap_or_else(|exit| exit)
+}
+
+fn run_command(command: &StateCommand, bots: &Bots) -> Result<Exit, Exit> {
+    Ok(match command {
+        StateCommand::List { location, json } => {
             let format = if *json { to_json } else { to_table };
-            store::list(&dir).map_or_else(print_error, |accounts| print(format(&accounts).as_bytes()))
+            let listed = store::list(&location.directory(bots)?);
+            listed.map_or_else(print_error, |accounts| print(format(&accounts).as_bytes()))
         }
-        StateCommand::Forget { account, .. } => match store::forget(&dir, account) {
-            Ok(true) => print(format!("forgot account {account}\n").as_bytes()),
-            Ok(false) => print_error(format_args!(
-                "no state is stored for account {account}; `matterhost state list` shows the stored accounts"
-            )),
-            Err(error) => print_error(error),
-        },
+        StateCommand::Forget { account, location } => {
+            match store::forget(&location.directory(bots)?, account) {
+                Ok(true) => print(format!("forgot account {account}\n").as_bytes()),
+                Ok(false) => print_error(format_args!(
+                    "no state is stored for account {account}; `matterhost state list` shows the stored accounts"
+                )),
+                Err(error) => print_error(error),
+            }
+        }
+        StateCommand::Export { file, location } => {
+            let (store, _) = location.store(bots)?;
+            finish(System::new().block_on(transfer::export(store, file.clone())))
+        }
+        StateCommand::Import { file, location } => {
+            let (store, known) = location.store(bots)?;
+            finish(System::new().block_on(transfer::import(store, file.clone(), known)))
+        }
+    })
+}
+
+fn finish(result: anyhow::Result<String>) -> Exit {
+    match result {
+        Ok(summary) => print(summary.as_bytes()),
+        Err(error) => print_error(format_args!("{error:#}")),
     }
 }
 
 impl StateArgs {
+    /// Returns the directory of the flag, with the absolute path that the store needs.
+    fn given_directory(&self) -> Option<PathBuf> {
+        let dir = self.dir.as_ref()?;
+        Some(env::current_dir().map_or_else(|_| dir.clone(), |current| current.join(dir)))
+    }
+
+    /// Returns the store of the flag, or else that of the configuration with its accounts.
+    fn store(&self, bots: &Bots) -> Result<(StoreLocation, Option<BTreeSet<AccountName>>), Exit> {
+        if let Some(dir) = self.given_directory() {
+            return Ok((StoreLocation::Disk(dir), None));
+        }
+        let config = load(&self.file, bots).map_err(|error| print_config_error(&error))?;
+        let location = StoreLocation::of(&config).map_err(print_error)?;
+        Ok((location, Some(config.accounts.into_iter().map(|account| account.name).collect())))
+    }
+
     /// Returns the directory of the flag, or else of the configuration.
     fn directory(&self, bots: &Bots) -> Result<PathBuf, Exit> {
-        if let Some(dir) = &self.dir {
-            // The store needs an absolute path, as the configuration gives it.
-            return Ok(env::current_dir().map_or_else(|_| dir.clone(), |current| current.join(dir)));
+        if let Some(dir) = self.given_directory() {
+            return Ok(dir);
         }
         match load(&self.file, bots).map_err(|error| print_config_error(&error))?.state {
             StateConfig::Disk { dir, .. } => Ok(dir),

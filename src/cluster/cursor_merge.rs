@@ -6,7 +6,7 @@
 use matterhost_actors::model::{AccountRecord, ChannelRecord, PostId};
 
 /// Merges the record of the account's owner with that of another member.
-pub(super) fn merge_accounts(mine: AccountRecord, other: AccountRecord) -> AccountRecord {
+pub fn merge_accounts(mine: AccountRecord, other: AccountRecord) -> AccountRecord {
     AccountRecord {
         user: mine.user.or(other.user),
         // Those of the owner's own connection.
@@ -19,7 +19,7 @@ pub(super) fn merge_accounts(mine: AccountRecord, other: AccountRecord) -> Accou
 }
 
 /// Merges the record of a channel's owner with that of another member.
-pub(super) fn merge_channels(mine: ChannelRecord, other: ChannelRecord) -> ChannelRecord {
+pub fn merge_channels(mine: ChannelRecord, other: ChannelRecord) -> ChannelRecord {
     if mine.hole || other.hole {
         // What is acknowledged on either side of a part that could not be read belongs together.
         return claiming_less(mine, other);

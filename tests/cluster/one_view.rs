@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{Cluster, terminate};
 
 /// Returns the member and the state of each account, as a member shows them.
-fn accounts(cluster: &Cluster, member: &str) -> BTreeMap<String, (Option<String>, String)> {
+pub(crate) fn accounts(cluster: &Cluster, member: &str) -> BTreeMap<String, (Option<String>, String)> {
     let status = cluster.command(member, &["status", "--json"]);
     let status: Value = serde_json::from_str(&status).unwrap();
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -37,7 +37,7 @@ fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
 
 #[test]
 fn each_member_shows_and_restarts_the_accounts_of_all_and_marks_those_of_a_silent_one() {
-    let cluster = Cluster::with_lease("20s");
+    let cluster = Cluster::with(12, "20s");
     let (a, b) = (cluster.start_with_admin("a"), cluster.start_with_admin("b"));
     let [of_a, of_b] = shared(&cluster, "a");
     assert_eq!(shared(&cluster, "b"), [of_a, of_b.clone()], "both say the same");

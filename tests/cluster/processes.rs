@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Stops the people when dropped, also after a failure.
-struct QuietOnDrop<'a>(&'a AtomicBool);
+pub(crate) struct QuietOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for QuietOnDrop<'_> {
     fn drop(&mut self) {
@@ -23,7 +23,7 @@ impl Drop for QuietOnDrop<'_> {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}; set MATTERHOST_SEED to repeat this run");

@@ -49,7 +49,7 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
         ("program", &["cli", "config"]),
         ("host", &["actions", "admin", "cluster", "config", "hooks", "sinks", "telemetry"]),
         ("hooks", &["actions", "admin", "config", "sinks", "telemetry"]),
-        ("admin", &["actions", "config", "telemetry"]),
+        ("admin", &["actions", "cluster", "config", "telemetry"]),
         ("sinks", &["actions", "config", "nats", "telemetry"]),
         ("telemetry", &["config"]),
         ("actions", &[]),

@@ -101,6 +101,9 @@ function words({ span, ago, cause, ending: ended, why, summary, standing, isUnhe
   is('the first connection', why(account('a', 'connecting'), AT), 'first connection');
   is('a stop', isUnhealthy(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
   is('a stop without a request', isUnhealthy(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
+  const silent = account('a', 'unknown', { member: 'b' });
+  is('a member that is silent', [isUnhealthy(silent, AT), why(silent, AT)], [true, 'member b does not answer']);
+  is('an account without a member', why(account('a', 'unknown'), AT), 'no member hosts it');
   is('a state from a later version', standing(account('a', 'odd_one'), AT).word, 'odd one');
   const young = account('a', 'connecting', { server: 'lab', since: before(1000) });
   is('on its way', isUnhealthy(young, AT), false);
@@ -142,6 +145,10 @@ function choices({ choose, count, matches, problems }) {
   is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled or revoked',
     '1 b backoff: the server did not answer in time']);
   const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
+  const members = [account('x', 'unknown', { member: 'm2' }), account('y', 'unknown', { member: 'm1' }), account('z', 'unknown', { member: 'm2' })];
+  is('a silent member is one trouble', kinds(members, AT), ['2 x unknown: member m2 does not answer', '1 y unknown: member m1 does not answer']);
+  const byMember = choose(members, { query: 'm2', states: new Set(), sort: 'member', reverse: false }, AT, () => 0);
+  is('by member', byMember.map(({ name }) => name).join(' '), 'x z');
   is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 waiting: server lab does not answer');
 }
 

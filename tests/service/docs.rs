@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use clap::{Command, CommandFactory as _};
 use matterhost::{
+    admin::dto::UNKNOWN_STATE,
     cli::Cli,
     config::{KnownKey, known_keys},
     host::Exit,
@@ -146,8 +147,8 @@ fn labels_of_endings() -> BTreeSet<String> {
 #[test]
 fn the_runbook_has_each_state_and_each_ending_and_no_other() {
     let page = page("runbook.md");
-    let states = AccountState::ALL.map(|state| state.label().to_owned());
-    assert_eq!(first_cells(&page, "States"), states.into());
+    let states = AccountState::ALL.into_iter().map(AccountState::label).chain([UNKNOWN_STATE]);
+    assert_eq!(first_cells(&page, "States"), states.map(str::to_owned).collect());
     assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
 }
 

@@ -64,6 +64,9 @@ pub(super) struct AllAccounts {
 /// The times since which members have not told anything of some of their accounts; `None` stands for no member.
 type SilentMembers = BTreeMap<Option<String>, SystemTime>;
 
+/// Another member that owns an account, and the way to it.
+type OtherOwner = (Arc<dyn OtherMembers>, MemberId);
+
 impl AllAccounts {
     pub(super) fn new(hosted: HostedAccounts) -> Self {
         Self { hosted, silent: Arc::default() }
@@ -111,7 +114,7 @@ impl AllAccounts {
     }
 
     /// Returns the owner of an account if it is another member. Fails if no member owns the account.
-    fn other_owner(&self, name: &AccountName) -> Result<Option<(Arc<dyn OtherMembers>, MemberId)>, ApiError> {
+    fn other_owner(&self, name: &AccountName) -> Result<Option<OtherOwner>, ApiError> {
         let Some(members) = self.hosted.operations.members() else { return Ok(None) };
         match members.owner(name) {
             Owner::Here => Ok(None),

@@ -3,7 +3,11 @@
 mod keys;
 mod stored_records;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_nats::{Client, connection::State, jetstream::kv::Store};
 use futures_util::{
@@ -12,7 +16,7 @@ use futures_util::{
     stream,
 };
 use matterhost_actors::{
-    model::{AccountName, Changes, ChannelId, Records},
+    model::{AccountName, Changes, ChannelId, Excerpt, Records},
     ports::{AccountFence, CursorStore, StoreError},
 };
 use parking_lot::Mutex;
@@ -24,7 +28,7 @@ use self::{
 };
 use crate::cluster::cursor_merge::{merge_accounts, merge_channels};
 
-/// Time limit of one request. NATS elects a leader within it.
+/// Time limit of one request. A commit that fails, as while NATS elects a leader, is tried again.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// The keys of one commit that are written at a time.
@@ -50,6 +54,28 @@ pub struct NatsCursors {
 impl NatsCursors {
     pub(super) fn new(client: Client, bucket: Store, fence: Arc<dyn AccountFence>) -> Self {
         Self { client, bucket, fence, kept: Arc::default(), readers: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Returns the accounts with records, by name.
+    ///
+    /// # Errors
+    /// Fails if NATS does not answer.
+    pub async fn accounts(&self) -> Result<Vec<AccountName>, StoreError> {
+        let failed = |cause: &dyn std::fmt::Display| StoreError {
+            message: format!(
+                "cannot list the keys of bucket {} of NATS JetStream: {}; check that NATS runs, and that most of its servers do",
+                self.bucket.name,
+                Excerpt::of(&cause)
+            ),
+        };
+        let late = |_| failed(&format_args!("no answer within {REQUEST_LIMIT:?}"));
+        let keys = timeout(REQUEST_LIMIT, self.bucket.keys()).await.map_err(late)?;
+        let mut keys = keys.map_err(|error| failed(&error))?;
+        let mut accounts = BTreeSet::new();
+        while let Some(key) = timeout(REQUEST_LIMIT, keys.next()).await.map_err(late)? {
+            accounts.extend(keys::account_of(&key.map_err(|error| failed(&error))?));
+        }
+        Ok(accounts.into_iter().collect())
     }
 
     /// Drops what is kept in memory of an account that has left this member.
@@ -181,7 +207,6 @@ impl CursorStore for NatsCursors {
         async move {
             let kept = store.read(&account).await.map_err(|fault| store.error(&account, fault))?;
             let records = kept.records.clone();
-            store.kept.lock().insert(account, kept);
             Ok(records)
         }
         .boxed()

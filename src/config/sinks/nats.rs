@@ -40,7 +40,7 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 const IN_FLIGHT: usize = 64;
 /// More unanswered events than a server takes in a second.
 const MOST_IN_FLIGHT: usize = 65_536;
-/// An election of a cluster takes two seconds.
+/// An election of a cluster takes up to six seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// No network answers sooner.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);

@@ -29,12 +29,7 @@ pub(in crate::host) async fn connect(
     fence: Arc<dyn AccountFence>,
 ) -> anyhow::Result<ClusterStores> {
     use crate::cluster::{NatsCluster, NatsSettings};
-    let settings = NatsSettings {
-        access: config.access.clone(),
-        prefix: config.prefix.clone(),
-        replicas: config.replicas,
-        name: format!("matterhost {}", config.name),
-    };
+    let settings = NatsSettings::of(config);
     let NatsCluster { membership, cursors, messages } =
         NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
     tracing::info!(member = config.name, prefix = config.prefix, "cursors are kept in NATS JetStream");

@@ -37,6 +37,12 @@ pub(super) fn pattern(account: &AccountName) -> String {
     format!("{}.>", encode(account.as_str()))
 }
 
+/// Returns the account of a key.
+pub(super) fn account_of(key: &str) -> Option<AccountName> {
+    let (account, _) = key.split_once('.')?;
+    AccountName::new(&String::from_utf8(URL_SAFE_NO_PAD.decode(account).ok()?).ok()?).ok()
+}
+
 /// Reads a key of an account.
 pub(super) fn parse(key: &str) -> Option<Part> {
     let (_, part) = key.split_once('.')?;
@@ -65,6 +71,8 @@ mod tests {
         let key = Key::Channel(&account, &channel).to_string();
         assert!(key.starts_with("w6QuYg.c."), "{key}");
         assert!(key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{key}");
+        assert_eq!(account_of(&key), Some(account.clone()));
+        assert_eq!((account_of("w6QuYg"), account_of("!.a")), (None, None));
         assert_eq!(parse(&key), Some(Part::Channel(channel)));
         assert_eq!(parse(&Key::Account(&account).to_string()), Some(Part::Account));
         assert_eq!(pattern(&account), "w6QuYg.>");

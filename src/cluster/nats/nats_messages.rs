@@ -91,7 +91,7 @@ async fn pass_on(client: Client, subject: String, questions: mpsc::Sender<Questi
             () = questions.closed() => return,
             message = asked.next() => message,
         };
-        // Without a message the client has ended; without an inbox nobody waits.
+        // Without a message the client has ended; without an inbox no answer is wanted.
         let Some(message) = message else { return };
         let Some(inbox) = message.reply else { continue };
         let (answer, answered) = oneshot::channel();
