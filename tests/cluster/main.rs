@@ -30,6 +30,10 @@ mod processes;
 #[path = "../service/program.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod program;
+#[cfg(feature = "cluster")]
+mod random_faults;
 mod sharing;
 #[cfg(feature = "cluster")]
 mod state_transfer;
+#[cfg(feature = "cluster")]
+mod three_servers;
