@@ -26,6 +26,7 @@ pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError, is_f
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };
+pub(crate) use names::{IdMap, IdSet};
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub(crate) use record::put_values;
 pub use record::{

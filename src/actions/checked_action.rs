@@ -52,6 +52,7 @@ pub struct CheckedAction {
 
 /// An action or a look-up.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are actions, and none is kept for long")]
 pub enum Work {
     /// An action.
     Act(OutgoingAction),

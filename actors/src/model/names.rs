@@ -1,8 +1,16 @@
 //! Names and ids, each a separate type so that they cannot be confused.
 
-use std::{fmt, sync::Arc};
+mod id_text;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use self::id_text::IdText;
 
 /// The longest name of an account or a server, in bytes. A name is a key of the configuration, a label of every metric
 /// and part of each event's source.
@@ -87,6 +95,13 @@ name! {
     ServerName
 }
 
+/// A map by ids. An event is looked up in several of them, so the hash is a fast one; it is seeded, because the server makes
+/// the ids.
+pub(crate) type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A set of ids, hashed as in [`IdMap`].
+pub(crate) type IdSet<K> = HashSet<K, foldhash::fast::RandomState>;
+
 /// A text that is not a valid id. The error does not contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -108,12 +123,12 @@ macro_rules! id {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-        pub struct $type(Arc<str>);
+        pub struct $type(IdText);
 
         impl $type {
             /// Returns the id as the server spells it.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -126,25 +141,25 @@ macro_rules! id {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let id = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                check_id(&id).map(|id| Self(id.into())).map_err(serde::de::Error::custom)
+                check_id(&id).map(Self::from).map_err(serde::de::Error::custom)
             }
         }
 
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+                serializer.serialize_str(self.as_str())
             }
         }
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };

@@ -1,8 +1,6 @@
 mod channel_changes;
 mod coming_and_going;
 
-use std::collections::HashMap;
-
 use super::{
     absence::Absence,
     cursor::{Anchor, Cursor},
@@ -10,7 +8,7 @@ use super::{
     hole::Hole,
     reading::{Reading, RoundPart},
 };
-use crate::model::{Change, ChannelRecord, PostKey};
+use crate::model::{Change, ChannelRecord, IdMap, PostKey};
 
 /// The state of one channel.
 #[derive(Debug)]
@@ -19,7 +17,7 @@ pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
     pub(super) edits: EditCursor,
     /// Changes that were admitted and not acknowledged yet.
-    pub(super) open: HashMap<Change, Position>,
+    pub(super) open: IdMap<Change, Position>,
     /// The part of the channel that could not be read, until a round has read it.
     hole: Option<Hole>,
     /// The time up to which everything has been seen.
@@ -100,7 +98,7 @@ impl ChannelState {
         Self {
             cursor,
             edits,
-            open: HashMap::new(),
+            open: IdMap::default(),
             hole: None,
             seen_until,
             settled: seen_until,

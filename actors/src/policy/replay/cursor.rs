@@ -55,7 +55,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// Creates a cursor at a time: only later posts are read.
     pub(crate) fn at(time: i64, overlap_ms: i64) -> Self {
-        Self { anchor: Anchor::Time(time), since: PostSet::default(), overlap_ms }
+        Self { anchor: Anchor::Time(time), since: PostSet::unsaved(), overlap_ms }
     }
 
     /// Begins at a later time. The known posts after it stay known: they were dated into the future.
@@ -118,13 +118,12 @@ impl Cursor {
     }
 
     fn newest_until(&self, latest: i64) -> Option<i64> {
-        // Nearly always none is later, and then no bound has to be made.
+        // Nearly always none is later.
         let newest = self.since.posts().last()?;
         if newest.0 <= latest {
             return Some(newest.0);
         }
-        let end = (latest.saturating_add(1), PostId::default());
-        self.since.posts().range(..end).next_back().map(|(create_at, _)| *create_at)
+        self.since.posts().last_until(latest).map(|(create_at, _)| *create_at)
     }
 
     /// Returns the time of the newest acknowledged post, if there is one.
@@ -138,7 +137,7 @@ impl Cursor {
 
     /// True if the post was acknowledged since the anchor.
     pub(crate) fn knows(&self, create_at: i64, id: &PostId) -> bool {
-        self.since.posts().contains(&(create_at, id.clone()))
+        self.since.posts().contains(create_at, id)
     }
 
     /// Records an acknowledged post. `latest` is the server's clock, past which the anchor does not move.

@@ -82,7 +82,7 @@ impl EditCursor {
 
     /// True if the edit was acknowledged.
     pub(crate) fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
-        self.since.posts().contains(&(edit_at, id.clone()))
+        self.since.posts().contains(edit_at, id)
     }
 
     /// True if the deletion of the post was acknowledged.

@@ -9,9 +9,16 @@ const MOST: usize = 4_096;
 ///
 /// While there is a hole, the channel's cursor stays where it is, and live posts are kept here. Once a round has read
 /// the channel, they go to the cursor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hole {
     beyond: PostSet,
+}
+
+impl Default for Hole {
+    /// Returns a hole without posts after it.
+    fn default() -> Self {
+        Self::restore(Vec::new())
+    }
 }
 
 impl Hole {
@@ -30,7 +37,7 @@ impl Hole {
 
     /// True if the post was acknowledged after the hole.
     pub(super) fn knows(&self, post: &PostKey) -> bool {
-        self.beyond.posts().contains(&(post.create_at, post.id.clone()))
+        self.beyond.posts().contains(post.create_at, &post.id)
     }
 
     /// Iterates over the posts acknowledged after the hole, each with its time.

@@ -1,6 +1,6 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use crate::model::{Change, PostId};
+use crate::model::{Change, IdSet, PostId};
 
 /// A resume repeats up to 128 sent events (fact 10), some of them older than any overlap.
 const MOST: usize = 256;
@@ -8,7 +8,7 @@ const MOST: usize = 256;
 /// The last admitted posts and edits of all channels. Deletions are known by their channels, whatever their time.
 #[derive(Debug, Default)]
 pub(super) struct RecentChanges {
-    known: HashSet<Key>,
+    known: IdSet<Key>,
     order: VecDeque<Key>,
 }
 
@@ -16,23 +16,23 @@ pub(super) struct RecentChanges {
 type Key = (PostId, Option<i64>);
 
 impl RecentChanges {
-    pub(super) fn has(&self, change: &Change) -> bool {
-        key(change).is_some_and(|key| self.known.contains(&key))
-    }
-
     pub(super) fn has_post(&self, id: &PostId) -> bool {
         self.known.contains(&(id.clone(), None))
     }
 
-    pub(super) fn add(&mut self, change: &Change) {
-        let Some(key) = key(change) else { return };
-        self.known.insert(key.clone());
+    /// Adds a change. Returns false if it is there already.
+    pub(super) fn add(&mut self, change: &Change) -> bool {
+        let Some(key) = key(change) else { return true };
+        if !self.known.insert(key.clone()) {
+            return false;
+        }
         self.order.push_back(key);
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
+        true
     }
 
     /// Removes a change that was not acknowledged and must be delivered again.

@@ -9,8 +9,6 @@ mod tests;
 
 pub(crate) use audit::AuditReadiness;
 
-use std::collections::HashMap;
-
 use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel};
 use super::{
     channel::{ChannelState, Membership, TimeBounds},
@@ -18,7 +16,7 @@ use super::{
     clock::ServerClock,
     recent::RecentChanges,
 };
-use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
+use crate::model::{AccountRecord, Change, ChannelId, IdMap, Records, ResumePoint, UserId};
 
 /// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +44,7 @@ pub struct ReplayState {
     settings: ReplaySettings,
     account: AccountRecord,
     /// Boxed: a table of tens of thousands that grows would hold all states twice.
-    channels: HashMap<ChannelId, Box<ChannelState>>,
+    channels: IdMap<ChannelId, Box<ChannelState>>,
     recent: RecentChanges,
     /// The server's time at the last listing.
     listing_at: i64,
@@ -168,10 +166,9 @@ impl ReplayState {
             }
             return false;
         }
-        if recent.has(change) {
+        if !recent.add(change) {
             return false;
         }
-        recent.add(change);
         if let Change::Posted(post) = change {
             let time = post.create_at.min(bounds.latest);
             if state.membership == Membership::Left {

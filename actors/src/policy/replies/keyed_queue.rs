@@ -1,13 +1,15 @@
 use std::{
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, VecDeque},
     hash::Hash,
 };
+
+use crate::model::IdMap;
 
 /// A queue of items in lanes, one for each key. Items of a lane are taken in order and one at a time; across all
 /// lanes at most `max_in_flight` are out at once. It is not bounded itself: the permits that items carry are.
 #[derive(Debug)]
 pub struct KeyedQueue<K, T> {
-    by_key: HashMap<K, Lane<T>>,
+    by_key: IdMap<K, Lane<T>>,
     /// Lanes with a waiting item and none out, in the order in which they became ready.
     ready: VecDeque<K>,
     max_in_flight: usize,
@@ -26,7 +28,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
     /// Creates a queue with at most `max_in_flight` items out at once.
     pub fn new(max_in_flight: usize) -> Self {
         Self {
-            by_key: HashMap::new(),
+            by_key: IdMap::default(),
             ready: VecDeque::new(),
             max_in_flight: max_in_flight.max(1),
             in_flight: 0,

@@ -243,7 +243,7 @@ fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its
     let direct =
         ListedChannel { channel: "d".into(), create_at: 3_000, last_post_at: 3_000, is_direct: true };
     let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 5_000), direct], 0);
-    let found: HashMap<_, _> = found.into_iter().map(|backlog| (backlog.channel.clone(), backlog)).collect();
+    let found: IdMap<_, _> = found.into_iter().map(|backlog| (backlog.channel.clone(), backlog)).collect();
     let (new, direct) = (&found[&"new".into()], &found[&"d".into()]);
     assert_eq!((&new.from, new.kind), (&Anchor::Time(1_000), BacklogKind::Joining));
     assert_eq!((&direct.from, direct.kind), (&Anchor::Time(2_999), BacklogKind::Known));

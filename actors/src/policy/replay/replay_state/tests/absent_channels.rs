@@ -178,7 +178,7 @@ fn an_old_direct_channel_that_was_forgotten_does_not_begin_anew() {
         ..listed(channel, 2 * LATER + 1)
     };
     let found = replay.apply_listing(&[direct("old", 1), direct("new", 2 * LATER - 1)], 0);
-    let begins: HashMap<_, _> = found.iter().map(|news| (news.channel.as_str(), &news.from)).collect();
+    let begins: IdMap<_, _> = found.iter().map(|news| (news.channel.as_str(), &news.from)).collect();
     assert_eq!(begins["old"], &Anchor::Time(2 * LATER));
     assert_eq!(begins["new"], &Anchor::Time(2 * LATER - 2));
 }
