@@ -99,6 +99,28 @@ fn ten_thousand_posts_of_one_channel_come_in_order_with_a_request_for_each_two_h
 }
 
 #[test]
+fn pages_that_were_read_on_the_way_back_are_not_fetched_again() {
+    run(async || {
+        let mut asked = 0;
+        // On a busy machine a catch-up may be interrupted, and is begun again.
+        for _ in 0..5 {
+            let mut harness = SimulatorHarness::with_one_bot().await;
+            let before = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts");
+            harness.while_disabled(|harness| (0..2_000).for_each(|_| drop(harness.post("m")))).await;
+            harness.host.sink.wait_for_posts(2_000).await;
+            let received = harness.host.sink.posts();
+            let times: Vec<_> = received.into_iter().map(|post| (post.create_at, post.id)).collect();
+            assert!(times.len() == 2_000 && times.is_sorted(), "by create_at and id");
+            asked = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts") - before;
+            if (11..=15).contains(&asked) {
+                return;
+            }
+        }
+        panic!("{asked} requests: the pages, what follows them, and edits since");
+    });
+}
+
+#[test]
 fn edits_and_deletions_come_after_the_posts_and_each_once() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;

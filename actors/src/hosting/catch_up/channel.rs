@@ -1,9 +1,13 @@
 mod changes;
+mod kept_pages;
 mod membership;
 
 use std::collections::HashSet;
 
-use self::membership::MembershipTrack;
+use self::{
+    kept_pages::{BUDGET, KeptPages},
+    membership::MembershipTrack,
+};
 use super::{
     CatchUp,
     client::ChannelReadError,
@@ -166,10 +170,11 @@ impl<'a> ChannelCatchUp<'a> {
         Ok(Some(PageCursor::after(&post.id)))
     }
 
-    /// Pages from the newest post back to the first one to deliver, delivers the page it ends with, and returns the
-    /// cursor of the next. Only one page is kept in memory: those in between are fetched again on the way forward.
+    /// Pages from the newest post back to the first one to deliver, delivers the page it ends with and the kept ones after
+    /// it, and returns the cursor of the next.
     async fn page_back_to_start(&mut self) -> Result<Option<PageCursor>, ChannelReadError> {
         let (mut cursor, mut seen, start) = (PageCursor::newest(), 0, self.oldest_time());
+        let mut kept = KeptPages::within(&BUDGET);
         loop {
             let PostPage { posts, next, .. } = self.page(&cursor).await?;
             let is_first = seen == 0;
@@ -177,12 +182,20 @@ impl<'a> ChannelCatchUp<'a> {
             self.membership.look_back(posts.iter().filter(|post| post.create_at > start));
             let limit = self.catch_up.max_posts();
             match next.filter(|_| posts.iter().all(|post| post.create_at > start)) {
-                Some(next) if seen < limit => cursor = next,
+                Some(next) if seen < limit => {
+                    kept.push(posts);
+                    cursor = next;
+                }
                 more => {
                     if more.is_some() || (is_first && seen > limit) {
                         self.report_truncated(Truncation::Posts { limit });
                     }
-                    return self.deliver_first_page(posts, start, is_first).await;
+                    let mut onward = self.deliver_first_page(posts, start, is_first).await?;
+                    while let Some(posts) = kept.pop_oldest() {
+                        onward = onward_from(&posts);
+                        self.deliver_posts(posts).await?;
+                    }
+                    return Ok(onward);
                 }
             }
         }
@@ -200,16 +213,13 @@ impl<'a> ChannelCatchUp<'a> {
             let limit = self.catch_up.client.context.settings.catch_up.max_age.unwrap_or_default();
             self.report_truncated(Truncation::Age { limit });
         }
-        if let Some(earlier) = earlier.filter(|_| !is_only) {
-            return Ok(Some(PageCursor::after(&posts[earlier].id)));
-        }
+        let last_earlier =
+            earlier.and_then(|earlier| posts.get(earlier)).map(|post| PageCursor::after(&post.id));
         let unwanted = earlier.map_or(0, |earlier| earlier + 1);
         posts.drain(
             ..unwanted.max(if is_only { posts.len().saturating_sub(self.catch_up.max_posts()) } else { 0 }),
         );
-        let newest = posts.last().map_or(0, |post| post.create_at);
-        let onward = posts.iter().rfind(|post| post.create_at < newest).or(posts.last());
-        let onward = onward.filter(|_| !is_only).map(|post| PageCursor::after(&post.id));
+        let onward = if is_only { None } else { onward_from(&posts).or(last_earlier) };
         self.deliver_posts(posts).await?;
         Ok(onward)
     }
@@ -271,4 +281,12 @@ impl<'a> ChannelCatchUp<'a> {
         let channel = self.news.channel.clone();
         self.catch_up.observe(Fact::CatchUpTruncated { channel, what });
     }
+}
+
+/// Returns the cursor of the page after these posts. It begins at the last post that is older than the newest, so that none
+/// of the same time is left out.
+fn onward_from(posts: &[Post]) -> Option<PageCursor> {
+    let newest = posts.last()?;
+    let onward = posts.iter().rfind(|post| post.create_at < newest.create_at).unwrap_or(newest);
+    Some(PageCursor::after(&onward.id))
 }
