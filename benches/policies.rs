@@ -204,6 +204,7 @@ fn event(frame: &str) -> Event {
             event: envelope.event.as_ref().into(),
             channel_id: envelope.channel_id(),
             change: None,
+            post: None,
             seq: envelope.seq,
             data: envelope.data.get().into(),
             broadcast: envelope.broadcast.get().into(),

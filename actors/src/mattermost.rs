@@ -23,12 +23,12 @@ pub use rest::{
     RestResponse, RolePermissions, Roles, SINCE_LIMIT, SlashCommand, SystemPing, Team, TeamRoles, TokenRow,
     User, WaitStats, content_pieces, foreign_encoding, http_client,
 };
-pub(crate) use socket::user_act;
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
     Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
     SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame,
 };
+pub(crate) use socket::{OutlinedPost, user_act};
 pub use transport::{
     Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,
     describe_send_error, proxy,

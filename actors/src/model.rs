@@ -19,7 +19,7 @@ mod token;
 
 pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
-pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, ReactionHead};
+pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, PostOutline, ReactionHead};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
 pub use file::{Attachment, FileContent, FileId, FileNameError, StoredFile, check_file_name};
 pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError, is_full_id};

@@ -49,6 +49,7 @@ impl CountingSink {
 impl EventSink for CountingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if &*event.body.event == "posted" {
+            black_box(event.body.post.as_deref());
             if self.reads_posts
                 && let Ok(posted) = serde_json::from_str::<PostedEvent<'_>>(&event.body.data)
             {

@@ -167,6 +167,7 @@ fn event(channel: u32, n: u32) -> Arc<Event> {
             event: "posted".into(),
             channel_id: channel.as_str().into(),
             change: Some(Change::Posted(PostKey { create_at: 1_700_000_000_000, id: id.as_str().into() })),
+            post: None,
             seq: u64::from(n),
             data: data.to_string().into(),
             broadcast: "{}".into(),

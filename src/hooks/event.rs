@@ -98,6 +98,7 @@ impl HookData {
                 event: kind.event_name().into(),
                 channel_id: origin.channel_id.as_str().into(),
                 change: None,
+                post: None,
                 seq: 0,
                 data: Value::Object(data).to_string().into(),
                 broadcast: "{}".into(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use matterhost_actors::model::{PostId, ReactionHead, UserId};
+use matterhost_actors::model::{PostId, PostOutline, ReactionHead, UserId};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -58,6 +58,13 @@ impl PostHead {
             Some(post) if post.id.is_some() => post,
             post => reaction().map(Self::of_reaction).or(post).unwrap_or_default(),
         }
+    }
+
+    /// Returns the head of a post that was read when its event arrived.
+    pub(super) fn of_outline(post: &PostOutline) -> Self {
+        let (id, user_id, root_id) = (post.id.clone(), post.author.clone(), post.root_id.clone());
+        let create_at = Some(post.create_at);
+        Self { id: Some(id), user_id: Some(user_id), root_id: Some(root_id), create_at, ..Self::default() }
     }
 
     /// Returns the head to reply to for a command, button, menu or dialog: the post with the button or the root of the thread,

@@ -32,7 +32,7 @@ pub(super) use self::{
 };
 use super::{
     account_context::{AccountContext, ConnectedGuard, now},
-    delivery::{AttachConnection, Delivery, Permits},
+    delivery::{AttachConnection, Delivery, Permits, Received},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,
 };
@@ -58,6 +58,8 @@ pub(super) struct Connection {
     generation: Generation,
     delivery: Addr<Delivery>,
     permits: Permits,
+    /// The events of this turn of the socket, which go to the Delivery before anything else does.
+    received: Vec<Received>,
     /// The point at which the last socket may be resumed.
     resume: Option<ResumePoint>,
     phase: Phase,
@@ -157,6 +159,7 @@ impl Connection {
             generation,
             delivery,
             permits,
+            received: Vec::new(),
             resume,
             phase: Phase::Connecting,
             started: now(),
@@ -211,6 +214,8 @@ impl Actor for Connection {
 
     /// Also runs after a handler has panicked; no reason is set then.
     fn stopped(&mut self, ctx: &mut Self::Context) {
+        // The resume point counts them as received.
+        self.hand_over_received();
         if let Some(health) = self.health_check.take() {
             health.do_send(health_check::Stop);
         }

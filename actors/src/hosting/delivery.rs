@@ -29,7 +29,7 @@ use self::{
     refusals::RetryTimer, rounds::Round,
 };
 use super::{
-    account_context::{AccountContext, now},
+    account_context::AccountContext,
     connection::{Connection, Terminate},
     known_names::Directory,
     supervisor::DeliveryStopped,
@@ -93,11 +93,15 @@ pub(super) enum Origin {
     WhileOut,
 }
 
-/// Delivers a live event. The permits bound the number of these messages.
+/// Delivers live events, in order. Their permits bound their number.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Deliver {
-    pub(super) event: Event,
+pub(super) struct Deliver(pub(super) Vec<Received>);
+
+/// A live event with its permits.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) event: Arc<Event>,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -124,8 +128,8 @@ pub(super) struct Drain {
 pub(super) struct Stop;
 
 impl Queued {
-    fn new(event: Arc<Event>, permit: OwnedSemaphorePermit, origin: Origin) -> Self {
-        Self { event, permit, origin, since: Instant::now(), storage: EventStorage::unavailable() }
+    fn new(event: Arc<Event>, permit: OwnedSemaphorePermit, origin: Origin, since: Instant) -> Self {
+        Self { event, permit, origin, since, storage: EventStorage::unavailable() }
     }
 
     /// Adds the description of the channel if it has become known since the event was received: a round lists the
@@ -169,7 +173,7 @@ impl Delivery {
     }
 
     /// Queues an event unless its change was received before or its channel is postponed.
-    fn enqueue(&mut self, mut queued: Queued, ctx: &mut Context<Self>) -> Admission {
+    fn enqueue(&mut self, mut queued: Queued, now: Instant, ctx: &mut Context<Self>) -> Admission {
         queued.describe_channel(&self.context.directory);
         let body = &queued.event.body;
         if self.postponed.contains(&body.channel_id) {
@@ -177,7 +181,7 @@ impl Delivery {
         }
         let is_new = match &body.change {
             Some(change) => self.context.replay.with(|replay| {
-                replay.advance_clock(now());
+                replay.advance_clock(now.into_std());
                 match queued.origin {
                     Origin::Live => replay.admit(&body.channel_id, change),
                     Origin::Fetched | Origin::WhileOut => replay.admit_fetched(&body.channel_id, change),
@@ -328,16 +332,18 @@ impl Actor for Delivery {
 impl Handler<Deliver> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
-        if self.postponed.contains(&deliver.event.body.channel_id) {
-            return;
+    fn handle(&mut self, Deliver(received): Deliver, ctx: &mut Self::Context) {
+        let now = Instant::now();
+        for Received { event, permit } in received {
+            if self.postponed.contains(&event.body.channel_id) {
+                continue;
+            }
+            // During a catch-up, live events wait until the fetched ones are delivered.
+            if let Some(queued) = self.round.hold(Queued::new(event, permit, Origin::Live, now)) {
+                self.enqueue(queued, now, ctx);
+            }
         }
-        let queued = Queued::new(Arc::new(deliver.event), deliver.permit, Origin::Live);
-        // During a catch-up, live events wait until the fetched ones are delivered.
-        if let Some(queued) = self.round.hold(queued) {
-            self.enqueue(queued, ctx);
-            self.pump(ctx);
-        }
+        self.pump(ctx);
     }
 }
 

@@ -1,17 +1,13 @@
 //! The names that the accounts of a server have learned: of channels, of teams and of users.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use parking_lot::RwLock;
 use serde::Deserialize;
 
 use crate::{
     mattermost::{Channel, ChannelKind, EventEnvelope, Team, User},
-    model::{ChannelId, ChannelInfo, UserId},
+    model::{ChannelId, ChannelInfo, IdMap, UserId},
 };
 
 /// The most channels, teams and users, each, that are remembered for a server. Beyond it all are forgotten, and learned again
@@ -31,10 +27,10 @@ struct Shared {
 
 #[derive(Default)]
 struct Names {
-    channels: HashMap<ChannelId, Arc<ChannelInfo>>,
+    channels: IdMap<ChannelId, Arc<ChannelInfo>>,
     /// The names of teams by id; empty for one that the server did not name when it was asked.
-    teams: HashMap<Box<str>, Arc<str>>,
-    users: HashMap<UserId, Arc<str>>,
+    teams: IdMap<Box<str>, Arc<str>>,
+    users: IdMap<UserId, Arc<str>>,
 }
 
 /// The names of an event, each if it is known.
@@ -68,6 +64,28 @@ impl Directory {
     /// Returns the name of a user, if it is known.
     pub(super) fn username(&self, id: &UserId) -> Option<Arc<str>> {
         self.0.names.read().users.get(id).cloned()
+    }
+
+    /// Learns what an event tells, and returns its names. `author` is the author of its post.
+    pub(super) fn learn(
+        &self,
+        envelope: &EventEnvelope<'_>,
+        channel: &ChannelId,
+        author: Option<&UserId>,
+    ) -> EventNames {
+        let names = self.event_names(channel, author);
+        let is_known = names.channel.is_some() && (names.sender.is_some() || author.is_none());
+        match &*envelope.event {
+            // Nearly all events are posts of channels and users that are known.
+            "posted" if is_known => return names,
+            "posted" => self.learn_from_post(envelope, channel, author),
+            "channel_updated" => self.learn_from_update(envelope),
+            "channel_converted" => self.learn_from_conversion(envelope),
+            "user_updated" => self.learn_from_user(envelope),
+            "update_team" => self.learn_from_team(envelope),
+            _ => return names,
+        }
+        self.event_names(channel, author)
     }
 
     /// Returns the names of an event.
@@ -126,18 +144,6 @@ impl Directory {
     pub(super) fn add_users<'a>(&self, users: impl Iterator<Item = &'a User>) {
         let mut names = self.0.names.write();
         users.for_each(|user| names.add_user(&user.id, &user.username));
-    }
-
-    /// Learns what an event tells. `author` is the author of its post.
-    pub(super) fn learn(&self, envelope: &EventEnvelope<'_>, channel: &ChannelId, author: Option<&UserId>) {
-        match &*envelope.event {
-            "posted" => self.learn_from_post(envelope, channel, author),
-            "channel_updated" => self.learn_from_update(envelope),
-            "channel_converted" => self.learn_from_conversion(envelope),
-            "user_updated" => self.learn_from_user(envelope),
-            "update_team" => self.learn_from_team(envelope),
-            _ => {}
-        }
     }
 
     fn learn_from_post(&self, envelope: &EventEnvelope<'_>, channel: &ChannelId, author: Option<&UserId>) {

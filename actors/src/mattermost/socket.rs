@@ -40,8 +40,8 @@ pub use envelope::{
     EnvelopeError, EventEnvelope, Incoming, JsonProblem, SocketReply, SocketReplyError, parse_frame,
 };
 pub use error::{SendError, SocketError};
-pub(crate) use events::user_act;
 pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated};
+pub(crate) use events::{OutlinedPost, user_act};
 pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;
 

@@ -72,12 +72,37 @@ pub struct EventBody {
     pub channel_id: ChannelId,
     /// The change that can also be fetched, and must not be delivered twice.
     pub change: Option<Change>,
+    /// The post in `data`, as far as it was read when the event arrived. None if the event has no post, or one that cannot be
+    /// read.
+    pub post: Option<Arc<PostOutline>>,
     /// The sequence number on the connection (fact 14); 0 for a fetched event.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
     pub data: Arc<str>,
     /// The member `broadcast` of the envelope, byte for byte.
     pub broadcast: Arc<str>,
+}
+
+/// The parts of a post that most receivers need: reading the text again costs more than the rest of a delivery. Times are
+/// milliseconds of server time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostOutline {
+    /// The post's id.
+    pub id: PostId,
+    /// The author.
+    pub author: UserId,
+    /// The first post of its thread; empty if it is not a reply.
+    pub root_id: PostId,
+    /// The type: empty for a post by a person or a bot, `system_…` for one by the server.
+    pub kind: Box<str>,
+    /// The time of its creation.
+    pub create_at: i64,
+    /// The time of the last change, which may also be a reply or a reaction.
+    pub update_at: i64,
+    /// The time of the last edit of its text, or 0.
+    pub edit_at: i64,
+    /// The time of its deletion, or 0.
+    pub delete_at: i64,
 }
 
 /// A change in a channel that can also be fetched later.

@@ -185,6 +185,7 @@ impl EventBuilder {
             event: event.into(),
             channel_id: (&*self.channel).into(),
             change: self.change(&id, at),
+            post: None,
             seq: n.unsigned_abs(),
             data: data.to_string().into(),
             broadcast: json!({ "channel_id": self.channel }).to_string().into(),

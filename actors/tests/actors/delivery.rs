@@ -8,7 +8,8 @@ use std::sync::{
 use futures_util::FutureExt as _;
 use matterhost_actors::{
     hosting::{DeliverySettings, HostSettings, RetryDeliveries, Shutdown},
-    model::{AccountState, Event, Fact, WaitingEvent},
+    mattermost::RestErrorKind,
+    model::{AccountState, CloseReason, Event, Fact, WaitingEvent},
     ports::{Delivered, EventSink, Outcome},
 };
 
@@ -318,5 +319,35 @@ fn a_gap_and_an_unreadable_frame_are_reported_and_end_nothing() {
         harness.fake.server_socket("bot").post("c1", "p2");
         assert_eq!(harness.sink.wait_for_posts(2).await, ["p1", "p2"]);
         assert_eq!(harness.count("bot", "closed"), 0);
+    });
+}
+
+#[test]
+fn what_came_before_a_gap_in_the_same_turn_does_not_wait_for_what_was_lost() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        // No catch-up ends any more.
+        harness.fake.fail_lists(Some(RestErrorKind::Server(500)));
+        let socket = harness.fake.server_socket("bot");
+        socket.post("c1", "p1");
+        socket.skip_sequence_number();
+        socket.post("c1", "p2");
+        harness.wait_for("bot", |fact| matches!(fact, Fact::SequenceGap { .. })).await;
+        assert_eq!(harness.sink.wait_for_posts(1).await, ["p1"]);
+        harness.fake.fail_lists(None);
+        assert_eq!(harness.sink.wait_for_posts(2).await, ["p1", "p2"]);
+    });
+}
+
+#[test]
+fn what_came_before_the_end_in_the_same_turn_is_delivered() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let socket = harness.fake.server_socket("bot");
+        socket.post("c1", "p1");
+        socket.send_text(r#"{"status":"FAIL","seq_reply":99,"error":{"status_code":401}}"#);
+        let deaf = |fact: &Fact| matches!(fact, Fact::Closed { reason: CloseReason::Deaf { .. }, .. });
+        harness.wait_for("bot", deaf).await;
+        assert_eq!(harness.sink.wait_for_posts(1).await, ["p1"]);
     });
 }

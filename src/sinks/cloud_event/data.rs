@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
-use matterhost_actors::model::EventBody;
+use matterhost_actors::model::{EventBody, PostOutline};
 use serde_json::value::RawValue;
 
 use crate::sinks::{
@@ -74,7 +74,8 @@ impl EncodedData {
     fn encode(body: &EventBody) -> Self {
         let (text, broadcast) = (&*body.data, &*body.broadcast);
         let data = EventData::parse(text);
-        let (post_json, post) = data.as_ref().and_then(|data| nested_post(data.post?)).unzip();
+        let outline = body.post.as_deref();
+        let (post_json, post) = data.as_ref().and_then(|data| nested_post(data.post?, outline)).unzip();
         let post = post.or_else(|| object(data.as_ref()?.post?));
         let post = if is_hook(&body.event) {
             serde_json::from_str(text).map(PostHead::of_hook).unwrap_or_default()
@@ -106,11 +107,15 @@ fn nested_json(member: &RawValue) -> Option<NestedJson<'_>> {
     Some(NestedJson { member, json: one_line_of(text) })
 }
 
-/// Like [`nested_json`], with the head of the post, which is read in the same pass.
-fn nested_post(member: &RawValue) -> Option<(NestedJson<'_>, PostHead)> {
+/// Like [`nested_json`], with the head of the post, which is read in the same pass unless it was read before.
+fn nested_post<'a>(
+    member: &'a RawValue,
+    outline: Option<&PostOutline>,
+) -> Option<(NestedJson<'a>, PostHead)> {
     let text = text(member)?;
     let post = Some(text.trim()).filter(|json| json.starts_with('{'));
-    match post.and_then(|json| serde_json::from_str::<PostHead>(json).ok()) {
+    let read = |json| outline.map(PostHead::of_outline).or_else(|| serde_json::from_str(json).ok());
+    match post.and_then(read) {
         Some(head) => Some((NestedJson { member, json: one_line_of(text) }, head)),
         None => nested_json(member).map(|nested| (nested, PostHead::default())),
     }
@@ -176,6 +181,7 @@ mod tests {
             event: "posted".into(),
             channel_id: "c".into(),
             change: None,
+            post: None,
             seq: 1,
             data: Arc::clone(data),
             broadcast: Arc::clone(broadcast),

@@ -83,7 +83,7 @@ pub(in crate::sinks) fn decode(line: &str) -> Option<Event> {
         recovered: attributes.recovered,
         last_recovered: false,
         own: attributes.own,
-        body: EventBody { event: name.into(), channel_id, change, seq, data, broadcast },
+        body: EventBody { event: name.into(), channel_id, change, post: None, seq, data, broadcast },
     })
 }
 

@@ -1,7 +1,8 @@
 use std::{fs, time::Duration};
 
 use matterhost_actors::model::{
-    AccountName, AccountUser, Change, ChannelId, ChannelInfo, EventBody, Generation, PostKey, ServerName,
+    AccountName, AccountUser, Change, ChannelId, ChannelInfo, EventBody, Generation, PostKey, PostOutline,
+    ServerName,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ fn event(name: &str, data: &str) -> Event {
             event: name.into(),
             channel_id: ChannelId::from("chan"),
             change: None,
+            post: None,
             seq: 7,
             data: data.into(),
             broadcast: "null".into(),
@@ -83,6 +85,26 @@ fn a_post_is_a_line_of_all_attributes() {
         "\n"
     );
     assert_eq!(encode_line(&event), expected);
+}
+
+#[test]
+fn a_post_that_was_read_before_makes_the_same_line() {
+    let post = r#"{"id":"p1","create_at":1700000000000,"user_id":"u","root_id":"r","message":"hi\nthere"}"#;
+    let unread = posted(&data_with(post));
+    let outline = PostOutline {
+        id: "p1".into(),
+        author: "u".into(),
+        root_id: "r".into(),
+        kind: Box::default(),
+        create_at: 1_700_000_000_000,
+        update_at: 0,
+        edit_at: 0,
+        delete_at: 0,
+    };
+    let Event { body, .. } = posted(&data_with(post));
+    let read = Event { body: EventBody { post: Some(outline.into()), ..body }, ..unread.clone() };
+    let (read, unread) = (encode(&read), encode(&unread));
+    assert_eq!((read.line, read.post), (unread.line, unread.post));
 }
 
 #[test]

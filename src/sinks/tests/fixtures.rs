@@ -54,6 +54,7 @@ pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str
             event: name.into(),
             channel_id: ChannelId::from(channel),
             change: (name == "posted").then(|| Change::Posted(PostKey { create_at: 1, id: id.into() })),
+            post: None,
             seq: 1,
             data: data.into(),
             broadcast: "null".into(),

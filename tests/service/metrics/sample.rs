@@ -155,6 +155,7 @@ pub(crate) fn event(account: &str, event: &str) -> Event {
             event: event.into(),
             channel_id: "c".into(),
             change: None,
+            post: None,
             seq: 1,
             data: "{}".into(),
             broadcast: "null".into(),

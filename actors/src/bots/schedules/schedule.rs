@@ -97,6 +97,7 @@ impl Run {
             event: "schedule".into(),
             channel_id: ChannelId::default(),
             change: None,
+            post: None,
             seq: self.due.unsigned_abs(),
             data: data.to_string().into(),
             broadcast: "{}".into(),

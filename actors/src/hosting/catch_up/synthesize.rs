@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::CatchUp;
 use crate::{
     mattermost::{Channel, Post},
-    model::{Change, ChannelId, CloseReason, Event, EventBody, Excerpt, PostKey, UserId},
+    model::{Change, ChannelId, CloseReason, Event, EventBody, Excerpt, PostKey, PostOutline, UserId},
 };
 
 /// A change of an account's membership in a channel, as a system post reports it (fact 28).
@@ -50,11 +50,25 @@ impl CatchUp {
                 event: event.into(),
                 channel_id: post.channel_id.clone(),
                 change: Some(change),
+                post: Some(outline(post).into()),
                 seq: 0,
                 data: data.map_err(unreadable)?.get().into(),
                 broadcast: broadcast(&post.channel_id).map_err(unreadable)?.get().into(),
             },
         })
+    }
+}
+
+fn outline(post: &Post) -> PostOutline {
+    PostOutline {
+        id: post.id.clone(),
+        author: post.user_id.clone(),
+        root_id: post.root_id.clone().unwrap_or_default(),
+        kind: post.kind.clone(),
+        create_at: post.create_at,
+        update_at: post.update_at,
+        edit_at: post.edit_at,
+        delete_at: post.delete_at,
     }
 }
 

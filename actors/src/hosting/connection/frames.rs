@@ -1,5 +1,7 @@
 //! The handling of a socket's frames.
 
+use std::sync::Arc;
+
 use actix::{Context, StreamHandler};
 use bytestring::ByteString;
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,7 +16,11 @@ use super::{
     wall_clock,
 };
 use crate::{
-    hosting::{delivery::Deliver, known_names::EventNames, supervisor::SiblingSawChange},
+    hosting::{
+        delivery::{Deliver, Received},
+        known_names::EventNames,
+        supervisor::SiblingSawChange,
+    },
     mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
     model::{CloseReason, Event, EventBody, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
@@ -30,6 +36,7 @@ impl StreamHandler<FrameEvent> for Connection {
     fn handle(&mut self, event: FrameEvent, ctx: &mut Self::Context) {
         match event {
             FrameEvent::Frame(frame, permit) => self.on_frame(frame, permit, ctx),
+            FrameEvent::TurnEnded => self.hand_over_received(),
             FrameEvent::Broken(error) => self.on_socket_error(&error, ctx),
             FrameEvent::Paused => self.on_reading_paused(),
             FrameEvent::Resumed => self.on_reading_resumed(ctx),
@@ -105,9 +112,7 @@ impl Connection {
         let (own, author) = (post_change.own, post_change.author.take());
         let body = post_change.into_body(envelope);
         repeated_posts::remember(text, author.as_ref(), &body);
-        let directory = &self.context.directory;
-        directory.learn(envelope, &body.channel_id, author.as_ref());
-        let names = directory.event_names(&body.channel_id, author.as_ref());
+        let names = self.context.directory.learn(envelope, &body.channel_id, author.as_ref());
         self.deliver(body, names, own, permit);
     }
 
@@ -121,7 +126,7 @@ impl Connection {
         }
     }
 
-    fn deliver(&self, body: EventBody, names: EventNames, own: bool, permit: OwnedSemaphorePermit) {
+    fn deliver(&mut self, body: EventBody, names: EventNames, own: bool, permit: OwnedSemaphorePermit) {
         let Some(socket) = self.socket.as_ref().filter(|socket| !socket.handled.contains(&body.seq)) else {
             return;
         };
@@ -141,7 +146,15 @@ impl Connection {
             own,
             body,
         };
-        self.delivery.do_send(Deliver { event, permit });
+        self.received.push(Received { event: Arc::new(event), permit });
+    }
+
+    /// Hands the received events to the Delivery: those of one turn together, because a message for each costs as much as the
+    /// delivery itself.
+    pub(super) fn hand_over_received(&mut self) {
+        if !self.received.is_empty() {
+            self.delivery.do_send(Deliver(std::mem::take(&mut self.received)));
+        }
     }
 
     /// Handles a hello, which comes at the start or after a failed resume (fact 10).

@@ -131,6 +131,8 @@ impl Connection {
             // A catch-up follows anyway.
             return;
         }
+        // They came before what was lost.
+        self.hand_over_received();
         self.delivery.do_send(BeginRound);
         match self.catching_up {
             CatchingUp::No => self.catch_up(ctx),

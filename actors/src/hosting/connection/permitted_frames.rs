@@ -18,6 +18,8 @@ use crate::{
 pub(super) enum FrameEvent {
     /// A frame and its permits.
     Frame(Frame, OwnedSemaphorePermit),
+    /// No frame follows for now. It comes after the last frame of a turn, before anything else.
+    TurnEnded,
     /// The socket failed.
     Broken(SocketError),
     /// Reading has paused because all permits are in use.
@@ -42,6 +44,10 @@ pub(super) struct PermittedFrames {
     permits: Permits,
     state: State,
     turn: Turn,
+    /// True if frames were returned since the last [`FrameEvent::TurnEnded`].
+    is_in_turn: bool,
+    /// The result that follows the end of a turn.
+    next: Option<Poll<Option<FrameEvent>>>,
 }
 
 /// The frames read since the socket last yielded, and their bytes.
@@ -81,7 +87,8 @@ enum State {
 impl PermittedFrames {
     /// Creates the stream with the permit acquired before the dial.
     pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
-        Self { frames, permits, state: State::Reading(first), turn: Turn::default() }
+        let (state, turn) = (State::Reading(first), Turn::default());
+        Self { frames, permits, state, turn, is_in_turn: false, next: None }
     }
 
     /// Acquires a permit or starts to wait for one.
@@ -126,6 +133,23 @@ impl Stream for PermittedFrames {
     type Item = FrameEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameEvent>> {
+        // If that is pending, the waker of this task is registered already.
+        if let Some(next) = self.next.take() {
+            return next;
+        }
+        let polled = self.poll_event(cx);
+        if matches!(polled, Poll::Ready(Some(FrameEvent::Frame(..)))) {
+            self.is_in_turn = true;
+        } else if std::mem::take(&mut self.is_in_turn) {
+            self.next = Some(polled);
+            return Poll::Ready(Some(FrameEvent::TurnEnded));
+        }
+        polled
+    }
+}
+
+impl PermittedFrames {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameEvent>> {
         if self.turn.is_over() {
             self.turn = Turn::default();
             // Not by a wake at once: the thread would poll this socket dozens of times before it looks at the others.
@@ -220,9 +244,14 @@ mod tests {
             let read = Rc::new(RefCell::new(0));
             let counted = Rc::clone(&read);
             let reading = tokio::task::spawn_local(async move {
-                for _ in 0..FRAMES {
-                    assert!(matches!(frames.next().await, Some(FrameEvent::Frame(..))));
-                    *counted.borrow_mut() += 1;
+                while *counted.borrow() < FRAMES {
+                    match frames.next().await {
+                        Some(FrameEvent::Frame(..)) => *counted.borrow_mut() += 1,
+                        Some(FrameEvent::TurnEnded) => {}
+                        Some(FrameEvent::Broken(_) | FrameEvent::Paused | FrameEvent::Resumed) | None => {
+                            panic!("the socket ended or paused")
+                        }
+                    }
                 }
             });
             let (mut peer, other) = StdStream::pair().unwrap();

@@ -1,10 +1,12 @@
 //! The changes in live events that a catch-up can fetch too.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::{
-    mattermost::{EventEnvelope, PostHead},
-    model::{Change, ChannelId, EventBody, PostKey, UserId},
+    mattermost::{EventEnvelope, OutlinedPost},
+    model::{Change, ChannelId, EventBody, PostKey, PostOutline, UserId},
 };
 
 /// The most time between an edit's `edit_at` and its `update_at`. Pins and reactions arrive as `post_edited` too, but
@@ -20,6 +22,8 @@ pub(super) struct PostChange {
     pub(super) own: bool,
     /// The author of the post, or the user who reacted.
     pub(super) author: Option<UserId>,
+    /// The post.
+    pub(super) post: Option<Arc<PostOutline>>,
 }
 
 /// The data of `user_removed` in both of its forms: sent to the channel, it names the user; sent to the user, the
@@ -36,14 +40,25 @@ impl PostChange {
     /// Returns the event that makes this change, copied out of its frame unchanged.
     pub(super) fn into_body(self, envelope: &EventEnvelope<'_>) -> EventBody {
         EventBody {
-            event: envelope.event.as_ref().into(),
+            event: event_name(&envelope.event),
             channel_id: self.channel.unwrap_or_else(|| envelope.channel_id()),
             change: self.change,
+            post: self.post,
             seq: envelope.seq,
             data: envelope.data.get().into(),
             broadcast: envelope.broadcast.get().into(),
         }
     }
+}
+
+/// Returns the name of an event. Nearly all are new posts, which share theirs within a thread.
+fn event_name(name: &str) -> Arc<str> {
+    thread_local! {
+        static POSTED: Arc<str> = "posted".into();
+    }
+    let shared = (name == "posted").then(|| POSTED.try_with(Arc::clone).ok());
+    // The access fails only while the thread is ending.
+    shared.flatten().unwrap_or_else(|| name.into())
 }
 
 /// Parses the change that an event makes, from the view of the user `me`.
@@ -59,27 +74,27 @@ pub(super) fn parse_post_change(envelope: &EventEnvelope<'_>, me: Option<&UserId
 }
 
 fn parse_post_event(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
-    let posted = envelope.posted().ok()?;
-    let head = posted.head().ok()?;
+    let OutlinedPost { channel, outline } = envelope.outlined_post().ok()?;
     Some(PostChange {
-        channel: Some((&*head.channel_id).into()),
-        change: change(&envelope.event, &head),
-        own: me.is_some_and(|me| me.as_str() == head.user_id),
-        author: Some((&*head.user_id).into()),
+        channel: Some(channel),
+        change: change(&envelope.event, &outline),
+        own: me == Some(&outline.author),
+        author: Some(outline.author.clone()),
+        post: Some(Arc::new(outline)),
     })
 }
 
-fn change(event: &str, head: &PostHead<'_>) -> Option<Change> {
-    let id = (&*head.id).into();
+fn change(event: &str, post: &PostOutline) -> Option<Change> {
+    let id = post.id.clone();
     match event {
-        "posted" => Some(Change::Posted(PostKey { create_at: head.create_at, id })),
+        "posted" => Some(Change::Posted(PostKey { create_at: post.create_at, id })),
         "post_deleted" => Some(Change::Deleted { id }),
-        _ => is_edit(head).then_some(Change::Edited { id, edit_at: head.edit_at }),
+        _ => is_edit(post).then_some(Change::Edited { id, edit_at: post.edit_at }),
     }
 }
 
-fn is_edit(head: &PostHead<'_>) -> bool {
-    head.edit_at > 0 && head.update_at.saturating_sub(head.edit_at) <= SAME_EDIT_MS
+fn is_edit(post: &PostOutline) -> bool {
+    post.edit_at > 0 && post.update_at.saturating_sub(post.edit_at) <= SAME_EDIT_MS
 }
 
 /// Parses the removal of the account itself. The removal of another user is no change.
@@ -128,7 +143,12 @@ mod tests {
         let left = recorded("user_removed");
         assert_eq!(left[0].channel, Some("faozfi9fq7nwbqroxsnmkxae5o".into()));
         assert_eq!(left[0].change, Some(Change::Left));
-        assert!(recorded("posted").iter().all(|parsed| matches!(parsed.change, Some(Change::Posted(_)))));
+        for PostChange { change, author, post, .. } in recorded("posted") {
+            let post = post.unwrap();
+            let PostOutline { id, create_at, .. } = post.as_ref().clone();
+            assert_eq!(change, Some(Change::Posted(PostKey { create_at, id })));
+            assert_eq!(author, Some(post.author.clone()));
+        }
     }
 
     fn parse_event(event: &str, data: &serde_json::Value) -> PostChange {

@@ -13,8 +13,23 @@ const MOST_POSTS: usize = 8;
 /// The longest frame that is remembered, in bytes. Almost all posts are shorter, and a thread's memory stays small.
 const MOST_BYTES: usize = 16 * 1024;
 
+/// The posts in a row that no other account received after which a thread remembers fewer: its accounts share no channel, or
+/// only quiet ones.
+const UNSHARED_POSTS: u32 = 64;
+
+/// The number of posts of which a thread still remembers one, to notice that accounts share them again.
+const SAMPLE_OF: u32 = 16;
+
 thread_local! {
-    static POSTS: RefCell<VecDeque<ReadFrame>> = const { RefCell::new(VecDeque::new()) };
+    static POSTS: RefCell<RecentPosts> = RefCell::default();
+}
+
+/// The last posts of a thread, the newest first.
+#[derive(Default)]
+struct RecentPosts {
+    read: VecDeque<ReadFrame>,
+    /// The posts since the last one that was recalled.
+    unshared: u32,
 }
 
 /// A post that was read from a frame. Its texts and ids are shared by the accounts that receive it.
@@ -35,12 +50,8 @@ struct ReadFrame {
 /// Returns the post of a frame that equals an earlier one of this thread, apart from the number.
 pub(super) fn recall(frame: &str) -> Option<ReadPost> {
     let (text, seq) = split_number(frame)?;
-    let found = POSTS.try_with(|posts| {
-        let posts = posts.borrow();
-        posts.iter().find(|read| read.text() == text).map(|read| read.post.clone())
-    });
     // The access fails only while the thread is ending.
-    let mut post = found.ok().flatten()?;
+    let mut post = POSTS.try_with(|posts| posts.borrow_mut().find(text)).ok().flatten()?;
     post.body.seq = seq;
     Some(post)
 }
@@ -49,15 +60,39 @@ pub(super) fn recall(frame: &str) -> Option<ReadPost> {
 /// their delivery.
 pub(super) fn remember(frame: &ByteString, author: Option<&UserId>, body: &EventBody) {
     let (Some(author), Some(Change::Posted(_))) = (author, &body.change) else { return };
-    let Some((text, _)) = split_number(frame).filter(|_| frame.len() <= MOST_BYTES) else { return };
-    let post = ReadPost { author: author.clone(), body: body.clone() };
-    let read = ReadFrame { frame: frame.clone(), length: text.len(), post };
     // As above.
     let _ = POSTS.try_with(|posts| {
         let mut posts = posts.borrow_mut();
-        posts.truncate(MOST_POSTS - 1);
-        posts.push_front(read);
+        if posts.count()
+            && let Some((text, _)) = split_number(frame).filter(|_| frame.len() <= MOST_BYTES)
+        {
+            let post = ReadPost { author: author.clone(), body: body.clone() };
+            posts.read.push_front(ReadFrame { frame: frame.clone(), length: text.len(), post });
+        }
     });
+}
+
+impl RecentPosts {
+    fn find(&mut self, text: &str) -> Option<ReadPost> {
+        let post = self.read.iter().find(|read| read.text() == text).map(|read| read.post.clone())?;
+        self.unshared = 0;
+        Some(post)
+    }
+
+    /// Counts a post, makes room for it, and returns true if it is to be remembered.
+    fn count(&mut self) -> bool {
+        self.unshared = self.unshared.wrapping_add(1);
+        if self.unshared < UNSHARED_POSTS {
+            self.read.truncate(MOST_POSTS - 1);
+            return true;
+        }
+        // Each that is left would be compared with all that come.
+        let is_sample = self.unshared.is_multiple_of(SAMPLE_OF);
+        if is_sample {
+            self.read.clear();
+        }
+        is_sample
+    }
 }
 
 impl ReadFrame {
@@ -116,6 +151,7 @@ mod tests {
             event: "posted".into(),
             channel_id: "c".into(),
             change: Some(Change::Posted(PostKey { create_at: 1, id: post.into() })),
+            post: None,
             seq,
             data: data.as_str().into(),
             broadcast: "{}".into(),
@@ -137,6 +173,26 @@ mod tests {
             let read = recall(&text).unwrap();
             assert_eq!((read.author, format!("{:?}", read.body)), (ana.clone(), format!("{body:?}")));
         }
+    }
+
+    #[test]
+    fn a_thread_whose_accounts_share_no_posts_remembers_few_until_they_do() {
+        let is_alone = |n: u32| {
+            let (text, body) = frame(&format!("post-{n}"), 7);
+            remember(&text, Some(&"ana".into()), &body);
+            POSTS.with_borrow(|posts| posts.read.len() == 1 && posts.read[0].frame == text)
+        };
+        let check = move || {
+            let alone: Vec<u32> = (1..=112).filter(|n| is_alone(*n)).collect();
+            assert_eq!(alone, [1, 64, 80, 96, 112], "the first, and later one of sixteen");
+            assert!(recall(&frame("post-112", 8).0).is_some());
+            for n in 200..203 {
+                is_alone(n);
+                assert!(recall(&frame(&format!("post-{n}"), 8).0).is_some(), "they share posts again");
+            }
+        };
+        // A thread that has heard nothing.
+        std::thread::spawn(check).join().unwrap();
     }
 
     #[test]

@@ -78,9 +78,8 @@ impl Delivery {
 
     /// Records that a channel's first event is done. `by_sink` is true if the sink has answered it, and not a filter.
     pub(super) fn finish_refused(&mut self, channel: &ChannelId, by_sink: bool, ctx: &Context<Self>) {
-        let had_waiting = !self.refused.is_empty();
-        self.refused.finish(channel, by_sink);
-        if had_waiting {
+        if !self.refused.is_empty() {
+            self.refused.finish(channel, by_sink);
             self.report_waiting(ctx);
         }
     }

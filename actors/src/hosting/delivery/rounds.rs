@@ -5,7 +5,10 @@ use std::{collections::VecDeque, sync::Arc};
 use actix::{
     ActorFutureExt as _, Context, Handler, Message, MessageResult, ResponseActFuture, WrapFuture as _,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
 
 use super::{Delivery, Origin, Queued};
 use crate::{
@@ -184,8 +187,9 @@ impl Handler<DeliverRecovered> for Delivery {
 
     fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> Self::Result {
         let event = Arc::new(recovered.event);
-        let queued = Queued::new(event.clone(), recovered.permit, recovered.origin);
-        let admission = self.enqueue(queued, ctx);
+        let now = Instant::now();
+        let queued = Queued::new(event.clone(), recovered.permit, recovered.origin, now);
+        let admission = self.enqueue(queued, now, ctx);
         // A change that is not new has its held duplicate rejected by id when the round ends.
         if let Some(change) = event.body.change.as_ref().filter(|_| admission == Admission::New) {
             self.round.remove_duplicate(change);
@@ -241,8 +245,9 @@ impl Delivery {
     }
 
     fn queue_held(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
         for queued in self.round.take() {
-            self.enqueue(queued, ctx);
+            self.enqueue(queued, now, ctx);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The content of the events that matterhost itself has to understand.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, Visitor},
+};
 use serde_json::Value;
 
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
-    model::{Change, ChannelId, EventBody, UserId, check_id},
+    model::{Change, ChannelId, EventBody, PostOutline, UserId, check_id},
     policy::UserAct,
 };
 
@@ -192,6 +195,61 @@ impl<'a> EventEnvelope<'a> {
     }
 }
 
+/// The outline of a post, and its channel.
+pub(crate) struct OutlinedPost {
+    pub(crate) channel: ChannelId,
+    pub(crate) outline: PostOutline,
+}
+
+impl PostHead<'_> {
+    fn outlined(&self) -> OutlinedPost {
+        let outline = PostOutline {
+            id: (&*self.id).into(),
+            author: (&*self.user_id).into(),
+            root_id: (&*self.root_id).into(),
+            kind: self.kind.as_ref().into(),
+            create_at: self.create_at,
+            update_at: self.update_at,
+            edit_at: self.edit_at,
+            delete_at: self.delete_at,
+        };
+        OutlinedPost { channel: (&*self.channel_id).into(), outline }
+    }
+}
+
+impl EventEnvelope<'_> {
+    /// Parses the outline of the post of a `posted`, `post_edited` or `post_deleted`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `data` has another shape, or the text in it is not a post.
+    pub(crate) fn outlined_post(&self) -> serde_json::Result<OutlinedPost> {
+        #[derive(Deserialize)]
+        struct Data {
+            #[serde(deserialize_with = "nested_post")]
+            post: OutlinedPost,
+        }
+        serde_json::from_str::<Data>(self.data.get()).map(|data| data.post)
+    }
+}
+
+/// Reads a post out of a JSON string, where the parser has it: a copy of the text would cost an allocation.
+fn nested_post<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutlinedPost, D::Error> {
+    struct PostInText;
+    impl Visitor<'_> for PostInText {
+        type Value = OutlinedPost;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a post as text")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OutlinedPost, E> {
+            serde_json::from_str::<PostHead<'_>>(text).map(|head| head.outlined()).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(PostInText)
+}
+
 /// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.
 pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
     match &body.change {
@@ -269,6 +327,7 @@ mod tests {
             event: event.into(),
             channel_id: "c".into(),
             change,
+            post: None,
             seq: 1,
             data: json!({ member: value.to_string() }).to_string().into(),
             broadcast: "{}".into(),

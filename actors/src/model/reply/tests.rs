@@ -20,6 +20,7 @@ fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -
             event: "posted".into(),
             channel_id: "town".into(),
             change,
+            post: None,
             seq,
             data: "{}".into(),
             broadcast: "{}".into(),

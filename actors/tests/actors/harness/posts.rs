@@ -141,6 +141,7 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
         event: "posted".into(),
         channel_id: channel.into(),
         change: Some(Change::Posted(post)),
+        post: None,
         seq: 1,
         data: data.into(),
         broadcast: "{}".into(),

@@ -35,6 +35,7 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
             event: "x".into(),
             channel_id: ChannelId::default(),
             change: None,
+            post: None,
             seq,
             data: format!("{{\"fill\":\"{}\"}}", "x".repeat(size)).into(),
             broadcast: "null".into(),
