@@ -3,6 +3,8 @@
 
 #[path = "../common/counting_sink.rs"]
 mod counting_sink;
+#[path = "../common/cpu_time.rs"]
+mod cpu_time;
 #[path = "../common/host.rs"]
 mod host;
 mod long_lists;
@@ -10,6 +12,7 @@ mod many_accounts;
 mod memory;
 #[path = "../common/program.rs"]
 mod program;
+mod scale;
 #[path = "../common/server.rs"]
 mod server;
 mod startup;
@@ -27,6 +30,7 @@ use table::{
 const CASES: &[Case] = &[
     Case { name: "crowd-ws", measure: |quick| many_accounts::idle_and_burst(quick, false) },
     Case { name: "crowd-wss", measure: |quick| many_accounts::idle_and_burst(quick, true) },
+    Case { name: "scale", measure: scale::of_many_accounts },
     Case { name: "long-frames-ws", measure: |quick| many_accounts::long_frames(quick, false) },
     Case { name: "long-frames-wss", measure: |quick| many_accounts::long_frames(quick, true) },
     Case { name: "announced", measure: many_accounts::announced },
@@ -51,6 +55,12 @@ const FIGURES: &[Figure] = &[
         Some(28.0),
     ),
     Figure::informational("after a burst of 50 posts each, wss", "KiB", "burst-wss"),
+    Figure::informational("1,000 accounts: resident per idle account, ws", "KiB", "idle-1000"),
+    Figure::informational("· CPU of an event", "µs", "event-1000"),
+    Figure::informational("5,000 accounts: resident per idle account, ws", "KiB", "idle-5000"),
+    Figure::informational("· CPU of an event", "µs", "event-5000"),
+    Figure::informational("10,000 accounts: resident per idle account, ws", "KiB", "idle-10000"),
+    Figure::informational("· CPU of an event", "µs", "event-10000"),
     Figure::lower_is_better("after one frame of 500 KB each, ws", "KiB", Single("long-ws"), 64.0, Some(24.0)),
     Figure::informational("after one frame of 500 KB each, wss", "KiB", "long-wss"),
     Figure::lower_is_better(

@@ -18,7 +18,7 @@ const LONG_POST: u32 = 500_000;
 const ANNOUNCED: u32 = 400 * 1024 * 1024;
 
 /// A host with accounts, and its resident memory before they were added.
-struct ManyAccounts {
+pub(crate) struct ManyAccounts {
     server: Server,
     host: Host,
     accounts: u32,
@@ -27,7 +27,7 @@ struct ManyAccounts {
 
 impl ManyAccounts {
     /// Adds the first bot before the measurement, so that shared memory is not attributed to accounts.
-    fn gather(accounts: u32, tls: bool) -> anyhow::Result<Self> {
+    pub(crate) fn gather(accounts: u32, tls: bool) -> anyhow::Result<Self> {
         let server = Server::start(accounts as usize + 1, tls)?;
         let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
         let (first, others) = server.info.bots.split_at(1);
@@ -39,8 +39,24 @@ impl ManyAccounts {
         Ok(Self { server, host, accounts, before })
     }
 
-    fn each(&self) -> anyhow::Result<f64> {
+    pub(crate) fn each(&self) -> anyhow::Result<f64> {
         Ok((memory::resident()? - self.before) / f64::from(self.accounts))
+    }
+
+    /// Posts in the channel of all accounts, each time when all have the last one, and returns the number of events.
+    pub(crate) fn post_to_all(&mut self, posts: u32, characters: u32) -> anyhow::Result<u32> {
+        let all = self.accounts + 1;
+        let author = self.server.info.bots.first().map(|bot| bot.user_id.clone()).unwrap_or_default();
+        let post = format!("post {author} {} {characters}", self.server.info.channel);
+        for n in 1..=posts {
+            self.server.command(&post)?;
+            self.host.counter.wait_for(u64::from(all * n));
+        }
+        Ok(all * posts)
+    }
+
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.host.stop()
     }
 
     /// Sends posts to every account, and returns the resident memory per account afterwards.
