@@ -1,5 +1,8 @@
 //! Random faults, and the log of a run.
 
+use std::collections::BTreeSet;
+
+use matterhost_actors::model::{ChannelId, Fact, Truncation};
 use matterhost_simulator::{Fault, FaultKind};
 
 use super::{
@@ -16,6 +19,8 @@ pub(super) struct RunLog {
     /// The changes received by earlier hosts of the run.
     earlier: Vec<Vec<ReceivedChange>>,
     pub(super) faults: Vec<&'static str>,
+    /// The channels of which the bot's earlier hosts reported that the server left changes out.
+    cut: BTreeSet<ChannelId>,
     /// True in a run with more changes at once than a server shows.
     has_many_changes: bool,
 }
@@ -23,6 +28,16 @@ pub(super) struct RunLog {
 impl RunLog {
     pub(super) fn new(has_many_changes: bool) -> Self {
         Self { has_many_changes, ..Self::default() }
+    }
+
+    /// Returns the channels of which it was reported that the server left changes out.
+    pub(super) fn cut_channels(&self, harness: &mut SimulatorHarness) -> BTreeSet<ChannelId> {
+        harness.host.pass_observations();
+        let cut = harness.host.seen.iter().filter_map(|seen| match &seen.fact {
+            Fact::CatchUpTruncated { channel, what: Truncation::Changes { .. } } => Some(channel.clone()),
+            _ => None,
+        });
+        self.cut.iter().cloned().chain(cut).collect()
     }
 
     /// Returns the changes received so far, one list per host.
@@ -122,6 +137,7 @@ async fn strike_addresses(users: &mut ChattingUsers, random: &mut fastrand::Rng,
 /// Stops or kills the host, posts meanwhile, and starts another.
 async fn replace_host(users: &mut ChattingUsers, log: &mut RunLog, random: &mut fastrand::Rng, killed: bool) {
     let mut received = if killed { users.harness.kill().await } else { users.harness.stop().await };
+    log.cut = log.cut_channels(&mut users.harness);
     log.earlier.push(received.remove("bot").unwrap_or_default());
     users.chat(random, 5).await;
     users.harness.start_without_waiting().await;

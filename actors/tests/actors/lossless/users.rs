@@ -1,7 +1,7 @@
 //! Twelve users who post, edit and delete at once, so that posts share milliseconds and overtake each other.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,7 +22,8 @@ pub(super) struct ChattingUsers {
     pub(super) addresses: Option<TwoAddresses>,
     users: Vec<String>,
     posted: BTreeSet<String>,
-    deleted: BTreeSet<String>,
+    /// The deleted posts, each with its channel.
+    deleted: BTreeMap<String, String>,
     thread_replies: BTreeSet<String>,
     /// The posts made while the bot was out of their channel, each with the post about its removal.
     while_out: Vec<(String, String)>,
@@ -38,7 +39,7 @@ impl ChattingUsers {
             addresses,
             users,
             posted: BTreeSet::new(),
-            deleted: BTreeSet::new(),
+            deleted: BTreeMap::new(),
             thread_replies: BTreeSet::new(),
             while_out: Vec::new(),
             earliest_date: 0,
@@ -140,13 +141,13 @@ impl ChattingUsers {
         } else {
             self.harness.simulator.delete_post(&post.id);
             self.posted.remove(&post.id);
-            self.deleted.insert(post.id.clone());
+            self.deleted.insert(post.id.clone(), channel.to_owned());
         }
     }
 
-    /// Returns the posts that people deleted.
-    pub(super) fn deleted(&self) -> impl Iterator<Item = &str> {
-        self.deleted.iter().map(String::as_str)
+    /// Returns the posts that people deleted, each with its channel.
+    pub(super) fn deleted(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.deleted.iter().map(|(id, channel)| (id.as_str(), channel.as_str()))
     }
 
     /// Waits until all posts are visible.
