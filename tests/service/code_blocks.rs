@@ -79,7 +79,7 @@ fn check(block: &Block) -> Result<(), String> {
         "json" => parse_json(&block.text),
         "jsonl" => block.text.lines().try_for_each(parse_json),
         // Rust is a doc test, or a handler that other tests compile; YAML is a fragment of another program's configuration.
-        "rust" | "rust,no_run" | "yaml" | "text" => Ok(()),
+        "rust" | "rust,no_run" | "rust,ignore" | "yaml" | "text" => Ok(()),
         other => Err(format!("unknown language {other:?}; name one that is checked, or text")),
     }
 }
