@@ -192,7 +192,7 @@ impl<'a> ChannelCatchUp<'a> {
                     }
                     let mut onward = self.deliver_first_page(posts, start, is_first).await?;
                     while let Some(posts) = kept.pop_oldest() {
-                        onward = onward_from(&posts);
+                        onward = before_newest(&posts).or(onward);
                         self.deliver_posts(posts).await?;
                     }
                     return Ok(onward);
@@ -219,7 +219,8 @@ impl<'a> ChannelCatchUp<'a> {
         posts.drain(
             ..unwanted.max(if is_only { posts.len().saturating_sub(self.catch_up.max_posts()) } else { 0 }),
         );
-        let onward = if is_only { None } else { onward_from(&posts).or(last_earlier) };
+        let newest = posts.last().map(|post| PageCursor::after(&post.id));
+        let onward = if is_only { None } else { before_newest(&posts).or(last_earlier).or(newest) };
         self.deliver_posts(posts).await?;
         Ok(onward)
     }
@@ -283,10 +284,36 @@ impl<'a> ChannelCatchUp<'a> {
     }
 }
 
-/// Returns the cursor of the page after these posts. It begins at the last post that is older than the newest, so that none
-/// of the same time is left out.
-fn onward_from(posts: &[Post]) -> Option<PageCursor> {
-    let newest = posts.last()?;
-    let onward = posts.iter().rfind(|post| post.create_at < newest.create_at).unwrap_or(newest);
-    Some(PageCursor::after(&onward.id))
+/// Returns the cursor of the posts after the last one that is older than the newest, so that none of the newest's time is left
+/// out; `None` if all have the same time.
+fn before_newest(posts: &[Post]) -> Option<PageCursor> {
+    let newest = posts.last()?.create_at;
+    posts.iter().rfind(|post| post.create_at < newest).map(|post| PageCursor::after(&post.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn post((id, create_at): (&str, i64)) -> Post {
+        let json = format!(r#"{{"id":"{id}","create_at":{create_at},"user_id":"u","channel_id":"c"}}"#);
+        Post::read(RawValue::from_string(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_way_goes_on_before_the_posts_of_the_newest_time() {
+        for (posts, after) in [
+            (&[("a", 1), ("b", 2), ("c", 3), ("d", 3)][..], Some("b")),
+            (&[("a", 1), ("b", 1), ("c", 2)], Some("b")),
+            (&[("a", 3), ("b", 3)], None),
+            (&[("a", 3)], None),
+            (&[], None),
+        ] {
+            let posts: Vec<_> = posts.iter().copied().map(post).collect();
+            let expected = after.map(|id| PageCursor::after(&id.into()));
+            assert_eq!(format!("{:?}", before_newest(&posts)), format!("{expected:?}"), "{posts:?}");
+        }
+    }
 }
