@@ -24,7 +24,7 @@ pub use host::{Host, HostBuilder, HostError};
 pub use host_log::{LineWriter, LogQueue};
 pub use received_hooks::{ButtonPress, DialogSubmission, SlashCommand};
 pub use running_host::RunningHost;
-pub use schedules::{HostedSchedules, Run, Schedule, ScheduleError, StartedSchedules};
+pub use schedules::{Run, Schedule, ScheduleError};
 pub use sink::BotSink;
 pub use storage::Storage;
 pub use text_commands::{Call, Router, UserError};

@@ -93,7 +93,7 @@ impl BotFactory {
         Self {
             name,
             make: Arc::new(move |poster, deadline| AnyBot::new(make(), poster, deadline)),
-            find_mistakes: Arc::new(move || checked().problems()),
+            find_mistakes: Arc::new(move || mistakes(&checked())),
             mistakes: Arc::default(),
         }
     }
@@ -119,6 +119,12 @@ impl BotFactory {
             found.unwrap_or_else(|_| vec![PANICKED.to_owned()])
         })
     }
+}
+
+fn mistakes(bot: &impl Bot) -> Vec<String> {
+    const SCHEDULES: &str = "it has schedules, which only a host of the library matterhost-actors runs";
+    let schedules = (!bot.schedules().is_empty()).then(|| SCHEDULES.to_owned());
+    bot.problems().into_iter().chain(schedules).collect()
 }
 
 impl PartialEq for BotFactory {

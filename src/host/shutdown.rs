@@ -105,7 +105,6 @@ impl ShutdownTimes {
 impl RunningHost {
     /// Stops everything in order. What is not done in time is left as after a kill.
     pub(super) async fn stop(self, times: ShutdownTimes) {
-        self.sinks.stop_schedules(times.drain).await;
         drain(&self.supervisor, times.drain).await;
         self.manager.feed_watchdog();
         self.sinks.close(time_left(times.sinks)).await;

@@ -7,8 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    bots::{AnyBot, HostedSchedules, StartedSchedules},
-    model::{AccountName, Event, ServerName},
+    bots::AnyBot,
+    model::{AccountName, Event},
     ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 use parking_lot::Mutex;
@@ -29,65 +29,40 @@ pub(super) struct HostedBots(Arc<Inner>);
 struct Inner {
     config: BotConfig,
     handler_deps: Arc<HandlerDeps>,
-    /// Runs the schedules of the bots; `None` where no time passes.
-    schedules: Option<HostedSchedules>,
-    by_account: Mutex<HashMap<AccountName, HostedBot>>,
+    by_account: Mutex<HashMap<AccountName, AnyBot>>,
     /// The events that bots have.
     handling: Arc<Waiting>,
 }
 
-/// The bot of an account.
-struct HostedBot {
-    server: ServerName,
-    bot: AnyBot,
-    /// The schedules run as long as this is kept.
-    schedules: Option<StartedSchedules>,
-}
-
 impl HostedBots {
-    pub(super) fn new(
-        config: BotConfig,
-        handler_deps: HandlerDeps,
-        schedules: Option<HostedSchedules>,
-    ) -> Self {
+    pub(super) fn new(config: BotConfig, handler_deps: HandlerDeps) -> Self {
         Self(Arc::new(Inner {
             config,
             handler_deps: Arc::new(handler_deps),
-            schedules,
             by_account: Mutex::default(),
             handling: Arc::default(),
         }))
     }
 
-    /// Makes the bot of an account that delivers from now on, unless it has one of that server, and starts its schedules.
-    pub(super) fn add_account(&self, account: &AccountName, server: &ServerName) {
-        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
-        if by_account.lock().get(account).is_some_and(|hosted| hosted.server == *server) {
+    /// Makes the bot of an account that delivers from now on, unless it has one.
+    pub(super) fn add_account(&self, account: &AccountName) {
+        if self.0.by_account.lock().contains_key(account) {
             return;
         }
         // Without the lock: the program's own code may take its time. If it fails, each event says so.
-        let Ok(bot) = self.make() else { return };
-        let started = schedules.as_ref().map(|all| all.start(&bot, account, server, &handler_deps.sink));
-        let hosted = HostedBot { server: server.clone(), bot, schedules: started };
-        by_account.lock().insert(account.clone(), hosted);
+        if let Ok(bot) = self.make() {
+            self.0.by_account.lock().insert(account.clone(), bot);
+        }
     }
 
     /// Drops the bot of an account that delivers no more, once it has handled its events.
     pub(super) fn forget_account(&self, account: &AccountName) {
-        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
-        if let (Some(HostedBot { server, .. }), Some(all)) = (by_account.lock().remove(account), schedules) {
-            all.forget(account, &server, &handler_deps.sink);
-        }
-    }
-
-    /// Begins no more runs of schedules.
-    pub(super) fn stop_schedules(&self) {
-        self.0.by_account.lock().values_mut().for_each(|hosted| hosted.schedules = None);
+        self.0.by_account.lock().remove(account);
     }
 
     /// Returns the bot of an account; a new one for the last events of an account that is forgotten already.
     fn bot_of(&self, account: &AccountName) -> Result<AnyBot, String> {
-        let bot = self.0.by_account.lock().get(account).map(|hosted| hosted.bot.clone());
+        let bot = self.0.by_account.lock().get(account).cloned();
         bot.map_or_else(|| self.make(), Ok)
     }
 

@@ -8,8 +8,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    bots::HostedSchedules,
-    model::{AccountName, ServerName},
+    model::AccountName,
     policy::RestartPolicy,
     ports::{Delivered, EventSink},
 };
@@ -102,8 +101,6 @@ pub(super) struct SinkDeps {
     pub(super) restart: watch::Receiver<RestartPolicy>,
     pub(super) start_gate: StartGate,
     pub(super) meter: SinkMeter,
-    /// Runs the schedules of bots in Rust.
-    pub(super) schedules: Option<HostedSchedules>,
 }
 
 impl RunningSink {
@@ -113,7 +110,7 @@ impl RunningSink {
         deps: SinkDeps,
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
-        let SinkDeps { instance_id, handler_deps, restart, start_gate, meter, schedules } = deps;
+        let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
         let child_gate = matches!(config.kind, SinkKind::Exec(_)).then(|| start_gate.clone());
         let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
         let kept_meter = meter.clone();
@@ -158,7 +155,7 @@ impl RunningSink {
                 (sink, SinkWorker::Nats(nats, queue))
             }
             SinkKind::Bot(bot) => {
-                let bots = HostedBots::new(bot.clone(), handler_deps, schedules);
+                let bots = HostedBots::new(bot.clone(), handler_deps);
                 let sink = timed(Arc::new(bots.clone()));
                 let queue = queue(&sink)?;
                 (sink, SinkWorker::Bots(bots, queue))
@@ -185,9 +182,9 @@ impl RunningSink {
     }
 
     /// Prepares the sink for an account that delivers to it from now on.
-    pub(super) fn add_account(&self, account: &AccountName, server: &ServerName) {
+    pub(super) fn add_account(&self, account: &AccountName) {
         if let SinkWorker::Bots(bots, _) = &self.worker {
-            bots.add_account(account, server);
+            bots.add_account(account);
         }
     }
 
@@ -195,13 +192,6 @@ impl RunningSink {
     pub(super) fn forget_account(&self, account: &AccountName) {
         if let SinkWorker::Bots(bots, _) = &self.worker {
             bots.forget_account(account);
-        }
-    }
-
-    /// Begins no more runs of schedules.
-    pub(super) fn stop_schedules(&self) {
-        if let SinkWorker::Bots(bots, _) = &self.worker {
-            bots.stop_schedules();
         }
     }
 

@@ -140,7 +140,7 @@ fn start_schedules(
     let (mut running, journal) = (RunningSchedules::default(), Arc::new(journal));
     for (bot, account, server) in bots {
         let (journal, observer) = (journal.clone(), observer.clone());
-        running.start(&Arc::new(Runner { bot, account, server, place: None, journal, observer }));
+        running.start(&Arc::new(Runner { bot, account, server, journal, observer }));
     }
     running
 }

@@ -4,13 +4,11 @@
 //! runs them; a [`Router`](super::Router) has both in [`every`](super::Router::every). [`Schedule`] says how times are
 //! written.
 
-mod hosted_schedules;
 mod plan;
 mod run_times;
 mod runner;
 mod schedule;
 
-pub use hosted_schedules::{HostedSchedules, StartedSchedules};
 pub(crate) use plan::{Plan, Step, millis};
 pub(super) use run_times::Journal;
 pub(crate) use runner::ScheduledBot;

@@ -1,6 +1,6 @@
 //! Sinks of bots in Rust that the program was built with.
 
-use matterhost_actors::bots::Bot;
+use matterhost_actors::bots::{Bot, Schedule};
 
 use super::*;
 
@@ -16,9 +16,17 @@ impl Bot for Wrong {
     }
 }
 
+struct Scheduled;
+
+impl Bot for Scheduled {
+    fn schedules(&self) -> Vec<Schedule> {
+        Schedule::new("daily", "0 9 * * *").into_iter().collect()
+    }
+}
+
 fn bots() -> Bots {
     let bots = Bots::default().with("helpdesk", || Helpdesk).with("deploy", || Helpdesk);
-    bots.with("wrong", || Wrong)
+    bots.with("wrong", || Wrong).with("scheduled", || Scheduled)
 }
 
 fn load(bots: Bots, text: &str) -> Result<Config, ConfigError> {
@@ -52,8 +60,8 @@ fn a_sink_names_a_bot_or_has_its_name() {
     let config = config.unwrap();
     assert_eq!(sinks(&config), pairs(&[("deploy", "deploy"), ("desk", "helpdesk")]));
     let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
-    let unused = "sinks: no sink has the bot wrong of this program, so it receives nothing; \
-                  add [sinks.wrong] with type = \"bot\"";
+    let unused = "sinks: no sink has the bot scheduled of this program, so it receives nothing; \
+                  add [sinks.scheduled] with type = \"bot\"";
     assert!(warnings.iter().any(|warning| warning.starts_with(unused)), "{warnings:?}");
     assert!(!warnings.iter().any(|warning| warning.contains("bot deploy")), "{warnings:?}");
     let by_account = "[sinks.own]\ntype = 'bot'\nbot = '{account}'\n";
@@ -71,6 +79,7 @@ fn a_bot_that_the_program_lacks_or_that_has_mistakes_is_refused() {
         ("", "sinks.desk.bot: this program has no bot \"desk\"; write one of its bots: deploy, helpdesk,"),
         ("bot = 'helpdsk'", "sinks.desk.bot: this program has no bot \"helpdsk\"; did you mean helpdesk?"),
         ("bot = 'wrong'", "sinks.desk.bot: bot wrong: the usage <env is no usage; mend it in the program"),
+        ("bot = 'scheduled'", "sinks.desk.bot: bot scheduled: it has schedules, which only a host of"),
         ("bot = 'helpdesk'\ndeadline = '2h'", "sinks.desk.deadline: 2h is out of bounds"),
         ("bot = 'helpdesk'\nurl = 'http://a'", "sinks.desk.url: there is no such key"),
     ] {

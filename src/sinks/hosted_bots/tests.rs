@@ -96,11 +96,10 @@ async fn each_account_has_a_bot_as_long_as_it_delivers() {
     let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
     let config = bot_config(&dir, &lives);
     assert_eq!(lives.counts(), (1, 1), "to look for mistakes, once");
-    let bots = HostedBots::new(config, handler_deps("desk"), None);
+    let bots = HostedBots::new(config, handler_deps("desk"));
     let [first, second] = ["helpdesk", "standup"].map(|name| AccountName::new(name).unwrap());
-    let server = ServerName::new("main").unwrap();
     for account in [&first, &second, &first] {
-        bots.add_account(account, &server);
+        bots.add_account(account);
     }
     for (account, id) in [("helpdesk", "1"), ("standup", "2"), ("helpdesk", "3")] {
         assert_eq!(outcome(bots.deliver(&post_of(account, "c", id))).await, Outcome::Acknowledged);
@@ -127,8 +126,8 @@ async fn a_rejected_event_becomes_a_dead_letter_that_reaches_the_bot_as_it_was()
         dead_letters: Some(letters.clone()),
         ..handler_deps("desk")
     };
-    let bots = HostedBots::new(bot_config(&dir, &lives), deps, None);
-    bots.add_account(&AccountName::new("helpdesk").unwrap(), &ServerName::new("main").unwrap());
+    let bots = HostedBots::new(bot_config(&dir, &lives), deps);
+    bots.add_account(&AccountName::new("helpdesk").unwrap());
     let rejected = outcome(bots.deliver(&post_with_text("c", "bad", "refuse"))).await;
     let Outcome::Rejected { cause } = rejected else { panic!("{rejected:?}") };
     assert!(cause.contains("sink desk: ") && cause.contains("not for me"), "{cause}");
@@ -164,7 +163,7 @@ async fn values_are_kept_through_filters_and_beside_other_sinks() {
     let config = config(&dir, &lives, sinks);
     let recorded = Arc::<RecordingReplyPoster>::default();
     let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
-    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(false), None, None).unwrap();
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(false), None).unwrap();
     let sink = sinks.sink_for(&config.accounts[0]);
     let storage = EventStorage::in_memory("c".into());
     for (id, text) in [("1", "a"), ("2", "refuse"), ("3", "b")] {
@@ -203,7 +202,7 @@ async fn a_bot_that_cannot_be_made_breaks_its_accounts_and_nothing_else() {
     });
     let config = Config::load(&Sources { files: vec![file], bots, ..Sources::default() }, None).unwrap();
     let crate::config::SinkKind::Bot(bot) = config.sinks[0].kind.clone() else { panic!("no bot") };
-    let bots = HostedBots::new(bot, handler_deps("desk"), None);
+    let bots = HostedBots::new(bot, handler_deps("desk"));
     let broken = outcome(bots.deliver(&post("c", "1"))).await;
     assert_eq!(broken, Outcome::Broken { cause: "bot desk: the function that makes it panicked".into() });
     assert_eq!(delivered(&bots, &post("c", "1")).await, Outcome::Acknowledged);

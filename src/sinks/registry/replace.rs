@@ -81,8 +81,7 @@ impl SinkRegistry {
         };
         let instance_id = self.next_instance_id();
         let (restart, start_gate) = (self.restart_policy.subscribe(), self.start_gate(sink));
-        let schedules = self.schedules.clone();
-        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter, schedules };
+        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
         let running = RunningSink::start(sink, deps, || self.output());
         running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
     }
@@ -123,8 +122,6 @@ impl SinkRegistry {
         let unwanted: Vec<_> =
             self.by_name.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
         removed.extend(unwanted.iter().filter_map(|name| self.by_name.remove(name)));
-        // The accounts start them again in the new sinks.
-        removed.iter().for_each(RunningSink::stop_schedules);
         for (name, sink) in wanted {
             self.update_filter(&name, sink);
         }

@@ -1,47 +1,30 @@
 //! The times until which the runs of schedules are done, in memory and in a file.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::Arc,
 };
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync;
+use tokio::sync::Mutex;
 
 use crate::model::AccountName;
 
 /// The format of the file.
 const FORMAT: u32 = 1;
 
-/// The largest file that is read, in bytes: a hundred thousand schedules.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The largest file that is read, in bytes: ten thousand schedules.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The times until which the runs of schedules are done. The file is replaced after each run, so that a kill leaves the old
-/// one or the new one. Runs that end at the same time share a write.
+/// one or the new one.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     path: Option<Arc<Path>>,
     times: Mutex<Times>,
-    last_write: sync::Mutex<Write>,
-    claims: Mutex<HashMap<String, Weak<sync::Mutex<()>>>>,
-}
-
-/// The last write of the file.
-#[derive(Debug)]
-struct Write {
-    /// The version of the times that it has.
-    version: u64,
-    result: Result<(), String>,
-}
-
-impl Default for Write {
-    fn default() -> Self {
-        Self { version: 0, result: Ok(()) }
-    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -49,9 +32,6 @@ struct Times {
     format: u32,
     /// By account and schedule, in Unix milliseconds.
     done_until: BTreeMap<String, i64>,
-    /// The number of changes.
-    #[serde(skip)]
-    version: u64,
 }
 
 impl Journal {
@@ -62,17 +42,15 @@ impl Journal {
     pub(crate) fn load(path: PathBuf) -> Result<Self, String> {
         let times = match read(&path) {
             Ok(text) => parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Times { format: FORMAT, ..Times::default() }
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Times::default(),
             Err(error) => return Err(format!("{}: {error}; make it readable", path.display())),
         };
-        Ok(Self { path: Some(path.into()), times: Mutex::new(times), ..Self::default() })
+        Ok(Self { path: Some(path.into()), times: Mutex::new(times) })
     }
 
     /// Returns the time until which the runs of a schedule are done.
-    pub(crate) fn get(&self, account: &AccountName, schedule: &str) -> Option<i64> {
-        self.times.lock().done_until.get(&key(account, schedule)).copied()
+    pub(crate) async fn get(&self, account: &AccountName, schedule: &str) -> Option<i64> {
+        self.times.lock().await.done_until.get(&key(account, schedule)).copied()
     }
 
     /// Records the time until which the runs of a schedule are done.
@@ -80,66 +58,17 @@ impl Journal {
     /// # Errors
     /// If the file cannot be written: a description. The time is kept in memory.
     pub(crate) async fn set(&self, account: &AccountName, schedule: &str, ms: i64) -> Result<(), String> {
-        self.change(|done_until| {
-            done_until.insert(key(account, schedule), ms);
-        })
-        .await
-    }
-
-    /// Forgets the schedules of an account whose names begin so.
-    ///
-    /// # Errors
-    /// As [`set`](Self::set).
-    pub(crate) async fn forget(&self, account: &AccountName, beginning: &str) -> Result<(), String> {
-        let beginning = key(account, beginning);
-        self.change(|done_until| done_until.retain(|key, _| !key.starts_with(&beginning))).await
-    }
-
-    /// Returns the lock that the one who runs a schedule holds: two never run it at the same time.
-    pub(crate) fn claim(&self, account: &AccountName, schedule: &str) -> Arc<sync::Mutex<()>> {
-        let (key, mut claims) = (key(account, schedule), self.claims.lock());
-        if let Some(claim) = claims.get(&key).and_then(Weak::upgrade) {
-            return claim;
-        }
-        // Looked through each time that their number has doubled.
-        if claims.len().is_power_of_two() {
-            claims.retain(|_, claim| claim.strong_count() > 0);
-        }
-        let claim = Arc::default();
-        claims.insert(key, Arc::downgrade(&claim));
-        claim
-    }
-
-    async fn change(&self, change: impl FnOnce(&mut BTreeMap<String, i64>)) -> Result<(), String> {
-        let version = {
-            let mut times = self.times.lock();
-            change(&mut times.done_until);
-            times.version += 1;
-            times.version
-        };
+        let mut times = self.times.lock().await;
+        times.format = FORMAT;
+        times.done_until.insert(key(account, schedule), ms);
         let Some(path) = self.path.clone() else { return Ok(()) };
+        let text = serde_json::to_vec_pretty(&*times).map_err(|error| error.to_string())?;
+        let written = tokio::task::spawn_blocking(move || {
+            replace(&path, &text).map_err(|error| format!("{}: {error}; make it writable", path.display()))
+        });
         // The lock is held until the file is written, so that an older text never replaces a newer one.
-        let mut last_write = self.last_write.lock().await;
-        if last_write.version < version {
-            let (version, text) = {
-                let times = self.times.lock();
-                (times.version, serde_json::to_vec_pretty(&*times).map_err(|error| error.to_string()))
-            };
-            let result = match text {
-                Ok(text) => write(path, text).await,
-                Err(error) => Err(error),
-            };
-            *last_write = Write { version, result };
-        }
-        last_write.result.clone()
+        written.await.unwrap_or_else(|error| Err(error.to_string()))
     }
-}
-
-async fn write(path: Arc<Path>, text: Vec<u8>) -> Result<(), String> {
-    let written = tokio::task::spawn_blocking(move || {
-        replace(&path, &text).map_err(|error| format!("{}: {error}; make it writable", path.display()))
-    });
-    written.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn key(account: &AccountName, schedule: &str) -> String {
@@ -196,65 +125,21 @@ mod tests {
     fn the_next_process_reads_what_this_one_wrote() {
         with_path("next", async |path| {
             let journal = Journal::load(path.to_owned()).unwrap();
-            assert_eq!(journal.get(&account("a"), "daily"), None);
+            assert_eq!(journal.get(&account("a"), "daily").await, None);
             journal.set(&account("a"), "daily", 5).await.unwrap();
             journal.set(&account("b"), "daily", 7).await.unwrap();
             journal.set(&account("a"), "daily", 6).await.unwrap();
             let next = Journal::load(path.to_owned()).unwrap();
-            assert_eq!(next.get(&account("a"), "daily"), Some(6));
-            assert_eq!(next.get(&account("b"), "daily"), Some(7));
+            assert_eq!(next.get(&account("a"), "daily").await, Some(6));
+            assert_eq!(next.get(&account("b"), "daily").await, Some(7));
             assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         });
     }
 
     #[test]
-    fn what_is_forgotten_is_so_for_the_next_process() {
-        with_path("forgotten", async |path| {
-            let journal = Journal::load(path.to_owned()).unwrap();
-            for (name, schedule) in [("a", "desk/daily"), ("a", "other/daily"), ("ab", "desk/daily")] {
-                journal.set(&account(name), schedule, 5).await.unwrap();
-            }
-            journal.forget(&account("a"), "desk/").await.unwrap();
-            let next = Journal::load(path.to_owned()).unwrap();
-            let times = [("a", "desk/daily"), ("a", "other/daily"), ("ab", "desk/daily")]
-                .map(|(name, schedule)| next.get(&account(name), schedule));
-            assert_eq!(times, [None, Some(5), Some(5)]);
-        });
-    }
-
-    #[test]
-    fn changes_at_the_same_time_share_a_write() {
-        with_path("shared", async |path| {
-            let journal = Journal::load(path.to_owned()).unwrap();
-            let (a, b, c) = (account("a"), account("b"), account("c"));
-            let set = |account| journal.set(account, "daily", 5);
-            let (first, second, third) = futures_util::join!(set(&a), set(&b), set(&c));
-            assert_eq!((first, second, third), (Ok(()), Ok(()), Ok(())));
-            assert_eq!(journal.last_write.lock().await.version, 3);
-            let next = Journal::load(path.to_owned()).unwrap();
-            assert_eq!([&a, &b, &c].map(|account| next.get(account, "daily")), [Some(5); 3]);
-        });
-    }
-
-    #[test]
-    fn a_schedule_has_one_claim_at_a_time() {
-        let journal = Journal::default();
-        let (first, other) = (journal.claim(&account("a"), "daily"), journal.claim(&account("b"), "daily"));
-        assert!(Arc::ptr_eq(&first, &journal.claim(&account("a"), "daily")));
-        assert!(!Arc::ptr_eq(&first, &other));
-        drop((first, other));
-        for n in 0..1_000 {
-            drop(journal.claim(&account("a"), &n.to_string()));
-        }
-        assert!(journal.claims.lock().len() <= 2, "{}", journal.claims.lock().len());
-    }
-
-    #[test]
     fn a_file_that_is_no_journal_is_refused_and_kept() {
         with_path("other", async |path| {
-            for text in
-                ["", "{}", "[1]", r#"{"format":2,"done_until":{}}"#, &" ".repeat(16 * 1024 * 1024 + 1)]
-            {
+            for text in ["", "{}", "[1]", r#"{"format":2,"done_until":{}}"#, &" ".repeat(1024 * 1024 + 1)] {
                 fs::write(path, text).unwrap();
                 let refused = Journal::load(path.to_owned()).unwrap_err();
                 assert!(
@@ -272,7 +157,7 @@ mod tests {
             let journal = Journal::load(path.join("missing/schedules.json")).unwrap();
             let failed = journal.set(&account("a"), "daily", 5).await.unwrap_err();
             assert!(failed.contains("missing/schedules.json"), "{failed}");
-            assert_eq!(journal.get(&account("a"), "daily"), Some(5), "kept in memory");
+            assert_eq!(journal.get(&account("a"), "daily").await, Some(5), "kept in memory");
         });
     }
 }

@@ -1,7 +1,6 @@
 //! The tasks that wait for the runs of schedules.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -37,8 +36,6 @@ pub(crate) struct Runner {
     pub(crate) bot: Arc<dyn ScheduledBot>,
     pub(crate) account: AccountName,
     pub(crate) server: ServerName,
-    /// The name of the bot in the journal, if the account has several.
-    pub(crate) place: Option<Arc<str>>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) observer: Observer,
 }
@@ -73,12 +70,9 @@ impl RunningSchedules {
     }
 }
 
-/// Runs a schedule until it is to stop, after the one who runs it until now.
-pub(super) async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
-    let name = runner.journal_name(&schedule);
-    let claim = runner.journal.claim(&runner.account, &name);
-    let _claimed = claim.lock().await;
-    let done_until = match runner.journal.get(&runner.account, &name) {
+/// Runs a schedule until it is to stop.
+async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
+    let done_until = match runner.journal.get(&runner.account, schedule.name()).await {
         Some(done_until) => done_until,
         None => now(),
     };
@@ -114,17 +108,10 @@ impl Runner {
         self.record(plan).await;
     }
 
-    fn journal_name<'a>(&self, schedule: &'a Schedule) -> Cow<'a, str> {
-        match &self.place {
-            Some(place) => format!("{place}/{}", schedule.name()).into(),
-            None => schedule.name().into(),
-        }
-    }
-
     /// Records how far a schedule is.
     async fn record(&self, plan: &Plan) {
-        let (name, done_until) = (self.journal_name(plan.schedule()), plan.done_until());
-        if let Err(cause) = self.journal.set(&self.account, &name, done_until).await {
+        let (schedule, done_until) = (plan.schedule().name(), plan.done_until());
+        if let Err(cause) = self.journal.set(&self.account, schedule, done_until).await {
             self.publish(Fact::StoreFailed { cause });
         }
     }
