@@ -1,9 +1,10 @@
 //! The search for the event on which a child dies.
 //!
 //! The events that a child had when it died are suspects. The next child is given them one by one: each has the child for
-//! itself until it is answered or has not killed it for a moment, so that a death says which event it was. One that has killed
-//! twice goes first: if the child dies once more while it has nothing else, that event was the cause. Events that the child had
-//! for longer without dying do not kill at once; they are not given alone, which would hold up all others.
+//! itself until it is answered or has not killed it for a moment, so that a death says which event it was. The event that has just
+//! killed a child goes after those of which less is known: one event that kills makes them wait for one start, not for three.
+//! Events that the child had for longer without dying do not kill at once; they are not given alone, which would hold up
+//! all others.
 
 use std::{cmp::Reverse, time::Duration};
 
@@ -60,8 +61,7 @@ impl Suspicion {
 
     /// Returns the rank among suspects; the lowest goes first. Among equals it is the one that the child got last.
     pub(super) fn rank(&self) -> impl Ord + use<> {
-        let has_killed_twice = self.deaths + 1 >= MAX_DEATHS;
-        (self.is_slow, has_killed_twice == self.is_slow, Reverse(self.given))
+        (self.is_slow, self.deaths + 1 >= MAX_DEATHS, Reverse(self.given))
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_have_killed_twice_go_first_and_slow_ones_last() {
+    fn those_that_have_killed_a_child_go_after_others_and_slow_ones_last() {
         let start = Instant::now();
         let suspicion = |deaths, millis, is_slow| Suspicion {
             deaths,
@@ -90,9 +90,9 @@ mod tests {
             is_slow,
         };
         let order = [
-            suspicion(2, 5, false),
             suspicion(1, 9, false),
             suspicion(1, 1, false),
+            suspicion(2, 5, false),
             suspicion(1, 7, true),
             suspicion(4, 5, true),
         ];

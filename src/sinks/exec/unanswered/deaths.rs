@@ -29,8 +29,8 @@ impl UnansweredEvents {
     }
 
     /// Records that the child died, having read that many bytes, and takes an event away that it died on too often. An event
-    /// on trial is the likely cause, and the certain one if the child had nothing else; without a trial each may be that the child
-    /// has read. Returns true if there is one, unless that was said too often.
+    /// on trial is the cause; else each may be that the child has read. Returns true if there is one, unless that was said
+    /// too often.
     pub(in crate::sinks::exec) fn record_death(
         &mut self,
         read: u64,
@@ -45,7 +45,7 @@ impl UnansweredEvents {
         let is_certain = taken.len() + late.len() == 1;
         let death = |given| Death { given, is_slow: self.has_outlived(given), is_certain };
         let suspects: Vec<_> = if let Some(event) = taken.iter().copied().find(is_on_trial) {
-            let death = Death { given: event.sent, is_slow: false, is_certain };
+            let death = Death { given: event.sent, is_slow: false, is_certain: true };
             vec![(event.job.item.clone(), death)]
         } else {
             let taken = taken.iter().map(|event| (event.job.item.clone(), death(event.sent)));
