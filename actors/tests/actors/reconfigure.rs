@@ -16,6 +16,7 @@ use matterhost_actors::{
 };
 
 use crate::{
+    catch_up::tick,
     harness::{
         CollectingSink, FakeServer, Harness, SECOND, SinkBehavior, UserReply, name, run_paused, settings,
         unlimited_rate,
@@ -305,6 +306,7 @@ fn a_removed_account_continues_where_it_was_when_it_is_added_again() {
         harness.host.sink.wait_for_posts(1).await;
         harness.post("handed over during the removal");
         harness.host.send(RemoveAccount(name("bot"))).await.unwrap();
+        tick();
         let missed = harness.post("missed");
         let (bot, sink) = (harness.bots[0].clone(), harness.host.sink.clone());
         harness.host.add("bot", &bot.token, sink).await.unwrap();
