@@ -9,9 +9,9 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    admin::host::{ANY_PORT, AdminHost, Api, TOKEN, wait_for_api},
-    hooks::{SECRET, serve},
-    program::{ConfigDir, Fixture, RunningProgram},
+    admin::host::{ANY_PORT, AdminHost, Api, TOKEN},
+    hooks::{CHILD_SINK, SECRET, serve},
+    program::{ConfigDir, Fixture},
 };
 
 /// The channels, and the answers in each.
@@ -36,12 +36,10 @@ for line in sys.stdin:
 /// Starts a host whose requests to the server have no limit worth mentioning.
 fn start(sinks: &str) -> AdminHost {
     let fixture = Fixture::new();
-    let config = fixture.config().replace("[accounts.", "requests_per_second = 100000\n[accounts.");
+    let config = fixture.config().replace("[accounts.", "requests_per_second = 10000\n[accounts.");
     let dir = ConfigDir::with(&format!("{config}{ANY_PORT}token = \"{TOKEN}\"\n{sinks}"));
     dir.write("handler.py", CHILD);
-    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let address = wait_for_api(&mut running);
-    let host = AdminHost { running, api: Api { address, token: Some(TOKEN) }, dir, fixture };
+    let host = AdminHost::start_in(dir, fixture, Some(TOKEN));
     host.await_state("helpdesk", "ready");
     host
 }
@@ -73,12 +71,12 @@ fn answers(host: &AdminHost) -> u128 {
 #[test]
 #[ignore = "it measures, so it needs an idle machine: see docs/TESTING.md"]
 fn the_actions_of_each_door_are_counted() {
-    let child = start("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n");
+    let child = start(CHILD_SINK);
     println!("a child: {} replies a second", answers(&child));
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    serve(listener, r#"{"reply":{"text":"here"}}"#);
+    serve(listener, r#"{"text":"here"}"#);
     let webhook = start(&format!(
         "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret = \"{SECRET}\"\n"
     ));

@@ -27,6 +27,10 @@ use crate::{
 /// The token that the server gave the command.
 const PATH_OF_TOKEN: &str = "command.token";
 
+/// A sink whose child process is the handler.
+pub(crate) const CHILD_SINK: &str =
+    "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n";
+
 /// A host with hooks, on a server with a command.
 struct Rig {
     fixture: Fixture,
@@ -40,8 +44,7 @@ struct Rig {
 impl Rig {
     /// Starts a host whose child process is the handler.
     fn new(handler: &str) -> Self {
-        let sink = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n";
-        Self::with(sink, handler)
+        Self::with(CHILD_SINK, handler)
     }
 
     fn with(sinks: &str, handler: &str) -> Self {
@@ -157,8 +160,8 @@ fn the_deploy_bot_of_the_docs_answers_a_command_buttons_a_menu_and_a_dialog() {
 
 #[test]
 fn commands_buttons_and_dialogs_of_a_person_end_a_row_of_posts_by_bots() {
-    let sink = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n[replies]\nloop_limit = 1\n";
-    let rig = Rig::with(sink, &example());
+    let sink = format!("{CHILD_SINK}[replies]\nloop_limit = 1\n");
+    let rig = Rig::with(&sink, &example());
     rig.deploy();
     let post = rig.deploy();
     assert_eq!(rig.press(&post, "reason", None).0, 200);
@@ -338,9 +341,7 @@ for line in sys.stdin:
 
 #[test]
 fn a_child_that_works_on_a_command_is_not_given_up_when_others_would_be() {
-    let sink =
-        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\nanswer_timeout = \"1s\"\n";
-    let rig = Rig::with(sink, WORKING);
+    let rig = Rig::with(&format!("{CHILD_SINK}answer_timeout = \"1s\"\n"), WORKING);
     assert_eq!(rig.run("/deploy production").1["text"], "");
     rig.dir.write("may-answer", "");
     rig.await_later_answer("Deployed.");

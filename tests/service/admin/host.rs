@@ -47,13 +47,19 @@ impl AdminHost {
     /// Starts a host and waits until its API responds.
     pub(crate) fn start(fixture: Fixture, more: &str) -> Self {
         let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
-        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-        let address = wait_for_api(&mut running);
-        let token = match more {
+        let mut host = Self::start_in(dir, fixture, None);
+        host.api.token = match more {
             open if open.contains("allow_anonymous = true") => None,
             configured if configured.contains(TOKEN) => Some(TOKEN),
-            _ => Some(generated_token(&dir)),
+            _ => Some(generated_token(&host.dir)),
         };
+        host
+    }
+
+    /// Starts the host of a directory, whose API takes a token, and waits until it responds.
+    pub(crate) fn start_in(dir: ConfigDir, fixture: Fixture, token: Option<&'static str>) -> Self {
+        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+        let address = wait_for_api(&mut running);
         Self { running, api: Api { address, token }, dir, fixture }
     }
 
@@ -62,9 +68,7 @@ impl AdminHost {
         let Self { running, dir, fixture, api } = self;
         running.signal("TERM");
         running.wait_for_exit();
-        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-        let address = wait_for_api(&mut running);
-        Self { running, api: Api { address, ..api }, dir, fixture }
+        Self::start_in(dir, fixture, api.token)
     }
 
     /// Returns the resident memory of the process, in KiB.

@@ -8,9 +8,9 @@ use std::{
 use matterhost_simulator::Counters;
 
 use crate::{
-    admin::host::{ANY_PORT, AdminHost, Api, TOKEN, wait_for_api},
+    admin::host::{ANY_PORT, AdminHost, Api, TOKEN},
     latencies::Latencies,
-    program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram},
+    program::{ConfigDir, DEADLINE, Fixture, Lines},
 };
 
 /// The time between two posts to the healthy account.
@@ -55,9 +55,7 @@ impl Attacked {
             format!("[host]\narbiters = 1\nshutdown_deadline = \"{}s\"\n", SHUTDOWN_DEADLINE.as_secs());
         let common = format!("[sinks.healthy]\ntype = \"stdout\"\n{host}{ANY_PORT}token = \"{TOKEN}\"\n");
         let dir = ConfigDir::with(&(config + &common + victim));
-        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-        let address = wait_for_api(&mut running);
-        let host = AdminHost { running, api: Api { address, token: Some(TOKEN) }, dir, fixture };
+        let host = AdminHost::start_in(dir, fixture, Some(TOKEN));
         let ready = |counters: &Counters| counters.open_sockets(&host.fixture.bot.user_id) == 1;
         assert!(host.fixture.simulator.wait_for(ready, DEADLINE), "the healthy account does not connect");
         Self { host, memory_kib: 0 }

@@ -1,9 +1,7 @@
 //! The times of hooks, and of posts beside many of them. These tests measure: see docs/TESTING.md.
 
 use std::{
-    io::{self, Write as _},
-    mem,
-    net::SocketAddr,
+    io, mem,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -11,9 +9,9 @@ use std::{
 
 use matterhost_simulator::HookRequest;
 
-use super::Rig;
+use super::{CHILD_SINK, Rig};
 use crate::{
-    admin::http_client,
+    admin::host::Api,
     latencies::{Latencies, percentile},
     program::Lines,
 };
@@ -32,8 +30,8 @@ for line in sys.stdin:
     print(json.dumps({"ack": event["id"]}), flush=True)
 "#;
 
-const SINKS: &str = "[account_defaults]\nsinks = [\"out\", \"child\"]\n[sinks.out]\ntype = \"stdout\"\n\
-    [sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n";
+/// Standard output beside the child.
+const OUTPUT: &str = "[account_defaults]\nsinks = [\"out\", \"child\"]\n[sinks.out]\ntype = \"stdout\"\n";
 
 /// The presses of a button, one after another.
 const PRESSES: usize = 500;
@@ -50,7 +48,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 #[test]
 #[ignore = "it measures, so it needs an idle machine: see docs/TESTING.md"]
 fn a_button_is_answered_at_once() {
-    let rig = Rig::with(SINKS, QUICK);
+    let rig = Rig::with(&format!("{OUTPUT}{CHILD_SINK}"), QUICK);
     rig.run("/deploy buttons");
     let posts = rig.fixture.simulator.posts_in(&rig.fixture.channel);
     let post = &posts.iter().find(|post| post.message == "here").unwrap().id;
@@ -67,17 +65,17 @@ fn a_button_is_answered_at_once() {
 #[test]
 #[ignore = "it measures, so it needs an idle machine: see docs/TESTING.md"]
 fn a_thousand_hooks_a_second_leave_the_bots_undisturbed() {
-    let mut rig = Rig::with(SINKS, QUICK);
+    let mut rig = Rig::with(&format!("{OUTPUT}{CHILD_SINK}"), QUICK);
     rig.run("/deploy staging");
     let command = rig.last_request();
-    let address = rig.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let hooks = Api { address: rig.url.strip_prefix("http://").unwrap().parse().unwrap(), token: None };
     let events = mem::replace(&mut rig.running.events, Lines::read(io::empty()));
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let start = Instant::now();
     let (posts, mut times) = thread::scope(|scope| {
         let person = |n| {
             let (command, over, sent) = (&command, &over, &sent);
-            scope.spawn(move || run_commands(command, address, n, (over, sent)))
+            scope.spawn(move || run_commands(command, hooks, n, (over, sent)))
         };
         let people: Vec<_> = (0..PEOPLE).map(person).collect();
         let count = (LASTS.as_millis() / POST_INTERVAL.as_millis()).try_into().unwrap();
@@ -95,7 +93,7 @@ fn a_thousand_hooks_a_second_leave_the_bots_undisturbed() {
 /// Runs a command again and again, in turn with others, and returns the times that the answers took.
 fn run_commands(
     command: &HookRequest,
-    address: SocketAddr,
+    hooks: Api,
     person: u64,
     (over, sent): (&AtomicBool, &AtomicU64),
 ) -> Vec<Duration> {
@@ -106,7 +104,7 @@ fn run_commands(
         let due = Duration::from_micros(n * 1_000_000 / COMMANDS_PER_SECOND);
         thread::sleep(due.saturating_sub(start.elapsed()));
         let asked = Instant::now();
-        let answer = send(command, address, &format!("{person}x{n}"));
+        let answer = send(command, hooks, &format!("{person}x{n}"));
         assert!(answer.contains("\"here\""), "{answer}");
         times.push(asked.elapsed());
     }
@@ -114,21 +112,13 @@ fn run_commands(
 }
 
 /// Sends a command as another one, with a trigger of its own, and returns the response.
-fn send(command: &HookRequest, address: SocketAddr, trigger: &str) -> String {
+fn send(command: &HookRequest, hooks: Api, trigger: &str) -> String {
     let (before, behind) = command.body.split_once("trigger_id=").unwrap();
     let (_, behind) = behind.split_once('&').unwrap_or_default();
     let body = format!("{before}trigger_id={trigger}&{behind}");
     let (_, path) = command.url.split_once("//").and_then(|(_, rest)| rest.split_once('/')).unwrap();
-    let (host, length) = (address.to_string(), body.len().to_string());
-    let headers = [
-        ("host", &*host),
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("content-length", &*length),
-    ];
-    let mut stream = http_client::connect(address);
-    let head = http_client::head("POST", &format!("/{path}"), &headers);
-    stream.write_all((head + &body).as_bytes()).unwrap();
-    http_client::read(stream).unwrap().text()
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    hooks.request("POST", &format!("/{path}"), &form, body.as_bytes()).text()
 }
 
 fn shown(sorted: &[Duration]) -> String {
