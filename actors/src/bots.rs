@@ -1,6 +1,5 @@
 #![doc = include_str!("bots/guide.md")]
 
-mod any_bot;
 mod context;
 mod event;
 mod failures;
@@ -17,7 +16,6 @@ mod text_commands;
 
 use std::{error::Error, future::Future};
 
-pub use any_bot::AnyBot;
 pub use context::Context;
 pub use event::{Joined, Post, Reaction, User};
 pub use host::{Host, HostBuilder, HostError};

@@ -20,7 +20,7 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
-use self::offline_store::StoreLocation;
+use self::offline_store::{NOT_STORED, StoreLocation};
 use super::{
     config::load,
     output::{print, print_config_error, print_error},
@@ -151,9 +151,7 @@ impl StateArgs {
         }
         match load(&self.file, bots).map_err(|error| print_config_error(&error))?.state {
             StateConfig::Disk { dir, .. } => Ok(dir),
-            StateConfig::Memory => {
-                Err(print_error("no state is stored: state.store is memory; name a directory with --dir"))
-            }
+            StateConfig::Memory => Err(print_error(NOT_STORED)),
         }
     }
 }

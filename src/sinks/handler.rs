@@ -104,6 +104,8 @@ impl HandlerDeps {
 
     /// Returns the outcome of an account's event if another host owns the account by now.
     pub(super) fn fence(&self, account: &AccountName) -> Option<Outcome> {
+        let fenced =
+            || Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() };
         (!self.poster.may_act(account)).then(fenced)
     }
 
@@ -175,11 +177,6 @@ impl HandlerDeps {
             }
         }
     }
-}
-
-/// Returns the outcome of an event whose account another host may own by now.
-pub(super) fn fenced() -> Outcome {
-    Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() }
 }
 
 /// Keeps a reply that failed as a dead letter, if it is worth that, and reports it.

@@ -7,14 +7,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    bots::AnyBot,
     model::{AccountName, Event},
     ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 use parking_lot::Mutex;
 
 use super::{
-    HandlerDeps, cloud_event, handler,
+    HandlerDeps, cloud_event,
     hook_events::is_hook,
     message::Message,
     queue::{Room, Waiting},
@@ -29,7 +28,7 @@ pub(super) struct HostedBots(Arc<Inner>);
 struct Inner {
     config: BotConfig,
     handler_deps: Arc<HandlerDeps>,
-    by_account: Mutex<HashMap<AccountName, AnyBot>>,
+    by_account: Mutex<HashMap<AccountName, Arc<dyn EventSink>>>,
     /// The events that bots have.
     handling: Arc<Waiting>,
 }
@@ -61,12 +60,12 @@ impl HostedBots {
     }
 
     /// Returns the bot of an account; a new one for the last events of an account that is forgotten already.
-    fn bot_of(&self, account: &AccountName) -> Result<AnyBot, String> {
+    fn bot_of(&self, account: &AccountName) -> Result<Arc<dyn EventSink>, String> {
         let bot = self.0.by_account.lock().get(account).cloned();
         bot.map_or_else(|| self.make(), Ok)
     }
 
-    fn make(&self) -> Result<AnyBot, String> {
+    fn make(&self) -> Result<Arc<dyn EventSink>, String> {
         let Inner { config, handler_deps, .. } = &*self.0;
         config.factory.make(Arc::clone(&handler_deps.poster), config.deadline)
     }
@@ -94,8 +93,8 @@ impl EventSink for HostedBots {
 
     fn deliver_with(&self, event: &Arc<Event>, storage: &EventStorage) -> Delivered {
         let handler_deps = Arc::clone(&self.0.handler_deps);
-        if !handler_deps.poster.may_act(&event.account) {
-            return Delivered::Now(handler::fenced());
+        if let Some(fenced) = handler_deps.fence(&event.account) {
+            return Delivered::Now(fenced);
         }
         let bot = match self.bot_of(&event.account) {
             Ok(bot) => bot,
@@ -104,7 +103,7 @@ impl EventSink for HostedBots {
         let room = Room::take(&self.0.handling, event.body.data.len());
         let is_shown = handler_deps.shows_typing;
         let typing = is_shown.then(|| Typing::show(&handler_deps, &Message::from_event(event)));
-        let (delivered, event) = (bot.sink().deliver_with(event, storage), Arc::clone(event));
+        let (delivered, event) = (bot.deliver_with(event, storage), Arc::clone(event));
         let answer = async move {
             let outcome = match delivered {
                 Delivered::Now(outcome) => outcome,

@@ -281,7 +281,8 @@ fn probe(took: Duration, cause: Option<&Excerpt>) -> Probe {
     Probe { at: SystemTime::now(), took, cause: cause.cloned() }
 }
 
-fn unix_ms(at: SystemTime) -> u64 {
+/// Returns a time as milliseconds since the Unix epoch.
+pub(super) fn unix_ms(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

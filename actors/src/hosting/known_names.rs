@@ -74,11 +74,12 @@ impl Directory {
         author: Option<&UserId>,
     ) -> EventNames {
         let names = self.event_names(channel, author);
-        let is_known = names.channel.is_some() && (names.sender.is_some() || author.is_none());
+        // Nearly all events are posts of channels and users that are known.
+        let unknown =
+            (Some(channel).filter(|_| names.channel.is_none()), author.filter(|_| names.sender.is_none()));
         match &*envelope.event {
-            // Nearly all events are posts of channels and users that are known.
-            "posted" if is_known => return names,
-            "posted" => self.learn_from_post(envelope, channel, author),
+            "posted" if unknown == (None, None) => return names,
+            "posted" => self.learn_from_post(envelope, unknown),
             "channel_updated" => self.learn_from_update(envelope),
             "channel_converted" => self.learn_from_conversion(envelope),
             "user_updated" => self.learn_from_user(envelope),
@@ -146,20 +147,18 @@ impl Directory {
         users.for_each(|user| names.add_user(&user.id, &user.username));
     }
 
-    fn learn_from_post(&self, envelope: &EventEnvelope<'_>, channel: &ChannelId, author: Option<&UserId>) {
-        let (knows_channel, knows_author) = {
-            let names = self.0.names.read();
-            (names.channels.contains_key(channel), author.is_none_or(|id| names.users.contains_key(id)))
-        };
-        if knows_channel && knows_author {
-            return;
-        }
+    /// Learns the names of the channel and the author of a post, unless they are known.
+    fn learn_from_post(
+        &self,
+        envelope: &EventEnvelope<'_>,
+        (channel, author): (Option<&ChannelId>, Option<&UserId>),
+    ) {
         let described: PostedNames<'_> = serde_json::from_str(envelope.data.get()).unwrap_or_default();
         let mut names = self.0.names.write();
-        if let (false, Some(author), Some(name)) = (knows_author, author, &described.sender_name) {
+        if let (Some(author), Some(name)) = (author, &described.sender_name) {
             names.add_user(author, name.trim_start_matches('@'));
         }
-        if let (false, Some(kind)) = (knows_channel, &described.channel_type) {
+        if let (Some(channel), Some(kind)) = (channel, &described.channel_type) {
             let text = |member: &Option<Cow<'_, str>>| member.as_deref().unwrap_or_default().into();
             names.add_channel(
                 channel,

@@ -80,32 +80,34 @@ impl HostedAccounts {
 
     /// Answers another member.
     pub async fn answer(&self, question: &[u8]) -> Vec<u8> {
-        let answer = match serde_json::from_slice(question) {
-            Ok(MemberQuestion::Accounts) => return self.answer_list().await,
-            Ok(MemberQuestion::Account(name)) => match parse_name(&name) {
-                Ok(name) => self.detail(&name).await.map(|detail| MemberAnswer::Account(Box::new(detail))),
-                Err(error) => Err(error),
-            },
-            Ok(MemberQuestion::Act(name, action)) => match parse_name(&name) {
-                Ok(name) => self.act(&name, action).await.map(MemberAnswer::Accepted),
-                Err(error) => Err(error),
-            },
-            Err(_) => Err(ApiError::new(
+        match serde_json::from_slice(question) {
+            Ok(MemberQuestion::Accounts) => self.answer_list().await,
+            Ok(MemberQuestion::Account(name)) => encode(self.answer_detail(&name).await),
+            Ok(MemberQuestion::Act(name, action)) => encode(self.answer_act(&name, action).await),
+            Err(_) => encode(Err(ApiError::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "this member does not know the question; run the same version of matterhost on all members",
-            )),
-        };
-        encode(&answer.unwrap_or_else(|error| error.to_member()))
+            ))),
+        }
+    }
+
+    async fn answer_detail(&self, name: &str) -> Result<MemberAnswer, ApiError> {
+        Ok(MemberAnswer::Account(Box::new(self.detail(&parse_name(name)?).await?)))
+    }
+
+    async fn answer_act(&self, name: &str, action: Action) -> Result<MemberAnswer, ApiError> {
+        Ok(MemberAnswer::Accepted(self.act(&parse_name(name)?, action).await?))
     }
 
     /// Answers with all accounts. Ten thousand make megabytes of text, which must not block other work.
     async fn answer_list(&self) -> Vec<u8> {
         let accounts = match ask(&self.supervisor, ListAccounts).await {
             Ok(accounts) => accounts,
-            Err(error) => return encode(&error.to_member()),
+            Err(error) => return encode(Err(error)),
         };
         let hosted = self.clone();
-        let answer = spawn_blocking(move || encode(&MemberAnswer::Accounts(hosted.describe_all(&accounts))));
+        let answer =
+            spawn_blocking(move || encode(Ok(MemberAnswer::Accounts(hosted.describe_all(&accounts)))));
         // Without an answer the other member waits until its limit.
         answer.await.unwrap_or_default()
     }
@@ -139,7 +141,7 @@ impl HostedAccounts {
     }
 }
 
-fn encode(answer: &MemberAnswer) -> Vec<u8> {
+fn encode(answer: Result<MemberAnswer, ApiError>) -> Vec<u8> {
     // Strings and numbers always serialize.
-    serde_json::to_vec(answer).unwrap_or_default()
+    serde_json::to_vec(&answer.unwrap_or_else(|error| error.to_member())).unwrap_or_default()
 }

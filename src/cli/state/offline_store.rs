@@ -11,6 +11,9 @@ use matterhost_actors::{
 
 use crate::config::{ClusterConfig, Config, StateConfig};
 
+/// The words for a configuration whose state is in memory.
+pub(super) const NOT_STORED: &str = "no state is stored: state.store is memory; name a directory with --dir";
+
 /// The location of a store.
 pub(super) enum StoreLocation {
     Disk(PathBuf),
@@ -30,9 +33,7 @@ impl StoreLocation {
         match (&config.cluster, &config.state) {
             (Some(cluster), _) => Ok(Self::Cluster(Box::new(cluster.clone()))),
             (None, StateConfig::Disk { dir, .. }) => Ok(Self::Disk(dir.clone())),
-            (None, StateConfig::Memory) => {
-                bail!("no state is stored: state.store is memory; name a directory with --dir")
-            }
+            (None, StateConfig::Memory) => bail!(NOT_STORED),
         }
     }
 }

@@ -8,7 +8,7 @@ use matterhost_actors::model::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::TYPE_PREFIX;
+use super::{TYPE_PREFIX, channel_type};
 use crate::sinks::event_data::{PostHead, object};
 
 /// The members of `data` that hold JSON inside a string on the wire (fact 13).
@@ -121,15 +121,9 @@ fn channel(attributes: &Attributes<'_>) -> Option<ChannelInfo> {
     })
 }
 
-/// Returns the server's letter for a channel's type.
+/// Returns the server's letter for a channel's type; the word itself for one that is not known.
 fn letter(word: &str) -> &str {
-    match word {
-        "public" => "O",
-        "private" => "P",
-        "direct" => "D",
-        "group" => "G",
-        other => other,
-    }
+    ["O", "P", "D", "G"].into_iter().find(|letter| channel_type(letter) == word).unwrap_or(word)
 }
 
 fn server(source: &str) -> Option<ServerName> {

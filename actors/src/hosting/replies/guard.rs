@@ -3,12 +3,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use parking_lot::Mutex;
 
 use crate::{
+    hosting::account_context::unix_ms,
     mattermost::user_act,
     model::{ChannelId, Event, UserId},
     policy::{BotPost, LoopGuard, LoopVerdict},
@@ -67,7 +68,7 @@ impl SharedLoopGuard {
     /// Records that a user called a bot by a slash command, a button, a menu or a dialog.
     pub(in crate::hosting) fn user_called(&self, channel: &ChannelId, user: &UserId, at: SystemTime) {
         if self.0.counting.load(Ordering::Relaxed) > 0 {
-            self.with(|guard| guard.call_received(channel, user, millis_since_epoch(at)));
+            self.with(|guard| guard.call_received(channel, user, unix_ms(at).try_into().unwrap_or(i64::MAX)));
         }
     }
 
@@ -77,9 +78,4 @@ impl SharedLoopGuard {
         self.0.counting.store(guard.channel_count(), Ordering::Relaxed);
         result
     }
-}
-
-fn millis_since_epoch(at: SystemTime) -> i64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
