@@ -253,7 +253,7 @@ impl Cluster {
     }
 
     /// Posts to the bots in random order until `quiet` is set, as one of several people: each has bots of their own, so that
-    /// the numbers in a channel grow.
+    /// the numbers in a channel grow. No two posts of a channel have the same millisecond: a list orders such posts by id.
     pub(crate) fn post_randomly_as(&self, person: u64, people: u64, seed: u64, quiet: &AtomicBool) {
         let mut random = fastrand::Rng::with_seed(seed ^ person);
         let bots: Vec<_> = (0_u64..).zip(&self.bots).filter(|(n, _)| n % people == person).collect();
@@ -263,7 +263,7 @@ impl Cluster {
             number += 1;
             let (_, (_, channel)) = random.choice(&bots).unwrap();
             self.simulator.post(user, channel, &format!("post by {person}: {number}"));
-            thread::sleep(Duration::from_micros(random.u64(..20_000 * people)));
+            thread::sleep(Duration::from_micros(random.u64(1_100..20_000 * people)));
         }
     }
 
