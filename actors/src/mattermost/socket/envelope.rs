@@ -3,7 +3,7 @@
 //! Only the envelope is parsed. `data` and `broadcast` stay as the server wrote them, byte for byte, so
 //! that unknown events and fields pass through unchanged.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
@@ -49,25 +49,28 @@ pub struct SocketReply<'a> {
 }
 
 /// The error in a reply.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct SocketReplyError<'a> {
     /// Mattermost's name of the error. It varies (fact 20): rely on the code instead.
-    #[serde(borrow, default)]
     pub id: Cow<'a, str>,
     /// The message for people.
-    #[serde(borrow, default)]
     pub message: Cow<'a, str>,
     /// The error as an HTTP status: 401 means that the socket is deaf (fact 20).
-    #[serde(default)]
     pub status_code: u16,
 }
 
 /// A frame that could not be parsed. The error does not contain its text, which may be long, private or a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// The frame is not a JSON object, or a field has the wrong type.
+    /// The frame is no JSON, or a text in it has the wrong type.
     #[error("the frame is not a Mattermost envelope: {0}")]
     Json(#[from] JsonProblem),
+    /// The frame is not a JSON object.
+    #[error("the frame is not a Mattermost envelope: it is no JSON object")]
+    NoObject,
+    /// A member has an unexpected type or value.
+    #[error("the frame is not a Mattermost envelope: its `{0}` has an unexpected type or value")]
+    Member(&'static str),
     /// The event's name is not one.
     #[error("the event's name is longer than {MAX_EVENT_NAME_BYTES} bytes or holds control characters")]
     Name,
@@ -77,6 +80,9 @@ pub enum EnvelopeError {
 }
 
 /// The fields of both kinds; those present decide the kind.
+///
+/// Numbers and objects are read raw first: an error of `serde_json` about a text in their place would contain that text, and
+/// to write 4 MB of it takes longer than to read the frame.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]
@@ -85,12 +91,25 @@ struct Fields<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     broadcast: Option<&'a RawValue>,
-    seq: Option<u64>,
+    #[serde(borrow)]
+    seq: Option<&'a RawValue>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
-    seq_reply: Option<u64>,
     #[serde(borrow)]
-    error: Option<SocketReplyError<'a>>,
+    seq_reply: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// The fields of an error.
+#[derive(Deserialize)]
+struct ErrorFields<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    message: Option<Text<'a>>,
+    #[serde(borrow)]
+    status_code: Option<&'a RawValue>,
 }
 
 /// A string that borrows if possible; serde borrows an optional `Cow` only through a wrapper type.
@@ -104,7 +123,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 ///
 /// Fails if the text is not an envelope.
 pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
-    let fields: Fields<'_> = serde_json::from_str(text).map_err(JsonProblem::from)?;
+    let fields: Fields<'_> = parse_object(text)?;
     match fields {
         Fields { event: Some(event), .. } if !is_event_name(&event.0) => Err(EnvelopeError::Name),
         Fields { event: Some(event), seq: Some(seq), data, broadcast, .. } => {
@@ -112,20 +131,41 @@ pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
                 event: event.0,
                 data: data.unwrap_or(RawValue::NULL),
                 broadcast: broadcast.unwrap_or(RawValue::NULL),
-                seq,
+                seq: parse_number("seq", seq)?,
             }))
         }
         Fields { event: None, status: Some(status), seq_reply, error, data, .. } => {
             Ok(Incoming::Reply(SocketReply {
                 ok: status.0 == "OK",
                 status: status.0,
-                seq_reply,
-                error,
+                seq_reply: seq_reply.map(|number| parse_number("seq_reply", number)).transpose()?,
+                error: error.map(parse_error).transpose()?,
                 data,
             }))
         }
         _ => Err(EnvelopeError::Neither),
     }
+}
+
+fn parse_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, EnvelopeError> {
+    if text.trim_start().starts_with(['"', '[']) {
+        let _: &RawValue = serde_json::from_str(text).map_err(JsonProblem::from)?;
+        return Err(EnvelopeError::NoObject);
+    }
+    Ok(serde_json::from_str(text).map_err(JsonProblem::from)?)
+}
+
+fn parse_number<T: FromStr>(name: &'static str, value: &RawValue) -> Result<T, EnvelopeError> {
+    value.get().parse().map_err(|_| EnvelopeError::Member(name))
+}
+
+fn parse_error(value: &RawValue) -> Result<SocketReplyError<'_>, EnvelopeError> {
+    let fields: ErrorFields<'_> = parse_object(value.get()).map_err(|_| EnvelopeError::Member("error"))?;
+    Ok(SocketReplyError {
+        id: fields.id.map(|text| text.0).unwrap_or_default(),
+        message: fields.message.map(|text| text.0).unwrap_or_default(),
+        status_code: fields.status_code.map_or(Ok(0), |code| parse_number("error.status_code", code))?,
+    })
 }
 
 fn is_event_name(name: &str) -> bool {

@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
@@ -35,9 +35,10 @@ pub struct UserUpdated {
     /// The changed account.
     pub id: UserId,
     /// Its new `update_at`, in milliseconds of server time.
+    #[serde(deserialize_with = "time")]
     pub update_at: i64,
     /// The time at which it was disabled, or 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub delete_at: i64,
 }
 
@@ -75,15 +76,16 @@ pub struct PostHead<'a> {
     #[serde(borrow, deserialize_with = "id")]
     pub id: Cow<'a, str>,
     /// Its creation time. Events do not arrive in this order (fact 23).
+    #[serde(deserialize_with = "time")]
     pub create_at: i64,
     /// The time of the last change, which may also be a reply or a reaction (fact 25).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub update_at: i64,
     /// The time of the last edit of its text, or 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub edit_at: i64,
     /// The time of its deletion, or 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub delete_at: i64,
     /// The author.
     #[serde(borrow, deserialize_with = "id")]
@@ -114,6 +116,12 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Er
     let Id(id) = Id::deserialize(deserializer)?;
     check_id(&id).map_err(D::Error::custom)?;
     Ok(id)
+}
+
+/// Reads a number raw first: an error of `serde_json` about a text in its place would contain that text, of up to 4 MB.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let value = <&RawValue>::deserialize(deserializer)?;
+    value.get().parse().map_err(|_| D::Error::custom("a time is no whole number"))
 }
 
 impl EventEnvelope<'_> {

@@ -38,13 +38,30 @@ fn reply(text: &str) -> SocketReply<'_> {
 }
 
 #[test]
-fn an_error_shows_kind_and_position_and_nothing_of_the_frame() {
+fn an_error_shows_kind_and_place_and_nothing_of_the_frame() {
     let secret = "A".repeat(1_000);
     for (text, expected) in [
+        (format!(r#"{{"event":"x","seq":"{secret}"}}"#), "its `seq` has an unexpected type or value"),
         (
-            format!(r#"{{"event":"x","seq":"{secret}"}}"#),
-            "a field has an unexpected type or value (line 1, column 1021)",
+            format!(r#"{{"status":"OK","seq_reply":"{secret}"}}"#),
+            "its `seq_reply` has an unexpected type or value",
         ),
+        (r#"{"event":"x","seq":-1}"#.into(), "its `seq` has an unexpected type or value"),
+        (r#"{"event":"x","seq":1.0}"#.into(), "its `seq` has an unexpected type or value"),
+        (r#"{"event":"x","seq":18446744073709551616}"#.into(), "its `seq` has an unexpected type or value"),
+        (format!(r#"{{"status":"FAIL","error":"{secret}"}}"#), "its `error` has an unexpected type or value"),
+        (
+            format!(r#"{{"status":"FAIL","error":{{"status_code":"{secret}"}}}}"#),
+            "its `error.status_code` has an unexpected type or value",
+        ),
+        (
+            format!(r#"{{"event":{{"{secret}":1}}}}"#),
+            "a field has an unexpected type or value (line 1, column 9)",
+        ),
+        (format!(r#"["{secret}", null, null, 1]"#), "it is no JSON object"),
+        (format!(r#" "{secret}""#), "it is no JSON object"),
+        (format!(r#"["{secret}""#), "it is incomplete (line 1, column 1003)"),
+        ("7".into(), "a field has an unexpected type or value (line 1, column 1)"),
         (format!("\n{secret}"), "it is no JSON (line 2, column 1)"),
         (format!(r#"{{"event":"{secret}"#), "it is incomplete (line 1, column 1010)"),
         (
@@ -58,6 +75,30 @@ fn an_error_shows_kind_and_position_and_nothing_of_the_frame() {
     ] {
         let error = parse_frame(&text).unwrap_err().to_string();
         assert!(error.ends_with(expected) && !error.contains("AAA"), "{error}");
+    }
+}
+
+#[test]
+fn a_time_that_is_none_is_an_error_without_its_text() {
+    let ids = r#""id":"p","user_id":"u","channel_id":"c""#;
+    for (time, is_good) in [("7", true), (r#""AAAA""#, false), ("1.5", false), ("null", false)] {
+        let post = serde_json::to_string(&format!(r#"{{{ids},"create_at":{time}}}"#)).unwrap();
+        let text = format!(r#"{{"event":"posted","seq":1,"data":{{"post":{post}}}}}"#);
+        let head = event(&text)
+            .posted()
+            .unwrap()
+            .head()
+            .map(|head| head.create_at)
+            .map_err(|error| error.to_string());
+        assert!(
+            head.as_ref().err().is_none_or(|error| error.starts_with("a time is no whole number")),
+            "{head:?}"
+        );
+        let text = format!(
+            r#"{{"event":"user_updated","seq":1,"data":{{"user":{{"id":"u","update_at":{time}}}}}}}"#
+        );
+        let user = event(&text).user_updated();
+        assert_eq!((head.is_ok(), user.is_ok()), (is_good, is_good), "{time}");
     }
 }
 
