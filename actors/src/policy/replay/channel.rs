@@ -19,7 +19,7 @@ pub(super) struct ChannelState {
     /// Changes that were admitted and not acknowledged yet.
     pub(super) open: IdMap<Change, Position>,
     /// The part of the channel that could not be read, until a round has read it.
-    hole: Option<Hole>,
+    hole: Option<Box<Hole>>,
     /// The time up to which everything has been seen.
     pub(super) seen_until: i64,
     /// The value of `seen_until` when last nothing was open and no round was running: the fallback after a kill or
@@ -130,7 +130,7 @@ impl ChannelState {
             (false, true) => Membership::Joining,
             (false, false) => Membership::Member,
         };
-        let hole = record.hole.then(|| Hole::restore(record.beyond));
+        let hole = record.hole.then(|| Box::new(Hole::restore(record.beyond)));
         let state = Self::new(cursor, edits, record.seen_until, membership);
         let absence = Absence::restore(record.absent_since);
         Self { hole, newest_activity, absence, is_recorded: true, ..state }
@@ -349,7 +349,7 @@ impl ChannelState {
         }
         if std::mem::take(&mut self.deferred.fill_hole) {
             self.is_recorded = false;
-            for (create_at, id) in self.hole.take().into_iter().flat_map(Hole::into_beyond) {
+            for (create_at, id) in self.hole.take().into_iter().flat_map(|hole| hole.into_beyond()) {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }
         }

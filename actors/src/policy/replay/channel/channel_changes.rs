@@ -1,10 +1,7 @@
 //! The changes of a channel that are saved.
 
 use super::{ChannelState, Membership};
-use crate::{
-    model::{ChannelChange, ChannelRecord, ChannelUpdate, PostsUpdate},
-    policy::replay::hole::Hole,
-};
+use crate::model::{ChannelChange, ChannelRecord, ChannelUpdate, PostsUpdate};
 
 impl ChannelState {
     /// Returns the change to save since the last one, and regards it as saved.
@@ -16,7 +13,7 @@ impl ChannelState {
         );
         self.cursor.set_saved();
         self.edits.set_saved();
-        self.hole.iter_mut().for_each(Hole::set_saved);
+        self.hole.iter_mut().for_each(|hole| hole.set_saved());
         (self.dirty, self.is_recorded) = (false, true);
         change
     }
@@ -38,7 +35,7 @@ impl ChannelState {
             hole: self.hole.is_some(),
             since: self.cursor.update()?,
             edits: edits.edits,
-            beyond: self.hole.as_ref().map_or_else(|| Some(PostsUpdate::default()), Hole::update)?,
+            beyond: self.hole.as_ref().map_or_else(|| Some(PostsUpdate::default()), |hole| hole.update())?,
             deleted: edits.deleted,
             forgotten_deletions: edits.forgotten_deletions,
         })
@@ -57,7 +54,7 @@ impl ChannelState {
             joining: self.has_unknown_begin(),
             hole: self.hole.is_some(),
             absent_since: self.absence.since(),
-            beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
+            beyond: self.hole.iter().flat_map(|hole| hole.beyond()).cloned().collect(),
         }
     }
 }

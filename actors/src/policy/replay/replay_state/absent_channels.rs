@@ -12,7 +12,7 @@ use crate::{
 
 /// The most channels that are kept although the last listing lacks them. With those of a full list they stay within the memory
 /// that one account may take.
-const MOST_ABSENT: usize = 20_000;
+pub(super) const MOST_ABSENT: usize = 10_000;
 
 /// The most forgotten channels that wait to be removed from the store: all that one list and its successor can bring.
 const MOST_REMOVALS: usize = 120_000;
@@ -82,6 +82,7 @@ impl ReplayState {
             self.channels.remove(&channel);
             self.remove_from_store(channel);
         }
+        self.dirty.retain(|channel| self.channels.contains_key(channel));
     }
 
     /// Removes a channel from the store with the next changes. While the store fails for long, what it has beyond the

@@ -38,6 +38,10 @@ impl ReplayState {
             }
         }
         let is_last = self.dirty.is_empty() && self.absent.to_remove.is_empty();
+        if is_last {
+            self.dirty.shrink_to(CHANNELS_AT_ONCE);
+            self.absent.to_remove.shrink_to(CHANNELS_AT_ONCE);
+        }
         Changes { channels, account: is_last.then(|| self.take_account_change()), ..Changes::default() }
     }
 

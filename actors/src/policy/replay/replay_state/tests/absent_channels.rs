@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::replay::replay_state::absent_channels::MOST_ABSENT;
 
 /// A time at which what was left at the beginning is forgotten.
 const LATER: i64 = 31 * 24 * 60 * 60 * 1_000;
@@ -84,14 +85,14 @@ fn the_channels_that_no_listing_has_are_bounded() {
             }
         }
     }
-    assert!(most <= 20_002, "{most} channels");
+    assert!(most <= MOST_ABSENT + 2, "{most} channels");
     assert_eq!(replay.channels.len() + replay.take_forgotten(), 120_002, "forgotten ones are counted");
     for channel in ["c", "refused", "n119999"] {
         assert!(replay.channels.contains_key(&channel.into()), "{channel} is forgotten");
     }
     assert!(!replay.channels.contains_key(&"n0".into()), "the one without news for longest is kept");
     list_c(&mut replay, 1, 4_000);
-    assert!(replay.absent.count <= 20_000);
+    assert!(replay.absent.count <= MOST_ABSENT);
 }
 
 #[test]
