@@ -14,10 +14,19 @@ const MOST: usize = 1_000;
 pub(crate) struct EditCursor {
     until: i64,
     since: PostSet,
-    deleted: VecDeque<PostId>,
-    /// The deletions that were added and forgotten since the last saved state.
-    added_deletions: usize,
-    forgotten_deletions: usize,
+    /// Boxed, because hardly any of tens of thousands of channels has one.
+    deletions: Option<Box<Deletions>>,
+}
+
+/// The acknowledged deletions of a channel.
+#[derive(Debug, Clone, Default)]
+struct Deletions {
+    /// The posts, oldest deletion first.
+    posts: VecDeque<PostId>,
+    /// The deletions that were added since the last saved state.
+    added: usize,
+    /// The deletions that were forgotten since the last saved state.
+    forgotten: usize,
 }
 
 /// The difference between two states of an [`EditCursor`], apart from its time.
@@ -35,13 +44,10 @@ impl EditCursor {
 
     /// Restores a cursor from its record.
     pub(crate) fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
-        Self {
-            until,
-            since: PostSet::restore(since),
-            deleted: deleted.into(),
-            added_deletions: 0,
-            forgotten_deletions: 0,
-        }
+        let has_deletions = !deleted.is_empty();
+        let deletions = Deletions { posts: deleted.into(), ..Deletions::default() };
+        let deletions = has_deletions.then(|| Box::new(deletions));
+        Self { until, since: PostSet::restore(since), deletions }
     }
 
     /// Returns the time after which edits and deletions are read, in server milliseconds.
@@ -56,18 +62,21 @@ impl EditCursor {
 
     /// Returns the difference from the last saved state, or none if everything must be saved.
     pub(crate) fn update(&self) -> Option<EditsUpdate> {
-        let known = self.deleted.len().checked_sub(self.added_deletions)?;
-        Some(EditsUpdate {
-            edits: self.since.update()?,
-            deleted: self.deleted.range(known..).cloned().collect(),
-            forgotten_deletions: self.forgotten_deletions,
-        })
+        let edits = self.since.update()?;
+        let Some(deletions) = &self.deletions else {
+            return Some(EditsUpdate { edits, deleted: Vec::new(), forgotten_deletions: 0 });
+        };
+        let known = deletions.posts.len().checked_sub(deletions.added)?;
+        let deleted = deletions.posts.range(known..).cloned().collect();
+        Some(EditsUpdate { edits, deleted, forgotten_deletions: deletions.forgotten })
     }
 
     /// Regards the current state as saved.
     pub(crate) fn set_saved(&mut self) {
         self.since.set_saved();
-        (self.added_deletions, self.forgotten_deletions) = (0, 0);
+        if let Some(deletions) = &mut self.deletions {
+            (deletions.added, deletions.forgotten) = (0, 0);
+        }
     }
 
     /// Returns the time of the newest edit acknowledged since that time, if there is one.
@@ -77,7 +86,7 @@ impl EditCursor {
 
     /// Iterates over the posts whose deletion was acknowledged recently, oldest first.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &PostId> {
-        self.deleted.iter()
+        self.deletions.iter().flat_map(|deletions| &deletions.posts)
     }
 
     /// True if the edit was acknowledged.
@@ -87,7 +96,7 @@ impl EditCursor {
 
     /// True if the deletion of the post was acknowledged.
     pub(crate) fn knows_deletion(&self, id: &PostId) -> bool {
-        self.deleted.contains(id)
+        self.deletions.as_ref().is_some_and(|deletions| deletions.posts.contains(id))
     }
 
     /// Records an acknowledged edit. If there are too many, the time moves on, but not past `latest`; an edit that is
@@ -109,11 +118,12 @@ impl EditCursor {
 
     /// Records an acknowledged deletion.
     pub(crate) fn acknowledge_deletion(&mut self, id: PostId) {
-        self.deleted.push_back(id);
-        self.added_deletions += 1;
-        if self.deleted.len() > MOST {
-            self.deleted.pop_front();
-            self.forgotten_deletions += 1;
+        let deletions = self.deletions.get_or_insert_default();
+        deletions.posts.push_back(id);
+        deletions.added += 1;
+        if deletions.posts.len() > MOST {
+            deletions.posts.pop_front();
+            deletions.forgotten += 1;
         }
     }
 
