@@ -27,10 +27,8 @@ const TROUBLES: [&str; 4] = ["die", "hang", "slow", "calm"];
 const POSTS: usize = 12;
 /// The place of the troublesome post.
 const TROUBLE_AT: usize = 3;
-/// The longest wait of almost every post of the healthy channel, apart from the time that a child needs to start.
+/// The longest wait of a post of the healthy channel, apart from the time that a child needs to start.
 const HEALTHY: Duration = Duration::from_secs(1);
-/// One in so many may wait longer: a child that dies has it in hand, and it comes again after the trials of other suspects.
-const ONE_IN: usize = 20;
 /// The time of a short sleep on a machine that is too busy.
 const BUSY: Duration = Duration::from_millis(50);
 /// The longest pause of the operator between two commands.
@@ -273,12 +271,7 @@ fn survives(kind: Kind, keys: &str, seed: u64) -> Vec<Duration> {
         assert!(letters.contains(id), "seed {seed}: no dead letter for {}: {letters:?}", TROUBLES[trouble]);
     }
     storm.check_order(&posted, &letters, seed);
-    let slow = waits.iter().filter(|wait| **wait > HEALTHY).count();
-    assert!(
-        slow * ONE_IN <= waits.len() + ONE_IN,
-        "seed {seed}: of {} healthy posts: {waits:?}",
-        waits.len()
-    );
+    assert!(waits.iter().all(|wait| *wait <= HEALTHY), "seed {seed}: {waits:?}");
     waits
 }
 

@@ -21,7 +21,7 @@ use super::{
         EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
     },
     result_line::ActionResultLine,
-    trial::Trial,
+    trial::{Trial, Turns},
     unanswered::{MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
@@ -88,6 +88,9 @@ pub(super) struct ChildRun<'a> {
     suspects: Vec<Job<Message>>,
     /// The suspect that has the child for itself.
     on_trial: Option<Trial>,
+    turns: Turns,
+    /// The time at which the child was seen to have ended.
+    ended_at: Option<Instant>,
     state: &'a Rc<ExecState>,
     bad_lines: &'a ThrottledWarning,
     flood: Flood,
@@ -120,6 +123,8 @@ impl<'a> ChildRun<'a> {
             results,
             suspects: Vec::new(),
             on_trial: None,
+            turns: Turns::default(),
+            ended_at: None,
             state,
             bad_lines,
             flood: Flood { since: Instant::now(), lines: 0 },
@@ -137,7 +142,7 @@ impl<'a> ChildRun<'a> {
             fault = self.serve(jobs, closing) => (fault, false),
             () = commands.restart() => (None, true),
         };
-        let read = self.input.read_by_child();
+        let (read, ended_at) = (self.input.read_by_child(), self.ended_at.unwrap_or_else(Instant::now));
         match fault {
             Some(_) => {}
             None if is_restart => self.shut_down(RESTART_GRACE_PERIOD, RESTART_GRACE_PERIOD).await,
@@ -150,7 +155,7 @@ impl<'a> ChildRun<'a> {
             Some(fault) => {
                 let cause = format!("{fault}{}", self.describe_last_lines().await);
                 let had = self.unanswered.describe_read(read);
-                let blames_event = self.unanswered.record_death(read, self.on_trial, &cause);
+                let blames_event = self.unanswered.record_death(read, self.on_trial, ended_at, &cause);
                 RunEnd::Fault { cause, blames_event, had }
             }
         };
@@ -179,7 +184,7 @@ impl<'a> ChildRun<'a> {
         loop {
             self.send_waiting();
             let (reads, flooded_until) = (self.unanswered.has_room_for_actions(), self.flood.ends());
-            let next_look = self.on_trial.map(|trial| trial.next_look(Instant::now()));
+            let next_look = self.next_turn();
             // A child whose answers are not read is not late.
             let deadline = self.unanswered.due().filter(|_| reads);
             tokio::select! {
@@ -193,6 +198,7 @@ impl<'a> ChildRun<'a> {
                 () = sleep_until_some(flooded_until) => {}
                 () = sleep_until_some(next_look) => {}
                 status = self.process.wait() => {
+                    self.ended_at = Some(Instant::now());
                     self.read_remaining_output().await;
                     return Some(format!("it ended with {status}"));
                 }
@@ -255,6 +261,7 @@ impl<'a> ChildRun<'a> {
 
     /// Returns the failure of a child that closed its output, which usually means that it is exiting.
     async fn describe_closed_output(&mut self) -> String {
+        self.ended_at = Some(Instant::now());
         match timeout(EXIT_READ_TIMEOUT, self.process.wait()).await {
             Ok(status) => format!("it ended with {status}"),
             Err(_) => "it closed its standard output".into(),

@@ -57,6 +57,11 @@ impl ChildInput {
         self.queued
     }
 
+    /// Returns the number of bytes of all lines, written or not.
+    pub(super) fn queued(&self) -> u64 {
+        self.queued
+    }
+
     /// Returns the number of bytes that the child has read. Bytes in the pipe count as read if the system does not tell.
     pub(super) fn read_by_child(&self) -> u64 {
         let unread = self.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());

@@ -2,10 +2,11 @@ mod actions;
 mod commands;
 mod failures;
 mod slow;
+mod trials;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
+    model::{AccountName, Event, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
     ports::Poster,
 };
 

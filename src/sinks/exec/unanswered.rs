@@ -21,6 +21,7 @@ use super::{
     exec_state::ExecState,
     protocol::{ChildMessage, EventRef},
     result_line::ActionResultLine,
+    trial::{ALONE, Trial},
 };
 use crate::sinks::{HandlerDeps, failing_events::Failure, message::Message, queue::Job, typing::Typing};
 
@@ -51,6 +52,8 @@ pub(super) struct UnansweredEvents {
 struct UnansweredEvent {
     job: Job<Message>,
     sent: Instant,
+    /// The time at which the child was seen to have read it, if anyone looked.
+    read_at: Option<Instant>,
     /// The time since when the child could have answered.
     since: Instant,
     /// The end of the time for which the child said that it is at work on the event.
@@ -100,9 +103,26 @@ impl UnansweredEvents {
         self.events.iter().filter_map(suspicion).any(|suspicion| suspicion.is_doubtful())
     }
 
-    /// Returns true if the child has the event whose line ends at that place of its input.
-    pub(super) fn has(&self, end: u64) -> bool {
-        self.events.iter().any(|event| event.end == end)
+    /// Returns the time of the next look at a trial; `None` if it is over, or its event is answered.
+    pub(super) fn next_look(&self, trial: Trial, now: Instant) -> Option<Instant> {
+        let read_at = self.events.iter().find(|event| event.end == trial.end)?.read_at;
+        (!trial.is_over(read_at, now)).then(|| trial.next_look(read_at, now))
+    }
+
+    /// Returns true if the child has an event that was sent after that place of its input.
+    pub(super) fn has_after(&self, start: u64) -> bool {
+        self.events.iter().any(|event| event.end > start)
+    }
+
+    /// Returns the end of the first line that the child has not had for a while.
+    pub(super) fn first_fresh(&self, now: Instant) -> Option<u64> {
+        self.events.iter().filter(|event| event.is_fresh(now)).map(|event| event.end).min()
+    }
+
+    /// Records how many bytes the child has read by now.
+    pub(super) fn record_read(&mut self, read: u64, now: Instant) {
+        let unread = self.events.iter_mut().filter(|event| event.end <= read && event.read_at.is_none());
+        unread.for_each(|event| event.read_at = Some(now));
     }
 
     /// Returns the number of events for which a person waits.
@@ -141,7 +161,7 @@ impl UnansweredEvents {
     fn rejoin(&mut self, late: OverdueEvent, job: Job<Message>) {
         // The child has read the event.
         let mut event = UnansweredEvent::new(job, 0, &self.state.handler_deps);
-        (event.posts, event.actions) = (late.posts, late.actions);
+        (event.posts, event.actions, event.read_at) = (late.posts, late.actions, Some(event.sent));
         if late.progress == Progress::Acknowledged {
             self.state.release(&event.job);
             return self.acknowledge(event);
@@ -309,7 +329,22 @@ impl UnansweredEvent {
     fn new(job: Job<Message>, end: u64, deps: &HandlerDeps) -> Self {
         let (now, typing) = (Instant::now(), Typing::show(deps, &job.item));
         let (working_until, posts, actions) = (None, 0, Vec::new());
-        Self { job, sent: now, since: now, working_until, end, _typing: typing, posts, actions }
+        Self {
+            job,
+            sent: now,
+            read_at: None,
+            since: now,
+            working_until,
+            end,
+            _typing: typing,
+            posts,
+            actions,
+        }
+    }
+
+    /// True if the child may have read the event shortly before that time, as far as anyone looked.
+    fn is_fresh(&self, at: Instant) -> bool {
+        self.read_at.is_none_or(|read_at| at < read_at + ALONE)
     }
 
     /// True if the child said that it is at work on the event now.

@@ -6,7 +6,10 @@ use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
 use super::{
-    super::{queue_full, trial::Trial},
+    super::{
+        queue_full,
+        trial::{Trial, Turns},
+    },
     ChildRun,
 };
 use crate::sinks::{failing_events::Suspicion, hook_events::MAX_HOOKS, message::Message, queue::Job};
@@ -26,30 +29,73 @@ impl ChildRun<'_> {
         }
     }
 
-    /// Sends the events that may go to the child now: none during a trial, and suspects before others.
+    /// Sends the events that may go to the child now: none during a trial, and suspects and others in turn.
     pub(super) fn send_waiting(&mut self) {
         self.state.forget_accounts();
-        while !self.trial_goes_on() {
-            if let Some((job, needs_trial)) = self.take_suspect() {
-                let sent = self.send_to_child(job);
-                self.on_trial = sent.filter(|_| needs_trial).map(Trial::begin);
-            } else if let Some(job) = self.state.take_waiting() {
-                self.send_to_child(job);
-            } else {
+        while self.next_turn().is_none() {
+            if self.turns.is_others_turn(Instant::now(), self.next_trial_is_long())
+                && self.give_others_a_turn()
+            {
+                continue;
+            }
+            let Some((job, trial)) = self.take_suspect() else {
+                self.turns = Turns::default();
+                self.send_others();
                 return;
+            };
+            let sent = self.send_to_child(job);
+            self.on_trial = sent.zip(trial).map(|(end, length)| Trial::new(end, length));
+            if self.on_trial.is_some() {
+                self.turns.begin_trial(Instant::now());
             }
         }
     }
 
-    fn trial_goes_on(&mut self) -> bool {
-        let (read, now) = (self.input.read_by_child(), Instant::now());
-        let unanswered = self.on_trial.filter(|trial| self.unanswered.has(trial.end));
-        self.on_trial = unanswered.and_then(|mut trial| (!trial.is_over(read, now)).then_some(trial));
-        self.on_trial.is_some()
+    /// Returns the time of the next look while a trial goes on, or the turn of the others beside suspects.
+    pub(super) fn next_turn(&mut self) -> Option<Instant> {
+        if self.on_trial.is_none() && self.suspects.is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        self.unanswered.record_read(self.input.read_by_child(), now);
+        let next_look = self.on_trial.and_then(|trial| self.unanswered.next_look(trial, now));
+        if next_look.is_none() {
+            self.on_trial = None;
+        }
+        next_look.or_else(|| self.turns.others_until(now, |start| self.unanswered.has_after(start)))
     }
 
-    /// Takes the suspect that goes next, with a slot. Returns it with true if it is to have the child for itself.
-    fn take_suspect(&mut self) -> Option<(Job<Message>, bool)> {
+    /// Sends the events that wait and are no suspects, as far as there are slots.
+    fn send_others(&mut self) {
+        while let Some(job) = self.state.take_waiting() {
+            self.send_to_child(job);
+        }
+    }
+
+    /// Sends those events, and returns true if the suspects wait for them, or for suspects that were given shortly before.
+    fn give_others_a_turn(&mut self) -> bool {
+        let (queued, now) = (self.input.queued(), Instant::now());
+        self.send_others();
+        let fresh = self.unanswered.first_fresh(now);
+        let start = fresh.map_or(queued, |end| queued.min(end.saturating_sub(1)));
+        let waits = self.unanswered.has_after(start);
+        if waits {
+            self.turns.begin_others(start, now);
+        }
+        waits
+    }
+
+    /// Returns true if the next trial needs a child that was given nothing else shortly before.
+    fn next_trial_is_long(&self) -> bool {
+        let suspicions = self.suspects.iter().map(|job| self.state.suspicion(&job.item));
+        suspicions
+            .min_by_key(|it| it.as_ref().map(Suspicion::rank))
+            .flatten()
+            .is_some_and(|it| it.may_be_last())
+    }
+
+    /// Takes the suspect that goes next, with a slot. Returns it with the time for which it is to have the child for itself.
+    fn take_suspect(&mut self) -> Option<(Job<Message>, Option<Duration>)> {
         loop {
             let suspicion = |job: &Job<Message>| self.state.suspicion(&job.item);
             let ranked = self.suspects.iter().map(suspicion).enumerate();
@@ -63,7 +109,8 @@ impl ChildRun<'_> {
             if !self.state.take_slot(self.suspects.get(index)?) {
                 return None;
             }
-            return Some((self.suspects.swap_remove(index), suspicion.is_some_and(|it| it.needs_trial())));
+            let length = suspicion.and_then(|it| it.trial_length());
+            return Some((self.suspects.swap_remove(index), length));
         }
     }
 

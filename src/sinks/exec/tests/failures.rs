@@ -9,7 +9,7 @@ use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
 
 /// A child that works on each event in a thread of its own, and obeys its text: `die`, `hang`, `slow-once`, and `wait` for a
 /// file `works`.
-const THREADED: &str = r#"
+pub(super) const THREADED: &str = r#"
 import json, os, sys, threading, time
 open("lives", "a").write("x")
 lock, seen = threading.Lock(), set()

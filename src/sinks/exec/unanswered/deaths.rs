@@ -28,13 +28,14 @@ impl UnansweredEvents {
         format!("; it had event {id} in channel {channel} of account {account}{more}")
     }
 
-    /// Records that the child died, having read that many bytes, and takes an event away that it died on too often. An event
-    /// on trial is the cause; else each may be that the child has read. Returns true if there is one, unless that was said
-    /// too often.
+    /// Records that the child died at a time, having read that many bytes, and takes an event away that it died on too often.
+    /// During a trial each event may be the cause that the child has read shortly before, else each that it has read. Returns
+    /// true if there is one, unless that was said too often.
     pub(in crate::sinks::exec) fn record_death(
         &mut self,
         read: u64,
         on_trial: Option<Trial>,
+        died_at: Instant,
         cause: &str,
     ) -> bool {
         let is_on_trial = |event: &&UnansweredEvent| on_trial.is_some_and(|trial| trial.end == event.end);
@@ -44,9 +45,12 @@ impl UnansweredEvents {
             late.filter(|late| taken.iter().all(|event| event.job.item.id != late.id)).collect();
         let is_certain = taken.len() + late.len() == 1;
         let death = |given| Death { given, is_slow: self.has_outlived(given), is_certain };
-        let suspects: Vec<_> = if let Some(event) = taken.iter().copied().find(is_on_trial) {
-            let death = Death { given: event.sent, is_slow: false, is_certain: true };
-            vec![(event.job.item.clone(), death)]
+        let suspects: Vec<_> = if taken.iter().any(is_on_trial) {
+            let fresh: Vec<_> =
+                taken.into_iter().filter(|event| is_on_trial(event) || event.is_fresh(died_at)).collect();
+            let is_certain = fresh.len() == 1;
+            let death = |given| Death { given, is_slow: false, is_certain };
+            fresh.into_iter().map(|event| (event.job.item.clone(), death(event.sent))).collect()
         } else {
             let taken = taken.iter().map(|event| (event.job.item.clone(), death(event.sent)));
             let late_death = Death { given: self.last_answer, is_slow: true, is_certain };
