@@ -302,8 +302,9 @@ fn a_webhook_in_trouble_is_named_with_its_answer_and_until_when_it_waits() {
         let host = Host { fixture, dir, running };
         host.dir.write("answer", answer);
         host.fixture.post("anybody?");
-        let status = host.run_until(&["status"], |output| output.contains("1 channel waits"));
-        assert!(status.contains("sink hook: ") && status.contains(state), "{answer}: {status}");
+        let status = host
+            .run_until(&["status"], |output| output.contains("1 channel waits") && output.contains(state));
+        assert!(status.contains("sink hook: "), "{answer}: {status}");
         let sink = host.run(&["sinks", "hook"]);
         assert!(sink.contains(expected), "{answer}: {sink}");
         std::fs::remove_file(host.dir.path().join("answer")).unwrap();

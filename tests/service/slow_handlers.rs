@@ -239,6 +239,11 @@ fn a_late_update_that_is_not_waited_for_is_kept_if_it_fails() {
     assert!(told["message"].as_str().unwrap().contains("matterhost dead-letter retry"), "{told}");
     let reply = json!({ "action": "reply", "key": "answer", "text": "…" });
     assert_eq!(answer(&host, &token, &reply).status, 200);
+    for act in ["retry", "drop"] {
+        let path = format!("/v1/sinks/hook/dead-letters/{act}");
+        let unknown = host.send("POST", &path, &json!({ "ids": ["no-such-event"] }));
+        assert_eq!(unknown.status, 404, "{act}");
+    }
     let retried = host.send("POST", "/v1/sinks/hook/dead-letters/retry", &json!({})).json();
     assert_eq!(retried["accepted"], 1, "{retried}");
     assert_eq!(host.fixture.bot_posts(), ["all of it"]);
