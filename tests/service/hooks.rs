@@ -249,7 +249,8 @@ fn answer_requests(mut stream: TcpStream, answer: &str) {
         if line == "\r\n" {
             reader.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
-            write!(stream, "{head}: {}\r\n\r\n{answer}", answer.len()).unwrap();
+            // One write: the system would hold the second of two back until the first is acknowledged.
+            stream.write_all(format!("{head}: {}\r\n\r\n{answer}", answer.len()).as_bytes()).unwrap();
         }
         line.clear();
     }
