@@ -110,7 +110,9 @@ fn settings(account: &AccountConfig, trigger: &str, command: &CommandConfig, url
 async fn follow(mut plans: watch::Receiver<Vec<ServerPlan>>, mut record: Record, service: HookService) {
     loop {
         let current = plans.borrow_and_update().clone();
-        let all = join_all(current.iter().map(|plan| register(plan, record.of(&plan.server.name)))).await;
+        let accept = |command: &RegisteredCommand| service.accept_registered(command);
+        let all = current.iter().map(|plan| register(plan, record.of(&plan.server.name), &accept));
+        let all = join_all(all).await;
         let mut is_done = true;
         for (plan, (registered, result)) in current.iter().zip(all) {
             record.replace(&plan.server.name, registered);

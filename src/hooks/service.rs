@@ -129,6 +129,13 @@ impl HookService {
         &self.0.integrations
     }
 
+    /// Adds a command that the host has registered, or replaces it.
+    pub(super) fn accept_registered(&self, command: &RegisteredCommand) {
+        let mut registered = self.0.registered.write();
+        registered.retain(|known| known.id != command.id);
+        registered.push(command.clone());
+    }
+
     /// Sets the commands that the host has registered.
     pub(super) fn set_registered(&self, commands: &[RegisteredCommand]) {
         *self.0.registered.write() = commands.to_vec();

@@ -12,13 +12,15 @@ use super::{
     steps::{RegistrationStep, WantedCommand, registration_steps},
 };
 
-/// Brings the commands of a server in line with a plan. Returns those that it has, also if a part failed.
+/// Brings the commands of a server in line with a plan. Returns those that it has, also if a part failed. Each is shown to
+/// `accept` at once: people may call it before the others are registered.
 pub(super) async fn register(
     plan: &ServerPlan,
     registered: Vec<RegisteredCommand>,
+    accept: &dyn Fn(&RegisteredCommand),
 ) -> (Vec<RegisteredCommand>, Result<(), RegistrationError>) {
-    let mut registration =
-        Registration { client: Client::new(&plan.server.client), plan, registered, failed: None };
+    let client = Client::new(&plan.server.client);
+    let mut registration = Registration { client, plan, registered, accept, failed: None };
     let result = registration.run().await;
     (registration.registered, result)
 }
@@ -49,6 +51,7 @@ struct Registration<'a> {
     client: Client,
     plan: &'a ServerPlan,
     registered: Vec<RegisteredCommand>,
+    accept: &'a dyn Fn(&RegisteredCommand),
     /// The first step that failed; the others are tried, too.
     failed: Option<RegistrationError>,
 }
@@ -105,9 +108,9 @@ impl Registration<'_> {
             RegistrationStep::Create(wanted) => {
                 let made = self.client.create_command(&self.plan.token, &wanted.settings).await;
                 let made = made.map_err(|error| refused(&wanted, error))?;
-                let (account, trigger) = (wanted.account.as_str(), &*wanted.settings.trigger);
-                tracing::info!(account, trigger, "a slash command is registered");
+                let (account, trigger) = (wanted.account.clone(), wanted.settings.trigger.clone());
                 self.note(made.id.clone(), wanted, made.token());
+                tracing::info!(account = account.as_str(), trigger, "a slash command is registered");
             }
             RegistrationStep::Change(id, wanted) => {
                 let changed = self.client.change_command(&self.plan.token, &id, &wanted.settings).await;
@@ -145,7 +148,9 @@ impl Registration<'_> {
         let Some(token) = shown.or(known.map(|command| command.token)) else { return };
         let (server, account) = (self.plan.server.name.as_str().into(), wanted.account.as_str().into());
         let trigger = wanted.settings.trigger;
-        self.registered.push(RegisteredCommand { server, id, account, trigger, token });
+        let command = RegisteredCommand { server, id, account, trigger, token };
+        (self.accept)(&command);
+        self.registered.push(command);
     }
 }
 

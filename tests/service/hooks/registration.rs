@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_simulator::{ServerVersion, Simulator};
+use matterhost_simulator::{Fault, FaultKind, ServerVersion, Simulator};
 use serde_json::{Value, json};
 
 use super::free_addresses;
@@ -71,15 +71,6 @@ impl Rig {
         let person = &self.fixture.person.user_id;
         self.fixture.simulator.run_command(person, &self.fixture.channel, line).1["text"].clone()
     }
-
-    /// Runs a command until it is answered: the host takes its token once all commands of the server are registered.
-    fn await_answer(&self, line: &str) {
-        let end = Instant::now() + DEADLINE;
-        while self.answer(line) != "here" {
-            assert!(Instant::now() < end, "{line} is not answered");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
 }
 
 fn await_log(running: &mut RunningProgram, message: &str) {
@@ -111,7 +102,7 @@ fn commands_are_registered_kept_changed_and_deleted_with_the_configuration() {
     };
     let deploy = json!(["deploy", "", "P", rig.url("deploy")]);
     await_commands(vec![deploy, other.clone()]);
-    rig.await_answer("/deploy now");
+    assert_eq!(rig.answer("/deploy now"), "here");
 
     rig.write(&format!("{DEPLOY}hint = \"[what]\"\nmethod = \"GET\"\n"));
     running.signal("HUP");
@@ -124,9 +115,13 @@ fn commands_are_registered_kept_changed_and_deleted_with_the_configuration() {
     assert!(record.contains("\"trigger\":\"deploy\""), "{record}");
     running.signal("TERM");
     running.wait_for_exit();
-    // Taken out while the host is down, and another one is new.
+    // Taken out while the host is down, and another one is new: it is answered while the old one is being deleted.
     rig.write(&DEPLOY.replace("deploy", "release"));
+    let slow = Fault::new(FaultKind::Slow(Duration::from_secs(1))).route("DELETE /commands/{command_id}");
+    rig.fixture.simulator.inject(slow);
     let mut running = rig.start();
+    await_log(&mut running, "a slash command is registered");
+    assert_eq!(rig.answer("/release now"), "here");
     await_log(&mut running, "a slash command is deleted");
     let release = json!(["release", "", "P", rig.url("release")]);
     await_commands(vec![other.clone(), release]);
@@ -146,7 +141,7 @@ fn a_command_that_is_refused_is_explained_and_others_are_registered() {
         line["message"].as_str().is_some_and(|text| text.contains("/deploy of account helpdesk"))
     };
     running.log.wait_for_json("the reason", is_explained);
-    rig.await_answer("/release now");
+    assert_eq!(rig.answer("/release now"), "here");
 }
 
 #[test]
