@@ -102,19 +102,24 @@ fn a_member_that_is_ended_hands_its_accounts_over_without_a_doubled_event() {
     assert!(twice.is_empty(), "{twice:?}");
 }
 
+/// Waits until the members a and b have lost their leases, and checks that they then hand over nothing while people post.
+pub(crate) fn await_silence(cluster: &Cluster, members: [&mut RunningProgram; 2]) {
+    for member in members {
+        member.log.wait_for_line("the lease of this member is over");
+    }
+    cluster.await_sockets(0);
+    let (stopped, posts) = (unix_time(), cluster.answers().len());
+    cluster.await_that("more posts", |cluster| cluster.answers().len() > posts + 20);
+    let handed = ["a", "b"].into_iter().flat_map(|member| cluster.handed_to(member));
+    let late: Vec<_> = handed.filter(|event| event.at > stopped).collect();
+    assert!(late.is_empty(), "{late:?} while no member had a lease");
+}
+
 #[test]
 fn without_nats_all_members_stop_and_afterwards_nothing_is_lost() {
     run(|cluster, [mut a, mut b]| {
         cluster.nats.lock().unwrap().stop();
-        for member in [&mut a, &mut b] {
-            member.log.wait_for_line("the lease of this member is over");
-        }
-        cluster.await_sockets(0);
-        let (stopped, posts) = (unix_time(), cluster.answers().len());
-        cluster.await_that("more posts", |cluster| cluster.answers().len() > posts + 20);
-        let handed = ["a", "b"].into_iter().flat_map(|member| cluster.handed_to(member));
-        let late: Vec<_> = handed.filter(|event| event.at > stopped).collect();
-        assert!(late.is_empty(), "{late:?} while no member had a lease");
+        await_silence(cluster, [&mut a, &mut b]);
         cluster.nats.lock().unwrap().start_again();
         for member in [&mut a, &mut b] {
             member.log.wait_for_line("joined the cluster");
