@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// High enough that the gate never delays a request: the host is measured.
-const UNLIMITED: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000 };
+const UNLIMITED: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000, sharers: 1 };
 
 /// A host of accounts on one server.
 pub(crate) struct Host {

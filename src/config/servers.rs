@@ -49,6 +49,8 @@ pub struct ServerConfig {
     pub transport: Transport,
     /// Limits shared by all accounts of the server.
     pub limits: GateLimits,
+    /// True if the server sees all members of the cluster behind one address, and counts their requests together.
+    pub shared_address: bool,
     /// The token of a user who may make slash commands; `None` if administrators make them.
     pub commands_token: Option<Token>,
 }
@@ -72,6 +74,7 @@ pub(super) fn read(
     let keys = TransportKeys::read(&mut section, context);
     let headers = headers(&mut section);
     let limits = gate_limits(&mut section);
+    let shared_address = section.read("shared_address", false);
     let client_limits = client_limits(&mut section);
     let client = url.and_then(|url| keys.client(&mut section, context, url, client_limits));
     let commands_token = commands_token(&mut section, context);
@@ -82,11 +85,17 @@ pub(super) fn read(
         client: client.with_headers(headers?),
         transport,
         limits,
+        shared_address,
         commands_token,
     })
 }
 
 impl ServerConfig {
+    /// Returns its limits in a cluster of so many members.
+    pub fn limits_among(&self, members: u32) -> GateLimits {
+        GateLimits { sharers: if self.shared_address { members.max(1) } else { 1 }, ..self.limits }
+    }
+
     /// Describes the way to the server: `direct`, or the proxy and the variable that names it.
     pub fn way(&self) -> String {
         match (self.client.proxy(), self.transport.proxy_variable) {
@@ -154,6 +163,7 @@ fn gate_limits(section: &mut TableReader<'_>) -> GateLimits {
             SLOWEST..=FASTEST,
         ),
         dial_slots: section.within("dial_slots", default.dial_slots, 1..=MOST_DIAL_SLOTS),
+        ..default
     }
 }
 

@@ -96,7 +96,7 @@ impl ServerGate {
             api: None,
             poll_interval,
             accounts: 0,
-            bucket: TokenBucket::new(now(), limits.requests_per_second),
+            bucket: TokenBucket::with_limits(now(), limits),
             queue: FairQueue::default(),
             probe: ServerProbe::default(),
             slots: slots.clone(),

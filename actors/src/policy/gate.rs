@@ -14,6 +14,8 @@ pub use token_bucket::{RateHeaders, TokenBucket};
 pub struct GateLimits {
     /// Requests per second, WebSocket upgrades included; lower if the server's headers require it.
     pub requests_per_second: f64,
+    /// The processes that share these requests, this one included: those that the server sees behind one address.
+    pub sharers: u32,
     /// The maximum number of concurrent connections between dial and hello.
     pub dial_slots: usize,
 }
@@ -23,6 +25,7 @@ impl Default for GateLimits {
         Self {
             // A server of ordinary size handles this rate easily.
             requests_per_second: 50.0,
+            sharers: 1,
             // A server that is starting must not be flooded by all its bots at once.
             dial_slots: 32,
         }

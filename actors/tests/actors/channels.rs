@@ -71,7 +71,7 @@ fn posts_made_after_the_account_left_are_not_delivered() {
 
 #[test]
 fn a_long_catch_up_says_how_far_it_is() {
-    let slow = GateLimits { requests_per_second: 1.0, dial_slots: 1 };
+    let slow = GateLimits { requests_per_second: 1.0, dial_slots: 1, ..GateLimits::default() };
     run_paused(settings(), slow, async |harness| {
         for n in 0..20 {
             harness.fake.add_channel(&format!("c{n}"), &["bot"]);

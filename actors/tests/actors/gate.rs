@@ -10,7 +10,7 @@ use crate::harness::{SECOND, UserReply, bots, run_paused, settings, unlimited_ra
 
 #[test]
 fn connects_keep_to_the_servers_pace() {
-    let limits = GateLimits { requests_per_second: 2.0, dial_slots: 100 };
+    let limits = GateLimits { requests_per_second: 2.0, dial_slots: 100, ..GateLimits::default() };
     run_paused(settings(), limits, async |harness| {
         let since = tokio::time::Instant::now();
         let bots = bots(20);
@@ -76,7 +76,7 @@ fn while_a_server_is_down_one_probe_serves_all() {
 
 #[test]
 fn polls_over_half_the_rate_are_stretched_and_reported() {
-    let limits = GateLimits { requests_per_second: 1.0, dial_slots: 100 };
+    let limits = GateLimits { requests_per_second: 1.0, dial_slots: 100, ..GateLimits::default() };
     run_paused(settings(), limits, async |harness| {
         for bot in bots(60) {
             harness.ready(&bot).await;

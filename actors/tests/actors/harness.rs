@@ -27,7 +27,7 @@ use matterhost_actors::{
         Token,
     },
     policy::{GateLimits, PingSettings, RestartPolicy, RestartSettings},
-    ports::{ApiFactory, CursorStore, EventSink},
+    ports::{AccountFence, ApiFactory, CursorStore, EventSink},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -101,24 +101,49 @@ pub(crate) fn bots(count: usize) -> Vec<String> {
 
 /// Runs a test in paused time.
 pub(crate) fn run_paused(settings: HostSettings, limits: GateLimits, test: impl AsyncFnOnce(&mut Harness)) {
+    run_paused_on(|| Harness::new(settings, limits), test);
+}
+
+/// Runs a test in paused time on a member of a cluster that hosts all accounts.
+pub(crate) fn run_paused_in_cluster(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness)) {
+    run_paused_on(
+        || Harness::of(Supervisor::new(settings).with_fence(Arc::new(OpenFence)), unlimited_rate()),
+        test,
+    );
+}
+
+/// The fence of a member that owns all shards.
+struct OpenFence;
+
+impl AccountFence for OpenFence {
+    fn is_open(&self, _: &AccountName) -> bool {
+        true
+    }
+}
+
+fn run_paused_on(start: impl FnOnce() -> Harness, test: impl AsyncFnOnce(&mut Harness)) {
     let system = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
     });
     system.block_on(async {
-        let mut harness = Harness::new(settings, limits);
+        let mut harness = start();
         test(&mut harness).await;
     });
 }
 
 /// Returns limits that no test reaches.
 pub(crate) fn unlimited_rate() -> GateLimits {
-    GateLimits { requests_per_second: 1e6, dial_slots: 1_000 }
+    GateLimits { requests_per_second: 1e6, dial_slots: 1_000, sharers: 1 }
 }
 
 impl Harness {
     pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
+        Self::of(Supervisor::new(settings), limits)
+    }
+
+    fn of(supervisor: Supervisor, limits: GateLimits) -> Self {
         let (fake, store) = (FakeServer::default(), CrashStore::default());
-        let supervisor = Supervisor::new(settings).with_store(Arc::new(store.clone()));
+        let supervisor = supervisor.with_store(Arc::new(store.clone()));
         let host = TestHost::of(supervisor, limits, Arc::new(fake.clone()));
         Self { fake, host, store }
     }

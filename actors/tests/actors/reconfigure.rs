@@ -225,7 +225,7 @@ fn limits_of_a_server_apply_at_once_and_another_address_restarts_only_its_accoun
         let far_bot = spec("far-bot", "far-bot", "far", sink);
         harness.send(AddAccount(far_bot)).await.unwrap();
         harness.wait_until_ready("far-bot").await;
-        let slower = GateLimits { requests_per_second: 0.1, dial_slots: 1 };
+        let slower = GateLimits { requests_per_second: 0.1, dial_slots: 1, sharers: 1 };
         let change =
             |api: Arc<FakeServer>, restart| ChangeServer { spec: server_spec("far", api, slower), restart };
         harness.send(change(far, false)).await.unwrap();

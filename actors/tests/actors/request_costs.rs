@@ -17,7 +17,7 @@ const MEASURED: Duration = Duration::from_secs(600);
 /// 100 accounts share 5 requests per second: as many for each as a thousand accounts have of 50 per second.
 #[test]
 fn polls_fit_half_the_rate_and_an_audit_is_one_list_in_five_minutes() {
-    let limits = GateLimits { requests_per_second: 5.0, dial_slots: 100 };
+    let limits = GateLimits { requests_per_second: 5.0, dial_slots: 100, ..GateLimits::default() };
     run_paused(settings(), limits, async |harness| {
         let names = bots(ACCOUNTS as usize);
         for name in &names {
@@ -42,7 +42,7 @@ fn pings_cost_no_request_and_keep_to_their_rate() {
     for (accounts, expected) in [(1, 600), (100, 60_000), (1_000, 60_000)] {
         let health = HealthSettings { ping_limits: PingSettings::default(), ..settings().health };
         let settings = HostSettings { health, ..settings() };
-        run_paused(settings, GateLimits { requests_per_second: 50.0, dial_slots: 100 }, async |harness| {
+        run_paused(settings, GateLimits { dial_slots: 100, ..GateLimits::default() }, async |harness| {
             let names = bots(accounts);
             for name in &names {
                 harness.host(name).await;

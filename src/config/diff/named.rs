@@ -74,6 +74,7 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
                 ("url", a.client.url() == b.client.url(), Restart),
                 ("headers", a.client.headers() == b.client.headers(), NextConnection),
                 ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), Immediate),
+                ("shared_address", a.shared_address == b.shared_address, Immediate),
                 ("dial_slots", slots == b.limits.dial_slots, Immediate),
                 ("max_frame", a_limits.max_frame_bytes == b_limits.max_frame_bytes, NextConnection),
                 ("connect_timeout", a_limits.connect_timeout == b_limits.connect_timeout, NextConnection),

@@ -26,8 +26,11 @@ struct Inner {
 }
 
 impl SharedLoopGuard {
-    pub(in crate::hosting) fn new(limit: u32) -> Self {
-        Self(Arc::new(Inner { guard: Mutex::new(LoopGuard::new(limit)), counting: AtomicUsize::new(0) }))
+    /// Creates a guard. In a cluster, it counts the posts of accounts on other members, too.
+    pub(in crate::hosting) fn new(limit: u32, is_in_cluster: bool) -> Self {
+        let guard = LoopGuard::new(limit);
+        let guard = if is_in_cluster { guard.in_cluster() } else { guard };
+        Self(Arc::new(Inner { guard: Mutex::new(guard), counting: AtomicUsize::new(0) }))
     }
 
     pub(in crate::hosting) fn set_limit(&self, limit: u32) {

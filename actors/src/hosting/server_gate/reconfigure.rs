@@ -34,7 +34,7 @@ pub(super) struct Stop;
 impl ServerGate {
     /// Discards everything learned about the server.
     fn forget_server(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
-        self.bucket = TokenBucket::new(now(), limits.requests_per_second);
+        self.bucket = TokenBucket::with_limits(now(), limits);
         if let Some(probe_handle) = self.probe_handle.take() {
             ctx.cancel_future(probe_handle);
         }
@@ -70,7 +70,7 @@ impl Handler<Configure> for ServerGate {
         if new.moved {
             self.forget_server(new.limits, ctx);
         } else {
-            self.bucket.configure(new.limits.requests_per_second);
+            self.bucket.configure(new.limits);
         }
         self.set_slots(new.limits);
         self.pump(ctx);

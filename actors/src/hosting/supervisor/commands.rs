@@ -48,7 +48,7 @@ impl Handler<AddServer> for Supervisor {
             gate,
             sibling_watch: SharedSiblingWatch::default(),
             ping_rate: PingRate::default(),
-            loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
+            loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit, self.fence.is_some()),
             directory: Directory::default(),
             limits: SharedServerLimits::default(),
             common_cause: CommonCause::default(),

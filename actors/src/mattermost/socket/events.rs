@@ -11,7 +11,7 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
     model::{Change, ChannelId, EventBody, PostOutline, UserId, check_id},
-    policy::UserAct,
+    policy::{AccountPost, UserAct},
 };
 
 /// The content of `hello`: the server accepted the token.
@@ -261,15 +261,18 @@ fn nested_post<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutlinedPos
 /// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.
 pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
     match &body.change {
-        Some(Change::Posted(post)) => PostAuthor::read(body).map(|author| author.into_act(post.create_at)),
+        Some(Change::Posted(post)) => {
+            PostAuthor::read(body).map(|author| author.into_act(post.create_at, AccountPost::New))
+        }
         Some(Change::Edited { edit_at, .. }) => {
-            PostAuthor::read(body).map(|author| author.into_act(*edit_at))
+            PostAuthor::read(body).map(|author| author.into_act(*edit_at, AccountPost::Edit))
         }
         Some(Change::Deleted { .. } | Change::Left) => None,
         None => body.reaction().map(|reaction| UserAct {
             user: reaction.user_id,
             at: reaction.create_at,
             is_automatic: false,
+            of_account: None,
         }),
     }
 }
@@ -282,10 +285,12 @@ struct PostAuthor {
     props: Option<Marks>,
 }
 
-/// The props by which the server marks posts that no person made.
+/// The props by which the server marks posts that no person made, and the one in which a host keeps the key of a post.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Marks {
+    #[serde(rename = "matterhost_key")]
+    key: Value,
     #[serde(rename = "from_bot")]
     bot: Value,
     #[serde(rename = "from_webhook")]
@@ -300,8 +305,10 @@ impl PostAuthor {
         serde_json::from_str(&posted.post).ok()
     }
 
-    fn into_act(self, at: i64) -> UserAct {
-        UserAct { is_automatic: self.is_automatic(), user: self.user_id, at }
+    fn into_act(self, at: i64, kind: AccountPost) -> UserAct {
+        let has_key = self.props.as_ref().is_some_and(|marks| marks.key.is_string());
+        let (is_automatic, of_account) = (self.is_automatic(), has_key.then_some(kind));
+        UserAct { user: self.user_id, at, is_automatic, of_account }
     }
 
     /// True if a program has made the post.
@@ -346,7 +353,9 @@ mod tests {
     fn posts_edits_and_reactions_are_acts_with_their_own_time() {
         let posted = || Some(Change::Posted(PostKey { create_at: 5, id: "p".into() }));
         let post = |props: Value| json!({ "id": "p", "user_id": "ana", "create_at": 5, "props": props });
-        let act = |at, is_automatic| Some(UserAct { user: "ana".into(), at, is_automatic });
+        let of =
+            |at, is_automatic, of_account| Some(UserAct { user: "ana".into(), at, is_automatic, of_account });
+        let act = |at, is_automatic| of(at, is_automatic, None);
         for (props, is_automatic) in [
             (Value::Null, false),
             (json!({}), false),
@@ -356,8 +365,13 @@ mod tests {
         ] {
             assert_eq!(user_act(&body("posted", posted(), "post", &post(props))), act(5, is_automatic));
         }
-        let post = post(Value::Null);
+        let keyed = post(json!({ "from_bot": "true", "matterhost_key": "k" }));
         let edited = Some(Change::Edited { id: "p".into(), edit_at: 9 });
+        let new = user_act(&body("posted", posted(), "post", &keyed));
+        assert_eq!(new, of(5, true, Some(AccountPost::New)));
+        let edit = user_act(&body("post_edited", edited.clone(), "post", &keyed));
+        assert_eq!(edit, of(9, true, Some(AccountPost::Edit)));
+        let post = post(Value::Null);
         assert_eq!(user_act(&body("post_edited", edited, "post", &post)), act(9, false));
         assert_eq!(user_act(&body("post_edited", None, "post", &post)), None, "a pin");
         let deleted = Some(Change::Deleted { id: "p".into() });

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::GateLimits;
+
 /// The pause after a 429 without `Retry-After`.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that a server may request: a longer one is a mistake that must not keep a bot away.
@@ -12,6 +14,8 @@ const SLOWEST: f64 = 0.1;
 const LONGEST_RESET: Duration = Duration::from_secs(3_600);
 /// The size of a burst after idle time: a fifth of a second's requests, at least one.
 const BURST_SECONDS: f64 = 0.2;
+/// The parts of a request per second to which a share is rounded down, so that all shares together are no more than the whole.
+const PARTS_OF_A_REQUEST: f64 = 1e6;
 
 /// The state of the server's rate limit, as an answer's `X-Ratelimit-*` headers give it (fact 15).
 ///
@@ -30,6 +34,8 @@ pub struct RateHeaders {
 #[derive(Debug)]
 pub struct TokenBucket {
     configured: f64,
+    /// The processes that share the server's rate, this one included.
+    sharers: u32,
     rate: f64,
     tokens: f64,
     counted_at: Instant,
@@ -40,7 +46,13 @@ impl TokenBucket {
     /// Creates a full bucket for the given number of requests per second.
     pub fn new(now: Instant, requests_per_second: f64) -> Self {
         let rate = requests_per_second.max(f64::MIN_POSITIVE);
-        Self { configured: rate, rate, tokens: burst(rate), counted_at: now, paused_until: None }
+        Self { configured: rate, sharers: 1, rate, tokens: burst(rate), counted_at: now, paused_until: None }
+    }
+
+    /// Creates a full bucket for a share of the requests.
+    pub(crate) fn with_limits(now: Instant, limits: GateLimits) -> Self {
+        let rate = share(limits.requests_per_second, limits.sharers);
+        Self { sharers: limits.sharers, ..Self::new(now, rate) }
     }
 
     /// Takes a token for one request.
@@ -64,9 +76,10 @@ impl TokenBucket {
         Err(wait.clamp(Duration::from_nanos(1), MAX_PAUSE))
     }
 
-    /// Changes the configured rate.
-    pub fn configure(&mut self, requests_per_second: f64) {
-        self.configured = requests_per_second.max(f64::MIN_POSITIVE);
+    /// Changes the configured rate, and the number of those that share it.
+    pub(crate) fn configure(&mut self, limits: GateLimits) {
+        self.configured = share(limits.requests_per_second, limits.sharers).max(f64::MIN_POSITIVE);
+        self.sharers = limits.sharers;
         self.rate = self.configured;
     }
 
@@ -97,7 +110,7 @@ impl TokenBucket {
             return;
         }
         let server = f64::from(seen.limit - seen.remaining) / seen.reset.as_secs_f64().max(1.0);
-        self.rate = self.configured.min(server.max(SLOWEST));
+        self.rate = self.configured.min(share(server, self.sharers).max(SLOWEST));
         self.tokens = self.tokens.min(burst(self.rate));
     }
 
@@ -116,6 +129,14 @@ impl TokenBucket {
         self.counted_at = self.counted_at.max(now);
         self.tokens = (self.tokens + passed * self.rate).min(burst(self.rate));
     }
+}
+
+/// Returns the part of a rate that each of several may use.
+fn share(rate: f64, sharers: u32) -> f64 {
+    if sharers <= 1 {
+        return rate;
+    }
+    (rate / f64::from(sharers) * PARTS_OF_A_REQUEST).floor() / PARTS_OF_A_REQUEST
 }
 
 fn burst(rate: f64) -> f64 {
@@ -194,7 +215,31 @@ mod tests {
         }
     }
 
+    fn shared(requests_per_second: f64, sharers: u32) -> GateLimits {
+        GateLimits { requests_per_second, sharers, ..GateLimits::default() }
+    }
+
+    #[test]
+    fn those_behind_one_address_share_what_is_configured_and_what_the_server_has_left() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::with_limits(start, shared(50.0, 4));
+        assert!((bucket.rate() - 12.5).abs() < 1e-9, "{}", bucket.rate());
+        let made = made_within(&mut bucket, start, 10 * SECOND);
+        assert!((125..=129).contains(&made), "{made}");
+        bucket.adapt(start, RateHeaders { limit: 60, remaining: 10, reset: 5 * SECOND });
+        assert!((bucket.rate() - 2.5).abs() < 1e-9, "a quarter of 10: {}", bucket.rate());
+        bucket.configure(shared(50.0, 1));
+        assert!((bucket.rate() - 50.0).abs() < 1e-9, "the others have left: {}", bucket.rate());
+    }
+
     proptest! {
+        #[test]
+        fn shares_are_never_more_than_the_whole(rate in 0.1..10_000.0f64, sharers in 1u32..200) {
+            let of_each = TokenBucket::with_limits(Instant::now(), shared(rate, sharers)).rate();
+            prop_assert!(of_each * f64::from(sharers) <= rate * (1.0 + 1e-12), "{of_each}");
+            prop_assert!(of_each * f64::from(sharers) >= rate - f64::from(sharers) * 1e-6 - 1e-9, "{of_each}");
+        }
+
         #[test]
         fn never_faster_than_the_rate(rate in 0.5..500.0f64, seconds in 1u32..20) {
             let start = Instant::now();

@@ -13,6 +13,9 @@ const MOST_CHANNELS: usize = 10_000;
 /// The maximum number of accounts remembered for their first answer in a row; others have no free answer.
 const MOST_ANSWERERS: usize = 1_000;
 
+/// The maximum number of remembered bots on other members. Beyond it all are forgotten, until they post again.
+const MOST_ELSEWHERE: usize = 10_000;
+
 /// The time, in server milliseconds, within which an act after a post of a hosted bot may be the answer of a program. A
 /// person reads first.
 const QUICK_MS: i64 = 2_000;
@@ -61,6 +64,17 @@ pub(crate) struct UserAct {
     pub(crate) at: i64,
     /// True for a post that the server marks as one of a bot, a webhook or a plugin.
     pub(crate) is_automatic: bool,
+    /// The mark of a post that an account of a host has made, and of an edit of one.
+    pub(crate) of_account: Option<AccountPost>,
+}
+
+/// An act of an account, on whichever host it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccountPost {
+    /// It has made a post.
+    New,
+    /// It has edited one.
+    Edit,
 }
 
 /// Counts the posts of a server's hosted bots in a row in each channel.
@@ -69,11 +83,15 @@ pub(crate) struct UserAct {
 /// again: that is a program, too. Answers beyond the limit are refused. Other posts are counted and never refused: a bot that
 /// posts news in a channel where no other user posts is not a loop. Nor is the first answer of an account to the act that began
 /// the row, however many accounts give one.
+///
+/// In a cluster, the posts of accounts on other members are a part of the row. They are counted where they are received.
 #[derive(Debug)]
 pub(crate) struct LoopGuard {
     limit: u32,
     channels: HashMap<ChannelId, Row>,
     bots: HashSet<UserId>,
+    /// The bots of other members that have posted; `None` if there are no other members.
+    elsewhere: Option<HashSet<UserId>>,
 }
 
 /// The posts in a row in one channel.
@@ -87,6 +105,8 @@ struct Row {
     answerers: HashSet<UserId>,
     /// The time of the newest post of a hosted bot.
     last_post_at: Option<i64>,
+    /// The time of the newest post that was counted of a bot on another member: several accounts receive it.
+    last_elsewhere_at: Option<i64>,
     /// The user of the last quick acts, and their number.
     quick: Option<(UserId, u32)>,
 }
@@ -94,7 +114,12 @@ struct Row {
 impl LoopGuard {
     /// Creates a guard with a limit; 0 allows everything.
     pub(crate) fn new(limit: u32) -> Self {
-        Self { limit, channels: HashMap::new(), bots: HashSet::new() }
+        Self { limit, channels: HashMap::new(), bots: HashSet::new(), elsewhere: None }
+    }
+
+    /// Counts the posts of accounts on other members of a cluster, too.
+    pub(crate) fn in_cluster(self) -> Self {
+        Self { elsewhere: Some(HashSet::new()), ..self }
     }
 
     /// Returns the limit.
@@ -113,6 +138,9 @@ impl LoopGuard {
             return LoopVerdict::Allow;
         }
         self.bots.insert(post.bot.clone());
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.remove(post.bot);
+        }
         if self.channels.len() >= MOST_CHANNELS && !self.channels.contains_key(post.channel) {
             self.channels.clear();
         }
@@ -147,6 +175,13 @@ impl LoopGuard {
         if self.bots.contains(&act.user) {
             return;
         }
+        if self.is_of_cluster(act) {
+            let is_post = act.of_account == Some(AccountPost::New);
+            if let Some(row) = self.channels.get_mut(channel).filter(|_| is_post) {
+                row.record_elsewhere(act.at);
+            }
+            return;
+        }
         if let Some(row) = self.channels.get_mut(channel)
             && !row.has_seen(act)
             && !row.is_program(act)
@@ -155,10 +190,22 @@ impl LoopGuard {
         }
     }
 
+    /// Returns true if the user is an account of another member, as one of its posts has shown.
+    fn is_of_cluster(&mut self, act: &UserAct) -> bool {
+        let Some(elsewhere) = &mut self.elsewhere else { return false };
+        if act.of_account.is_some() {
+            if elsewhere.len() >= MOST_ELSEWHERE {
+                elsewhere.clear();
+            }
+            elsewhere.insert(act.user.clone());
+        }
+        elsewhere.contains(&act.user)
+    }
+
     /// Records a slash command, a button, a menu or a dialog of a user, which comes once: it ends the row as an act does. `at`
     /// is the time of this host, which says nothing about the order of the server's events.
     pub(crate) fn call_received(&mut self, channel: &ChannelId, user: &UserId, at: i64) {
-        let call = UserAct { user: user.clone(), at, is_automatic: false };
+        let call = UserAct { user: user.clone(), at, is_automatic: false, of_account: None };
         if !self.bots.contains(user)
             && let Some(row) = self.channels.get_mut(channel)
             && !row.is_program(&call)
@@ -179,6 +226,15 @@ impl LoopGuard {
 }
 
 impl Row {
+    /// Counts a post of a bot on another member, once however many accounts receive it: each receives a channel's posts in order.
+    fn record_elsewhere(&mut self, at: i64) {
+        if self.last_elsewhere_at.is_none_or(|last| at > last) {
+            self.last_elsewhere_at = Some(at);
+            self.last_post_at = self.last_post_at.max(Some(at));
+            self.posts = self.posts.saturating_add(1);
+        }
+    }
+
     /// Records the account of an answer to the act that began the row. Returns true for its first.
     fn record_answerer(&mut self, post: &BotPost<'_>) -> bool {
         post.is_answer
@@ -190,8 +246,9 @@ impl Row {
 
     /// Begins a new row after an act of a person.
     fn begin_anew(&mut self, began_with: Option<i64>) {
-        let quick = self.quick.take();
-        *self = Self { began_with, last_post_at: self.last_post_at, quick, ..Self::default() };
+        let (quick, last_elsewhere_at) = (self.quick.take(), self.last_elsewhere_at);
+        *self =
+            Self { began_with, last_post_at: self.last_post_at, last_elsewhere_at, quick, ..Self::default() };
     }
 
     /// Returns true if an act is no newer than the one that began the row: it comes again.

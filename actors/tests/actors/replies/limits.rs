@@ -11,7 +11,7 @@ use matterhost_actors::{
 };
 
 use super::{draft, hold, keyed, perform, post, start, with_a_bot};
-use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, settings};
+use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, run_paused_in_cluster, settings};
 
 #[test]
 fn a_long_text_becomes_several_posts_and_a_book_is_refused() {
@@ -122,6 +122,36 @@ fn a_loop_between_bots_is_cut_off_and_reported() {
         peer.post_by("id-ana", "town", "p2", 20_000_000);
         harness.sink.wait_for_posts(2).await;
         post(harness, answer(6)).await.unwrap();
+    });
+}
+
+#[test]
+fn the_posts_of_accounts_on_other_members_of_a_cluster_are_a_part_of_the_row() {
+    let settings = settings();
+    let settings = HostSettings { replies: ReplySettings { loop_limit: 3, ..settings.replies }, ..settings };
+    run_paused_in_cluster(settings, async |harness| {
+        harness.fake.add_channel("town", &["bot"]);
+        harness.ready("bot").await;
+        let answer = |n: usize| {
+            let event = posted_event("town", n);
+            Draft { key: Some(ReplyKey::for_event(&event, 0)), ..draft("town", "answer") }
+        };
+        post(harness, answer(0)).await.unwrap();
+        let peer = harness.fake.server_socket("bot");
+        for n in 1..3 {
+            let post = serde_json::json!({
+                "id": format!("far-{n}"), "create_at": 20_000_000 + n * 60_000, "user_id": "id-far", "channel_id": "town",
+                "message": "answer", "props": { "matterhost_key": format!("key-{n}") },
+            });
+            let data = serde_json::json!({ "post": post.to_string() }).to_string();
+            peer.event("posted", "town", &data);
+        }
+        harness.sink.wait_for_posts(2).await;
+        let refused = post(harness, answer(1)).await;
+        assert_eq!(refused, Err(ReplyError::LoopGuard { channel: "town".into(), limit: 3 }));
+        peer.post_by("id-ana", "town", "p", 30_000_000);
+        harness.sink.wait_for_posts(3).await;
+        post(harness, answer(2)).await.unwrap();
     });
 }
 

@@ -27,7 +27,18 @@ impl Channel {
     }
 
     fn act(&mut self, user: &str, at: i64, is_automatic: bool) {
-        self.guard.act_received(&self.town, &UserAct { user: user.into(), at, is_automatic });
+        let act = UserAct { user: user.into(), at, is_automatic, of_account: None };
+        self.guard.act_received(&self.town, &act);
+    }
+
+    /// Receives an act of an account of another host.
+    fn account_act(&mut self, user: &str, at: i64, kind: AccountPost) {
+        let act = UserAct { user: user.into(), at, is_automatic: true, of_account: Some(kind) };
+        self.guard.act_received(&self.town, &act);
+    }
+
+    fn in_cluster(limit: u32) -> Self {
+        Self { guard: LoopGuard::new(limit).in_cluster(), ..Self::with_limit(limit) }
     }
 }
 
@@ -191,7 +202,7 @@ proptest! {
             let user = UserId::from(["ping", "echo", "ana"][usize::from(user_index)]);
             let row = &mut rows[usize::from(channel_index)];
             at += 10;
-            let act = UserAct { user: user.clone(), at, is_automatic: false };
+            let act = UserAct { user: user.clone(), at, is_automatic: false, of_account: None };
             let post = BotPost { channel: &channel, bot: &user, is_answer: true, answers_at: None };
             if user_index == 2 {
                 guard.act_received(&channel, &act);
@@ -203,4 +214,70 @@ proptest! {
             prop_assert!(*row <= limit);
         }
     }
+}
+
+/// Two bots on two members answer each other every ten seconds, as those that think do. Each member sees both bots' posts.
+/// Returns the number of their answers.
+fn answers_of_a_pair(members: [Channel; 2], receivers: usize) -> u32 {
+    let [mut one, mut two] = members;
+    let (mut at, mut answers) = (1_000_000_i64, 0_u32);
+    one.act("ana", at, false);
+    two.act("ana", at, false);
+    while answers < 300 {
+        let is_first = answers.is_multiple_of(2);
+        let (answering, other) = if is_first { (&mut one, &mut two) } else { (&mut two, &mut one) };
+        let bot = if is_first { "first" } else { "second" };
+        if !answering.answer(bot, at, at + 10_000) {
+            break;
+        }
+        at += 10_000;
+        answers += 1;
+        for _ in 0..receivers {
+            other.account_act(bot, at, AccountPost::New);
+        }
+        answering.account_act(bot, at, AccountPost::New);
+    }
+    answers
+}
+
+#[test]
+fn a_row_of_bots_on_two_members_of_a_cluster_ends_where_it_would_on_one_host() {
+    for receivers in [1, 3] {
+        let answers = answers_of_a_pair([Channel::in_cluster(20), Channel::in_cluster(20)], receivers);
+        assert!((20..=21).contains(&answers), "{answers} with {receivers} receivers on each");
+    }
+    let elsewhere = answers_of_a_pair([Channel::with_limit(20), Channel::with_limit(20)], 1);
+    assert_eq!(elsewhere, 300, "hosts that are in no cluster do not know each other");
+}
+
+#[test]
+fn an_account_of_another_member_neither_ends_a_row_nor_counts_what_is_no_post() {
+    let mut town = Channel::in_cluster(3);
+    town.act("ana", 1_000_000, false);
+    assert!(town.answer("bot", 1_000_000, 1_010_000));
+    town.account_act("far", 1_020_000, AccountPost::New);
+    town.account_act("far", 1_030_000, AccountPost::Edit);
+    town.act("far", 1_040_000, false);
+    assert!(town.answer("bot", 1_040_000, 1_050_000), "an edit and a reaction of it are no posts");
+    assert!(!town.answer("bot", 1_060_000, 1_070_000), "its post is one");
+    town.act("ana", 1_080_000, false);
+    assert!(town.answer("bot", 1_080_000, 1_090_000), "a person ends the row");
+    town.account_act("far", 1_020_000, AccountPost::New);
+    assert!(
+        town.answer("bot", 1_100_000, 1_110_000) && town.answer("bot", 1_120_000, 1_130_000),
+        "it came again"
+    );
+}
+
+#[test]
+fn an_account_that_has_moved_here_counts_by_what_it_posts_here() {
+    let mut town = Channel::in_cluster(3);
+    assert!(town.answer("bot", 1_000_000, 1_010_000));
+    town.account_act("moved", 1_020_000, AccountPost::New);
+    assert!(town.answer("moved", 1_020_000, 1_030_000));
+    town.account_act("moved", 1_030_000, AccountPost::New);
+    town.account_act("bot", 1_040_000, AccountPost::New);
+    assert_eq!(town.post("bot", true, Some(1_030_000)), LoopVerdict::Refuse { first: true });
+    town.act("ana", 1_050_000, false);
+    assert_eq!(town.post("bot", true, Some(1_050_000)), LoopVerdict::Allow);
 }
