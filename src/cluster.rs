@@ -6,6 +6,7 @@
 //!
 //! Decisions are plain structs, which are given the current time: [`Coordinator`] joins them.
 
+mod balance;
 mod cluster_time;
 mod coordinator;
 mod cursor_merge;
@@ -28,13 +29,13 @@ mod shard_fences;
 mod simulation;
 
 pub use cluster_time::ClusterTime;
-pub use coordinator::{ClusterSettings, Command, Coordinator, ShardCounts};
+pub use coordinator::{ClusterSettings, Command, Coordinator, PlannedMoves, ShardCounts};
 pub use cursor_merge::{merge_accounts, merge_channels};
 pub use lease::{LeaseRequest, LeaseTiming};
 pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
 pub use member_loop::{ClusterStatus, MemberCounts, MemberLoop, MemberRequest, ShardRunner};
-pub use member_messages::{ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberMessages, Question};
+pub use member_messages::{ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberMessages, Question, Questions};
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 pub use memory_messages::MemoryMessages;

@@ -9,7 +9,9 @@ pub mod fuzzing;
 mod hook_poster;
 mod hook_request;
 mod integrations;
+mod members;
 mod open_hooks;
+mod passed_hook;
 mod refusal;
 mod registrar;
 mod seen;
@@ -22,6 +24,7 @@ pub use self::{
     event::{HookData, HookedAccount},
     hook_request::{ActionRequest, CommandRequest, DialogRequest, MalformedRequest, Origin},
     integrations::{IntegrationError, Integrations},
+    passed_hook::{HookPath, PassedHook},
     refusal::Refusal,
     registrar::{CommandRegistrar, RegisteredCommand},
     seen::Seen,

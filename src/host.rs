@@ -33,7 +33,7 @@ use tokio::{sync::watch, time::Instant};
 use self::{
     accounts::{HostDeps, HostState},
     admin_api::{BoundApi, PreparedApi},
-    cluster::PreparedCluster,
+    cluster::{ClusterMember, PreparedCluster},
     hooks::{BoundHooks, HookDeps},
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
@@ -43,8 +43,9 @@ use self::{
     systemd::ServiceManager,
 };
 use crate::{
-    admin::server::HostedAccounts,
+    admin::server::{HostedAccounts, Operations as _},
     config::{Config, Sources},
+    hooks::HookService,
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
     telemetry::{
         facts,
@@ -124,6 +125,7 @@ async fn run_until_stopped(
     });
     let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens)?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
+    let hook_service = hooks.clone();
     let hooks = HookDeps::start(hooks, sinks.board(), config.hooks.as_ref());
     let output = sinks.subscribe_output_end();
     let deps = HostDeps {
@@ -136,9 +138,7 @@ async fn run_until_stopped(
     };
     let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
     if let Some(member) = &member {
-        deps.operations.set_cluster(member.handle());
-        let hosted = HostedAccounts::new(supervisor.clone(), deps.operations.clone());
-        actix_rt::spawn(cluster::answer(member.questions(), hosted));
+        serve_members(member, &deps, hook_service);
     }
     let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;
@@ -154,6 +154,16 @@ async fn run_until_stopped(
     let HostState { config, sinks, .. } = state;
     let running = RunningHost { supervisor, sinks, store, api, hooks, manager, member };
     Ok(shut_down(running, &cause, config.shutdown_deadline, &mut signals).await)
+}
+
+/// Answers the other members of the cluster, and lets the API and the hooks ask them.
+fn serve_members(member: &ClusterMember, deps: &HostDeps, hooks: Option<HookService>) {
+    deps.operations.set_cluster(member.handle());
+    if let Some((hooks, members)) = hooks.as_ref().zip(deps.operations.members()) {
+        hooks.set_members(members);
+    }
+    let hosted = HostedAccounts::new(deps.supervisor.clone(), deps.operations.clone());
+    actix_rt::spawn(cluster::answer(member.questions(), hosted, hooks));
 }
 
 /// Shuts down within the time limit, or at once after a second signal. Returns the exit status.

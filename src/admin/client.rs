@@ -24,7 +24,7 @@ pub use account_commands::{
     apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action, upload_file,
 };
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
-pub use cluster_text::{cluster, drain};
+pub use cluster_text::{cluster, drain, rebalance};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;

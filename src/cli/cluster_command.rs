@@ -8,7 +8,7 @@ use crate::{
     host::Exit,
 };
 
-/// Show the cluster of a running host, or give the accounts of a member away
+/// Show the cluster of a running host, give the accounts of a member away, or share all evenly
 #[derive(Debug, Subcommand)]
 pub(super) enum ClusterCommand {
     /// Show the members, and how many accounts each hosts
@@ -20,6 +20,11 @@ pub(super) enum ClusterCommand {
     /// A member that ends gives its accounts away by itself.
     #[command(after_help = "Example:\n  matterhost cluster drain && matterhost cluster status")]
     Drain(DrainArgs),
+    /// Share the accounts evenly among the members that are not draining
+    ///
+    /// Members that come and go leave shares that differ by a fourth or so. The accounts move a few at a time, and stay where
+    /// they are put.
+    Rebalance(RebalanceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +45,12 @@ pub(super) struct DrainArgs {
     undo: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RebalanceArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
 pub(super) fn run(command: ClusterCommand) -> Exit {
     match command {
         ClusterCommand::Status(ClusterStatusArgs { admin, json: true }) => {
@@ -52,6 +63,9 @@ pub(super) fn run(command: ClusterCommand) -> Exit {
         }
         ClusterCommand::Drain(DrainArgs { admin, undo }) => {
             call_host(&admin, async |client| Ok(print(client::drain(&client, !undo).await?.as_bytes())))
+        }
+        ClusterCommand::Rebalance(RebalanceArgs { admin }) => {
+            call_host(&admin, async |client| Ok(print(client::rebalance(&client).await?.as_bytes())))
         }
     }
 }

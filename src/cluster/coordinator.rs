@@ -1,6 +1,9 @@
 //! The decisions of one member of a cluster.
 
 mod ownership;
+mod rebalance;
+
+pub use self::rebalance::PlannedMoves;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,8 +12,8 @@ use std::{
 
 use self::ownership::{Activity, MovingLimit, Ownership};
 use super::{
-    ClusterChange, ClusterTime, Fence, LeaseRequest, LeaseTiming, MemberId, MemberRecord, Revision, SHARDS,
-    ShardId, ShardRecord, WriteError, lease::Lease, member_view::MemberView, placement,
+    ClusterChange, ClusterTime, Fence, LeaseRequest, LeaseTiming, MemberId, MemberName, MemberRecord,
+    Revision, SHARDS, ShardId, ShardRecord, WriteError, lease::Lease, member_view::MemberView, placement,
 };
 
 /// Writes to shards that a member has under way at a time: enough to take over a thousand shards in well under a second.
@@ -70,6 +73,10 @@ pub struct Coordinator {
     targets: Vec<Option<MemberId>>,
     /// The members for which the targets were chosen.
     candidates: Vec<MemberId>,
+    /// True if a shard has another home since then.
+    has_new_homes: bool,
+    /// The homes that shards are to have, until they do.
+    planned_homes: BTreeMap<ShardId, Option<MemberName>>,
     burials: BTreeMap<MemberId, Burial>,
     is_loaded: bool,
 }
@@ -93,6 +100,8 @@ impl Coordinator {
             members: MemberView::default(),
             targets: vec![None; shards.len()],
             candidates: Vec::new(),
+            has_new_homes: false,
+            planned_homes: BTreeMap::new(),
             shards,
             burials: BTreeMap::new(),
             is_loaded: false,
@@ -182,9 +191,7 @@ impl Coordinator {
             }
             ClusterChange::MemberGone(id) => self.member_gone(id, now),
             ClusterChange::ShardChanged(id, record, revision) => {
-                if let Some(shard) = self.shard(id) {
-                    shard.seen(record, revision);
-                }
+                self.with_shard(id, |shard| shard.seen(record, revision));
             }
             ClusterChange::Loaded => self.is_loaded = true,
         }
@@ -213,16 +220,12 @@ impl Coordinator {
     /// Takes the result of a [`Command::Write`].
     pub fn written(&mut self, id: ShardId, result: Result<Revision, WriteError>, now: ClusterTime) {
         let retry_at = now + self.timing.retry_after;
-        if let Some(shard) = self.shard(id) {
-            shard.written(result, retry_at);
-        }
+        self.with_shard(id, |shard| shard.written(result, retry_at));
     }
 
     /// Takes the end of the accounts of a shard, which hand over nothing any more.
     pub fn stopped(&mut self, id: ShardId) {
-        if let Some(shard) = self.shard(id) {
-            shard.activity = Activity::Idle;
-        }
+        self.with_shard(id, |shard| shard.activity = Activity::Idle);
     }
 
     /// Returns what to do now. It is to be asked after every change, and at [`Coordinator::wake_at`].
@@ -234,8 +237,10 @@ impl Coordinator {
         // Its key expires by then; a mark of that may have been missed.
         self.members.remove_silent(now, self.longest_silence());
         self.choose_targets();
+        self.forget_reached_homes();
         let me = self.lease.fence().cloned().map(|fence| (self.lease.id().clone(), fence));
         let Some((me, fence)) = me else {
+            self.planned_homes.clear();
             self.shards.iter_mut().filter_map(Ownership::abandon).for_each(|stop| commands.push(stop));
             return commands;
         };
@@ -244,7 +249,10 @@ impl Coordinator {
         let mut unproven = BTreeSet::new();
         for (shard, target) in self.shards.iter_mut().zip(&self.targets) {
             let is_mine = shard.record.owner.as_ref() == Some(&me);
-            let command = if is_mine {
+            let home = self.planned_homes.get(&shard.id).and_then(|home| shard.set_home(home.as_ref(), now));
+            let command = if home.is_some() {
+                home
+            } else if is_mine {
                 shard.keep_or_give(&me, target.as_ref(), &fence, &mut limit, now)
             } else if target.as_ref() == Some(&me) {
                 let owner = shard.record.owner.as_ref();
@@ -278,8 +286,11 @@ impl Coordinator {
         self.timing.ttl + self.timing.retry_after
     }
 
-    fn shard(&mut self, id: ShardId) -> Option<&mut Ownership> {
-        self.shards.get_mut(usize::from(id.number()))
+    fn with_shard(&mut self, id: ShardId, change: impl FnOnce(&mut Ownership)) {
+        let Some(shard) = self.shards.get_mut(usize::from(id.number())) else { return };
+        let home = shard.record.home.clone();
+        change(shard);
+        self.has_new_homes |= shard.record.home != home;
     }
 
     fn member_gone(&mut self, id: MemberId, now: ClusterTime) {
@@ -292,7 +303,8 @@ impl Coordinator {
         }
     }
 
-    /// Chooses the member for each shard again if the candidates have changed: the live members that are not draining.
+    /// Chooses the member for each shard again if the candidates, which are the live members that are not draining, or the homes
+    /// of shards have changed.
     fn choose_targets(&mut self) {
         let me = self.lease.id();
         let others = self.members.live().filter(|(id, record)| !record.draining && !self.is_own(id));
@@ -300,10 +312,16 @@ impl Coordinator {
         let mut candidates: Vec<_> = others.map(|(id, _)| id.clone()).collect();
         candidates.extend(is_candidate.then(|| me.clone()));
         if candidates != self.candidates {
-            for (shard, target) in self.shards.iter().zip(&mut self.targets) {
-                *target = placement::choose(shard.id, &candidates).cloned();
-            }
+            // They were planned for others.
+            self.planned_homes.clear();
             self.candidates = candidates;
+        } else if !self.has_new_homes {
+            return;
+        }
+        self.has_new_homes = false;
+        for (shard, target) in self.shards.iter().zip(&mut self.targets) {
+            let home = shard.record.home.as_ref();
+            *target = placement::choose_with_home(shard.id, home, &self.candidates).cloned();
         }
     }
 

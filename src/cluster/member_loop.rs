@@ -8,13 +8,13 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::sleep,
 };
 
 use super::{
-    ClusterChange, ClusterTime, Command, Coordinator, Fence, LeaseRequest, MemberId, Membership, Revision,
-    ShardCounts, ShardId, WriteError,
+    ClusterChange, ClusterTime, Command, Coordinator, Fence, LeaseRequest, MemberId, Membership,
+    PlannedMoves, Revision, ShardCounts, ShardId, WriteError,
 };
 
 /// Changes, or results, that are taken before the next decision: those of a thousand shards come at once.
@@ -35,12 +35,14 @@ pub trait ShardRunner: Send + 'static {
 }
 
 /// A request to a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum MemberRequest {
     /// Gives its shards away, or takes shards again.
     SetDraining(bool),
     /// Weighs the shards by their accounts.
     SetAccounts(BTreeMap<ShardId, usize>),
+    /// Shares the accounts evenly. The sender gets the planned moves, or `None` without a lease.
+    Rebalance(oneshot::Sender<Option<PlannedMoves>>),
     /// Ends the membership: the accounts have stopped.
     Leave,
 }
@@ -143,6 +145,8 @@ impl<R: ShardRunner> MemberLoop<R> {
                 request = requests.recv() => match request {
                     Some(MemberRequest::SetDraining(draining)) => self.coordinator.set_draining(draining),
                     Some(MemberRequest::SetAccounts(accounts)) => self.coordinator.set_accounts(&accounts),
+                    // An error means that the operator waits no more.
+                    Some(MemberRequest::Rebalance(planned)) => drop(planned.send(self.coordinator.rebalance())),
                     Some(MemberRequest::Leave) | None => return self.leave().await,
                 },
                 () = sleep(wait) => {}

@@ -1,6 +1,6 @@
 //! Messages between the members of one process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    MemberId,
-    member_messages::{ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MAX_QUESTIONS, MemberMessages, Question},
+    ClusterTime, MemberId,
+    member_messages::{AskError, MAX_ANSWER_BYTES, MemberMessages, Question, Questions},
 };
 
 /// The members of one process by the names of their processes. Clones share them.
@@ -19,22 +19,28 @@ use super::{
 pub struct MemoryMessages(Arc<Mutex<BTreeMap<String, mpsc::Sender<Question>>>>);
 
 impl MemberMessages for MemoryMessages {
-    fn ask(&self, member: &MemberId, text: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
+    fn ask(
+        &self,
+        member: &MemberId,
+        text: Vec<u8>,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
         let asked = self.0.lock().get(&member.process_name()).cloned();
-        async move {
+        let deadline = ClusterTime::now() + within;
+        let ask = async move {
             let asked = asked.ok_or(AskError::Unreachable)?;
             let (answer, answered) = oneshot::channel();
-            asked.send(Question { text, answer }).await.map_err(|_| AskError::Unreachable)?;
-            let answer = timeout(ANSWER_LIMIT, answered).await.map_err(|_| AskError::Late)?;
-            let answer = answer.map_err(|_| AskError::Late)?;
+            let question = Question { text, deadline, answer };
+            asked.send(question).await.map_err(|_| AskError::Unreachable)?;
+            let answer = answered.await.map_err(|_| AskError::Late(within))?;
             if answer.len() > MAX_ANSWER_BYTES { Err(AskError::TooLong) } else { Ok(answer) }
-        }
-        .boxed()
+        };
+        async move { timeout(within, ask).await.unwrap_or(Err(AskError::Late(within))) }.boxed()
     }
 
-    fn questions(&self, member: &MemberId) -> mpsc::Receiver<Question> {
-        let (sender, receiver) = mpsc::channel(MAX_QUESTIONS);
+    fn questions(&self, member: &MemberId) -> Questions {
+        let (sender, questions) = Questions::channel();
         self.0.lock().insert(member.process_name(), sender);
-        receiver
+        questions
     }
 }

@@ -4,7 +4,18 @@ use ring::digest::{Context, SHA256};
 
 use super::{MemberId, MemberName, ShardId};
 
-/// Returns the member of the candidates that a shard belongs to, by rendezvous hashing: when a member joins or leaves,
+/// Returns the member of the candidates that a shard belongs to: the one at its home, if that is there, else the one that the
+/// hash chooses.
+pub(super) fn choose_with_home<'a>(
+    shard: ShardId,
+    home: Option<&MemberName>,
+    candidates: &'a [MemberId],
+) -> Option<&'a MemberId> {
+    let at_home = candidates.iter().filter(|id| Some(id.name()) == home).max();
+    at_home.or_else(|| choose(shard, candidates))
+}
+
+/// Returns the member of the candidates that the hash chooses for a shard, by rendezvous hashing: when a member joins or leaves,
 /// only its own shards move. Of two candidates with the same name, the later one counts.
 pub(super) fn choose<'a>(
     shard: ShardId,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{MemberId, ShardId};
+use super::{MemberId, MemberName, ShardId};
 
 /// The revision of a record; every change gives it a greater one. Zero is that of a record that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -26,6 +26,9 @@ pub struct ShardRecord {
     pub owner: Option<MemberId>,
     /// The number of owners that it has had.
     pub epoch: u64,
+    /// The member that it belongs to while that is there; `None` for the one that the hash chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<MemberName>,
 }
 
 /// A change in the store, as a member sees it.
@@ -58,6 +61,18 @@ impl Serialize for MemberId {
     }
 }
 
+impl Serialize for MemberName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for MemberId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
@@ -68,19 +83,24 @@ impl<'de> Deserialize<'de> for MemberId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::MemberName;
 
     #[test]
     fn records_are_json_that_later_versions_may_extend() {
         let owner = MemberId::new(MemberName::new("a").unwrap(), 1);
-        let record = ShardRecord { owner: Some(owner), epoch: 7 };
+        let record = ShardRecord { owner: Some(owner), epoch: 7, home: None };
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(json, r#"{"owner":"a.0000000000000001.0","epoch":7}"#);
         assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), record);
+        let home = Some(MemberName::new("b").unwrap());
+        let placed = ShardRecord { home, ..record };
+        let json = serde_json::to_string(&placed).unwrap();
+        assert_eq!(json, r#"{"owner":"a.0000000000000001.0","epoch":7,"home":"b"}"#);
+        assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), placed);
+        assert!(serde_json::from_str::<ShardRecord>(r#"{"owner":null,"epoch":7,"home":"a.b"}"#).is_err());
         let later = r#"{"owner":null,"epoch":8,"later":true}"#;
         assert_eq!(
             serde_json::from_str::<ShardRecord>(later).unwrap(),
-            ShardRecord { owner: None, epoch: 8 }
+            ShardRecord { epoch: 8, ..ShardRecord::default() }
         );
         assert!(serde_json::from_str::<ShardRecord>(r#"{"owner":"a","epoch":8}"#).is_err());
         assert_eq!(serde_json::from_str::<MemberRecord>("{}").unwrap(), MemberRecord::default());

@@ -363,3 +363,24 @@ fn a_member_that_joins_takes_its_share_a_few_accounts_at_a_time() {
     assert!((33..=64).contains(&most_moving), "{most_moving} at a time");
     assert_eq!(stops(&model) - before, taken, "only what must move moves");
 }
+
+#[test]
+fn members_that_are_rebalanced_have_equal_shares_and_few_accounts_move_at_a_time() {
+    let mut model = Model::new(1, 3, super::SHARDS, 64);
+    model.run(20_000);
+    let shares = |model: &Model| model.members.iter().map(SimMember::running).collect::<Vec<_>>();
+    let before = shares(&model);
+    assert!(before.iter().any(|share| share.abs_diff(341) > 1), "{before:?} is even by chance");
+    let planned = model.members[0].coordinator.rebalance().unwrap();
+    let mut most_moving = 0_usize;
+    for step in 1..=200 {
+        model.run(20_000 + step * 50);
+        most_moving = most_moving.max(model.members.iter().map(SimMember::moving_weight).sum());
+    }
+    model.check_settled();
+    let after = shares(&model);
+    assert!(after.iter().all(|share| (341..=342).contains(share)), "{before:?}, then {after:?}");
+    let moved: usize = before.iter().zip(&after).map(|(before, after)| before.saturating_sub(*after)).sum();
+    assert_eq!(planned.shards, moved, "only what must move is planned");
+    assert!((1..=64).contains(&most_moving), "{most_moving} at a time");
+}

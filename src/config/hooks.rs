@@ -50,8 +50,19 @@ pub struct HooksConfig {
     pub directory: Option<PathBuf>,
 }
 
-/// Reads the section; `None` without a `bind`.
-pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> Option<HooksConfig> {
+/// Reads the section; `None` without a `bind`. The members of a cluster have the same secret.
+pub(super) fn read(
+    mut section: TableReader<'_>,
+    is_member: bool,
+    context: &ReadContext<'_>,
+) -> Option<HooksConfig> {
+    if is_member && section.has("bind") && !SECRET.is_set(&section) {
+        section.refuse(
+            "secret_file",
+            "it is missing, and a button that one member of the cluster has signed must work on each",
+            "set it on all members to a file with the same secret (`echo whsec_$(openssl rand -base64 32)`)",
+        );
+    }
     let is_set = section.has("public_url") || section.has("tls_cert_file") || SECRET.is_set(&section);
     let bind = section.optional::<String>("bind");
     let listen = bind.as_deref().and_then(|bind| admin::read_address(&mut section, bind));

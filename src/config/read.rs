@@ -157,12 +157,12 @@ fn read(
     let state = state::read(tree.section("state", report), context);
     let admin = admin::read(tree.section("admin", report), context);
     let admin = admin.with_token_directory(state.token_dir(context.environment));
-    let hooks = hooks::read(tree.section("hooks", report), context);
+    let is_member = tree.0.contains_key("cluster");
+    let hooks = hooks::read(tree.section("hooks", report), is_member, context);
     let hooks = hooks.map(|hooks| hooks.with_directory(state.token_dir(context.environment)));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
-    let is_member = tree.0.contains_key("cluster");
     let cluster = cluster::read(tree.section("cluster", report), is_member, context);
     let settings = HostSettings {
         restart,

@@ -35,6 +35,12 @@ pub enum Refusal {
     /// Too many requests are being answered.
     #[error("too many requests at once")]
     Busy,
+    /// No member of the cluster hosts the account at the moment.
+    #[error("no member of the cluster has taken it; `matterhost cluster status` shows the members")]
+    NoOwner,
+    /// The member that hosts the account has not answered.
+    #[error("the member that hosts the account has not answered in time, and may have taken it")]
+    Unanswered,
 }
 
 impl Refusal {
@@ -51,6 +57,8 @@ impl Refusal {
             Self::Replayed => "replayed",
             Self::NotOffered(_) => "not_offered",
             Self::Busy => "busy",
+            Self::NoOwner => "no_owner",
+            Self::Unanswered => "unanswered",
         }
     }
 
@@ -61,6 +69,8 @@ impl Refusal {
             Self::Expired => Some("This is too old. Ask the bot for a new one."),
             Self::NotOffered(_) => Some("This value was not offered."),
             Self::Busy => Some("The bot is too busy. Try again in a moment."),
+            Self::NoOwner => Some("The bot cannot answer now. Try again later."),
+            Self::Unanswered => Some("The bot has not answered. It may still do what you asked."),
             Self::UnknownAccount
             | Self::UnknownCommand
             | Self::WrongToken
@@ -79,7 +89,7 @@ impl Refusal {
             Self::Malformed(_) => 400,
             Self::Replayed => 409,
             Self::NotOffered(_) => 422,
-            Self::Busy => 503,
+            Self::Busy | Self::NoOwner | Self::Unanswered => 503,
         }
     }
 }

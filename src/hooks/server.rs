@@ -11,7 +11,7 @@ use actix_web::{
     web::{self, Bytes, Data, Path, ServiceConfig},
 };
 
-use super::service::{HookResponse, HookService};
+use super::{HookPath, HookResponse, HookService};
 use crate::admin::server::{
     ApiError, Listener, RateLimit, RequestHandling, RunningServer, hold_request, read_body,
     refuse_further_request, serve,
@@ -83,7 +83,7 @@ async fn guard<B: MessageBody + 'static>(
 
 async fn post_command(service: Data<HookService>, path: Path<(String, String)>, body: Bytes) -> HttpResponse {
     let (account, name) = path.into_inner();
-    respond(service.command(&account, &name, &body).await)
+    respond(service.answer(&account, &HookPath::Command(name), &body).await)
 }
 
 async fn get_command(
@@ -92,15 +92,15 @@ async fn get_command(
     request: HttpRequest,
 ) -> HttpResponse {
     let (account, name) = path.into_inner();
-    respond(service.command(&account, &name, request.query_string().as_bytes()).await)
+    respond(service.answer(&account, &HookPath::Command(name), request.query_string().as_bytes()).await)
 }
 
 async fn action(service: Data<HookService>, account: Path<String>, body: Bytes) -> HttpResponse {
-    respond(service.action(&account, &body).await)
+    respond(service.answer(&account, &HookPath::Action, &body).await)
 }
 
 async fn dialog(service: Data<HookService>, account: Path<String>, body: Bytes) -> HttpResponse {
-    respond(service.dialog(&account, &body).await)
+    respond(service.answer(&account, &HookPath::Dialog, &body).await)
 }
 
 fn respond(response: HookResponse) -> HttpResponse {

@@ -15,28 +15,30 @@ use matterhost_actors::{
 };
 use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant as TokioInstant, timeout, timeout_at},
 };
 
 use super::{
-    ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookedAccount,
+    ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookPath, HookedAccount,
     Integrations, Refusal, RegisteredCommand,
     admission::{self, Admission},
     hook_poster::HookPoster,
     open_hooks::{OpenHook, OpenHooks},
 };
 use crate::{
+    admin::server::OtherMembers,
     config::AdminToken,
     sinks::{AskedSink, SinkBoard},
     telemetry::metrics::HookMeter,
 };
 
 /// The time that a handler has for an answer in the response. The server waits longer (fact 43), people do not.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// The time after which a handler that answers nothing is given up: longer than any sink waits.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 /// The requests that are being answered at once, also after the response.
@@ -60,6 +62,8 @@ struct Inner {
     open: Arc<OpenHooks>,
     sinks: OnceLock<SinkBoard>,
     poster: OnceLock<Arc<dyn Poster>>,
+    /// The other members of the cluster, if the host is in one.
+    members: OnceLock<Arc<dyn OtherMembers>>,
     meter: HookMeter,
     at_once: Arc<Semaphore>,
 }
@@ -74,7 +78,7 @@ pub struct HookAccount {
 }
 
 /// The response to a request.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct HookResponse {
     /// The HTTP status.
     pub status: u16,
@@ -100,6 +104,7 @@ impl HookService {
             open: Arc::default(),
             sinks: OnceLock::new(),
             poster: OnceLock::new(),
+            members: OnceLock::new(),
             meter,
             at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }))
@@ -117,6 +122,11 @@ impl HookService {
     /// Sets the sinks, once they run.
     pub fn set_sinks(&self, board: SinkBoard) {
         let _ = self.0.sinks.set(board);
+    }
+
+    /// Sets the other members of the cluster, which answer for the accounts that they host.
+    pub fn set_members(&self, members: Arc<dyn OtherMembers>) {
+        let _ = self.0.members.set(members);
     }
 
     /// Sets the accounts that take hooks.
@@ -141,25 +151,46 @@ impl HookService {
         *self.0.registered.write() = commands.to_vec();
     }
 
-    /// Answers a slash command: a form.
-    pub async fn command(&self, account: &str, name: &str, form: &[u8]) -> HookResponse {
-        let checked = self.check_command(account, name, form);
-        self.respond("command", account, checked).await
+    pub(super) fn members(&self) -> Option<Arc<dyn OtherMembers>> {
+        self.0.members.get().cloned()
     }
 
-    /// Answers a button or menu: JSON.
-    pub async fn action(&self, account: &str, body: &[u8]) -> HookResponse {
-        let checked = self.check_action(account, body);
-        self.respond("action", account, checked).await
+    pub(super) fn meter(&self) -> &HookMeter {
+        &self.0.meter
     }
 
-    /// Answers a dialog: JSON.
-    pub async fn dialog(&self, account: &str, body: &[u8]) -> HookResponse {
+    /// Returns true if the configuration has the account.
+    pub(super) fn knows(&self, account: &AccountName) -> bool {
+        self.0.accounts.read().contains_key(account)
+    }
+
+    /// Returns true if the account may act on this host.
+    pub(super) fn may_act(&self, account: &AccountName) -> bool {
+        self.0.poster.get().is_some_and(|poster| poster.may_act(account))
+    }
+
+    /// Answers a request for an account of this host: a command's form, or the JSON of a button, a menu or a dialog.
+    pub(super) async fn answer_here(
+        &self,
+        account: &str,
+        path: &HookPath,
+        body: &[u8],
+        until: TokioInstant,
+    ) -> HookResponse {
+        let checked = match path {
+            HookPath::Command(name) => self.check_command(account, name, body),
+            HookPath::Action => self.check_action(account, body),
+            HookPath::Dialog => return self.answer_dialog(account, body, until).await,
+        };
+        self.respond(path.label(), account, checked, until).await
+    }
+
+    async fn answer_dialog(&self, account: &str, body: &[u8], until: TokioInstant) -> HookResponse {
         let (claims, checked) = match self.check_dialog(account, body) {
             Ok((claims, checked)) => (Some(claims), Ok(checked)),
             Err(refusal) => (None, Err(refusal)),
         };
-        let response = self.respond("dialog", account, checked).await;
+        let response = self.respond(HookPath::Dialog.label(), account, checked, until).await;
         // Any other answer leaves the dialog open.
         let is_done = response.body.as_object().is_some_and(serde_json::Map::is_empty);
         if let Some(claims) = claims.filter(|_| !is_done) {
@@ -226,6 +257,7 @@ impl HookService {
         hook: &'static str,
         account: &str,
         checked: Result<Checked, Refusal>,
+        until: TokioInstant,
     ) -> HookResponse {
         let timer = self.0.meter.start(hook);
         let (account, checked) = match (AccountName::new(account), checked) {
@@ -241,7 +273,7 @@ impl HookService {
             return refuse(&Refusal::Busy, hook, account.as_str());
         };
         let kind = checked.data.kind;
-        let (answer, outcome) = self.ask(&account, checked, permit).await;
+        let (answer, outcome) = self.ask(&account, checked, permit, until).await;
         timer.finish(outcome);
         HookResponse { status: 200, body: answer.into_json(kind) }
     }
@@ -252,6 +284,7 @@ impl HookService {
         account: &AccountName,
         checked: Checked,
         permit: OwnedSemaphorePermit,
+        until: TokioInstant,
     ) -> (HookAnswer, &'static str) {
         let Checked { data, hook, server } = checked;
         let to = HookedAccount { account: account.clone(), server, user: AccountUser::default() };
@@ -271,7 +304,7 @@ impl HookService {
         }
         // A task of its own goes on after the response, and if the server hangs up.
         let mut outcomes = tokio::spawn(outcomes(handlers));
-        let answered = timeout(ANSWER_WITHIN, &mut outcomes).await;
+        let answered = timeout_at(until, &mut outcomes).await;
         let answer = open.close();
         match answered {
             Ok(Ok(Answered::Taken)) => (answer, "answered"),
@@ -338,7 +371,7 @@ async fn outcomes(asked: Vec<AskedSink>) -> Answered {
     if taken { Answered::Taken } else { Answered::Failed }
 }
 
-fn refuse(refusal: &Refusal, hook: &str, account: &str) -> HookResponse {
+pub(super) fn refuse(refusal: &Refusal, hook: &str, account: &str) -> HookResponse {
     // Lines have a limit for each account. One that does not exist is a text of the caller's choice.
     let (known, unknown) = match refusal {
         Refusal::UnknownAccount => (None, Some(Excerpt::of(account))),

@@ -13,6 +13,7 @@ use matterhost_actors::{
         RemoveServer, ServerSpec, SinkReleased, Supervisor, SupervisorError,
     },
     model::{AccountName, ServerName},
+    policy::GateLimits,
     ports::HttpApi,
 };
 
@@ -130,6 +131,7 @@ impl HostState {
                 }
             }
             ShardEvent::Stop(shard, done) => shards.stop(shard, done, &self.deps.supervisor),
+            ShardEvent::Members => self.share_limits().await?,
             ShardEvent::Stopped(stopped) => {
                 for account in shards.stopped(stopped) {
                     self.sinks.forget_account(&account);
@@ -137,6 +139,19 @@ impl HostState {
             }
         }
         Ok(())
+    }
+
+    /// Tells the servers that see all members behind one address how many there are by now.
+    async fn share_limits(&mut self) -> Result<(), ReloadError> {
+        for server in self.config.servers.clone().iter().filter(|server| server.shared_address) {
+            self.change_server(server, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the limits of a server in a cluster with the members of now.
+    fn limits(&self, server: &ServerConfig) -> GateLimits {
+        server.limits_among(self.shards.as_ref().map_or(1, OwnedShards::members))
     }
 
     async fn add_account(&mut self, name: &AccountName) -> Result<(), ReloadError> {
@@ -201,7 +216,7 @@ impl HostState {
     async fn add_server(&mut self, server: &ServerConfig) -> Result<(), MailboxError> {
         let api = self.new_api(server);
         self.apis.insert(server.name.clone(), Arc::clone(&api));
-        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
+        let spec = ServerSpec { name: server.name.clone(), api, limits: self.limits(server) };
         self.deps.supervisor.send(AddServer(spec)).await
     }
 
@@ -227,7 +242,7 @@ impl HostState {
         let current = self.apis.get(&server.name).filter(|_| !needs_client).map(Arc::clone);
         let api = current.unwrap_or_else(|| self.new_api(server));
         self.apis.insert(server.name.clone(), Arc::clone(&api));
-        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
+        let spec = ServerSpec { name: server.name.clone(), api, limits: self.limits(server) };
         log_refusal(self.deps.supervisor.send(ChangeServer { spec, restart }).await?)
     }
 

@@ -37,7 +37,7 @@ use super::store::Store;
 use crate::{
     cluster::{
         ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberMessages, MemberName, MemberRecord,
-        MemberRequest, Membership, Question, SHARDS, ShardFences, ShardId, ShardRunner,
+        MemberRequest, Membership, Questions, SHARDS, ShardFences, ShardId, ShardRunner,
     },
     config::{ClusterConfig, Config},
     telemetry::version,
@@ -118,7 +118,7 @@ impl PreparedCluster {
     pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
         let ClusterStores { membership, messages, release, .. } = self.stores;
         let (member, orders) = ClusterMember::join(&self.config, membership, messages)?;
-        let shards = OwnedShards::new(config, self.fences, (orders, member.handle.requests.clone()), release);
+        let shards = OwnedShards::new(config, self.fences, orders, &member.handle, release);
         Ok((member, shards))
     }
 }
@@ -151,7 +151,7 @@ impl ClusterMember {
     }
 
     /// Returns the questions of the other members.
-    pub(super) fn questions(&self) -> mpsc::Receiver<Question> {
+    pub(super) fn questions(&self) -> Questions {
         self.handle.messages.questions(&self.handle.id)
     }
 

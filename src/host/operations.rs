@@ -163,6 +163,11 @@ impl Operations for HostOperations {
         Some(self.cluster.get()?.set_draining(draining))
     }
 
+    fn rebalance(&self) -> Option<BoxFuture<'static, Result<dto::PlannedMoves, String>>> {
+        let cluster = self.cluster.get()?.clone();
+        Some(async move { cluster.rebalance().await }.boxed())
+    }
+
     fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
         Some(Arc::clone(self.sinks.get()?) as _)
     }

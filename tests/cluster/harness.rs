@@ -60,6 +60,7 @@ pub(crate) struct Cluster {
     pub(crate) more_nats: Vec<Mutex<NatsServer>>,
     pub(crate) simulator: Simulator,
     pub(crate) bots: Vec<(Account, String)>,
+    pub(crate) team: String,
     people: Vec<Account>,
     dir: ConfigDir,
     lease_ttl: &'static str,
@@ -106,7 +107,7 @@ impl Cluster {
         dir.write("handler.py", HANDLER);
         let nats = Mutex::new(servers.remove(0));
         let more_nats = servers.into_iter().map(Mutex::new).collect();
-        Self { nats, more_nats, simulator, bots, people, dir, lease_ttl, proxies: Mutex::default() }
+        Self { nats, more_nats, simulator, bots, team, people, dir, lease_ttl, proxies: Mutex::default() }
     }
 
     /// Puts a proxy between a member, when it starts next, and NATS.
@@ -123,8 +124,18 @@ impl Cluster {
 
     /// Starts a member that takes commands, and waits until it has joined.
     pub(crate) fn start_with_admin(&self, name: &str) -> RunningProgram {
+        self.start_with_admin_and(name, "")
+    }
+
+    /// Starts a member that takes commands, with more of a configuration, and waits until it has joined.
+    pub(crate) fn start_with_admin_and(&self, name: &str, more: &str) -> RunningProgram {
         let socket = self.dir.path().join(format!("{name}.sock"));
-        self.start_with(name, &format!("[admin]\nunix = \"{}\"\n", socket.display()))
+        self.start_with(name, &format!("[admin]\nunix = \"{}\"\n{more}", socket.display()))
+    }
+
+    /// Returns the id of a person who may post.
+    pub(crate) fn person(&self) -> String {
+        self.people[0].user_id.clone()
     }
 
     /// Runs a command on a member, and returns what it prints.
@@ -191,12 +202,12 @@ impl Cluster {
         self.config_alone(name) + &cluster + admin
     }
 
-    /// Returns the configuration of a host without a cluster. Its bots may answer many posts in a row, because all people
+    /// Returns the configuration of a host without a cluster, and the most of that of a member. Its bots may answer many posts in a row, because all people
     /// are silent at the end.
     fn config_alone(&self, name: &str) -> String {
         let (url, log) = (self.simulator.url(), self.handed_file(name).display().to_string());
         let mut config = format!(
-            "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
+            "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\nshared_address = true\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
              [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
         );
         let account = |(n, (bot, _)): (usize, &(Account, String))| {

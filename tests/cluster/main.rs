@@ -14,6 +14,8 @@ mod cursors;
 mod cutting_proxy;
 #[cfg(feature = "cluster")]
 mod harness;
+#[cfg(feature = "cluster")]
+mod hooks;
 mod members;
 mod messages;
 #[cfg(feature = "cluster")]

@@ -14,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the whole contract of the port.
 pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
-    let unknown = messages.ask(&id("nobody", 1), b"?".to_vec()).await;
+    let unknown = messages.ask(&id("nobody", 1), b"?".to_vec(), ANSWER_LIMIT).await;
     assert_eq!(unknown, Err(AskError::Unreachable), "nobody listens");
     let a = id("a", 1);
     let mut questions = messages.questions(&a);
     tokio::spawn(async move {
         let mut unanswered = Vec::new();
-        while let Some(Question { text, answer }) = questions.recv().await {
+        while let Some(Question { text, answer, .. }) = questions.next().await {
             let _ = match text.as_slice() {
                 b"silence" => {
                     unanswered.push(answer);
@@ -36,27 +36,73 @@ pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
     });
     first_answer(&*messages, &a).await;
     let later = MemberId::parse("a.0000000000000001.7").unwrap();
-    let many =
-        (0..20).map(|n| messages.ask(if n % 2 == 0 { &a } else { &later }, format!("{n}").into_bytes()));
+    let many = (0..20)
+        .map(|n| messages.ask(if n % 2 == 0 { &a } else { &later }, format!("{n}").into_bytes(), PATIENCE));
     for (n, answer) in futures_util::future::join_all(many).await.into_iter().enumerate() {
         assert_eq!(answer, Ok(format!("answer to {n}").into_bytes()), "to each its own, in any incarnation");
     }
-    assert_eq!(messages.ask(&a, b"nothing".to_vec()).await, Ok(Vec::new()));
-    let much = messages.ask(&a, b"much".to_vec()).await.unwrap();
+    assert_eq!(messages.ask(&a, b"nothing".to_vec(), PATIENCE).await, Ok(Vec::new()));
+    let much = messages.ask(&a, b"much".to_vec(), PATIENCE).await.unwrap();
     assert!(
         much.len() == 2_000_000 && much.iter().enumerate().all(|(n, byte)| n % 251 == usize::from(*byte))
     );
-    let other_process = messages.ask(&id("a", 2), b"?".to_vec()).await;
+    let other_process = messages.ask(&id("a", 2), b"?".to_vec(), ANSWER_LIMIT).await;
     assert_eq!(other_process, Err(AskError::Unreachable), "a process that has replaced it is another one");
     let asked = Instant::now();
-    assert_eq!(messages.ask(&a, b"silence".to_vec()).await, Err(AskError::Late));
+    let silent = messages.ask(&a, b"silence".to_vec(), ANSWER_LIMIT).await;
+    assert_eq!(silent, Err(AskError::Late(ANSWER_LIMIT)));
     assert!(asked.elapsed() >= ANSWER_LIMIT);
+    check_concurrency(&*messages).await;
+}
+
+/// A question that takes long does not keep others, and one that nobody waits for any more is not handed over.
+async fn check_concurrency(messages: &dyn MemberMessages) {
+    let b = id("b", 1);
+    let mut questions = messages.questions(&b);
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let (end, ends) = tokio::sync::oneshot::channel();
+    let answering = tokio::spawn(async move {
+        let first = timeout(PATIENCE, questions.next()).await.unwrap().unwrap();
+        let _ = begun.send(());
+        let second = timeout(PATIENCE, questions.next()).await.unwrap().unwrap();
+        let _ = second.answer.send(second.text);
+        ends.await.unwrap();
+        let _ = first.answer.send(first.text);
+        let third = timeout(PATIENCE, questions.next()).await.unwrap().unwrap();
+        let _ = third.answer.send(third.text);
+    });
+    let slow = first_taken(messages, &b);
+    let quick = async {
+        begins.await.unwrap();
+        let quick = messages.ask(&b, b"quick".to_vec(), PATIENCE).await;
+        let hurried = messages.ask(&b, b"hurried".to_vec(), Duration::from_millis(300)).await;
+        // Silent if the machine is so busy that its clock was not shown in time.
+        assert!(matches!(hurried, Err(AskError::Late(_) | AskError::Silent(_))), "{hurried:?}");
+        end.send(()).unwrap();
+        quick
+    };
+    let (slow, quick) = futures_util::future::join(slow, quick).await;
+    assert_eq!((slow, quick), (b"slow".to_vec(), Ok(b"quick".to_vec())));
+    let later = messages.ask(&b, b"later".to_vec(), PATIENCE).await;
+    assert_eq!(later, Ok(b"later".to_vec()), "the hurried one is left out");
+    answering.await.unwrap();
+}
+
+/// Asks until a member listens, and returns its answer.
+async fn first_taken(messages: &dyn MemberMessages, member: &MemberId) -> Vec<u8> {
+    loop {
+        match messages.ask(member, b"slow".to_vec(), PATIENCE).await {
+            Ok(answer) => return answer,
+            Err(AskError::Unreachable) => sleep(Duration::from_millis(5)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// Waits until a member listens.
 async fn first_answer(messages: &dyn MemberMessages, member: &MemberId) {
     let answered = async {
-        while messages.ask(member, b"first".to_vec()).await != Ok(b"answer to first".to_vec()) {
+        while messages.ask(member, b"first".to_vec(), PATIENCE).await != Ok(b"answer to first".to_vec()) {
             sleep(Duration::from_millis(5)).await;
         }
     };

@@ -4,7 +4,8 @@ use std::{fs, sync::Arc, time::Duration};
 
 use matterhost::{
     cluster::{
-        LeaseRequest, MemberRecord, Membership as _, NatsCluster, NatsMembership, NatsSettings, ShardFences,
+        AskError, LeaseRequest, MemberMessages as _, MemberRecord, Membership as _, NatsCluster,
+        NatsMembership, NatsSettings, ShardFences,
     },
     config::{NatsAccess, NatsCredentials},
 };
@@ -67,6 +68,39 @@ async fn messages_through_nats_fulfil_the_contract() {
     let fence = Arc::new(ShardFences::default());
     let cluster = NatsCluster::connect(&server.settings(), TTL, fence).await.unwrap();
     messages::check_contract(Arc::new(cluster.messages)).await;
+}
+
+/// NATS may hand a question over long after it was asked, such as when the connection was held up.
+#[tokio::test]
+async fn a_question_that_comes_after_its_deadline_is_not_taken() {
+    let server = NatsServer::start("");
+    let cluster =
+        NatsCluster::connect(&server.settings(), TTL, Arc::new(ShardFences::default())).await.unwrap();
+    let mut questions = cluster.messages.questions(&contract::id("a", 1));
+    let client = async_nats::connect(&server.address).await.unwrap();
+    let subject = "matterhost.member.a.0000000000000001";
+    let mut clock = client.request(subject, "".into()).await;
+    while clock.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        clock = client.request(subject, "".into()).await;
+    }
+    let mut asked = client.subscribe("matterhost.member.silent.0000000000000001").await.unwrap();
+    client.flush().await.unwrap();
+    let (silent, limit) = (contract::id("silent", 1), Duration::from_millis(200));
+    let unasked = cluster.messages.ask(&silent, b"restart".to_vec(), limit).await;
+    assert_eq!(unasked, Err(AskError::Silent(limit)));
+    asked.unsubscribe().await.unwrap();
+    let texts: Vec<_> = futures_util::StreamExt::collect(asked).await;
+    assert!(matches!(texts.as_slice(), [clock] if clock.payload.is_empty()), "{texts:?}");
+
+    let now = u64::from_be_bytes(clock.unwrap().payload[..].try_into().unwrap());
+    let hour = u64::try_from(Duration::from_secs(3600).as_nanos()).unwrap();
+    for (deadline, text) in [(now, "late"), (0, "very late"), (now + hour, "in time")] {
+        let question = [&deadline.to_be_bytes(), text.as_bytes()].concat();
+        client.publish_with_reply(subject, client.new_inbox(), question.into()).await.unwrap();
+    }
+    let taken = tokio::time::timeout(Duration::from_secs(30), questions.next()).await.unwrap().unwrap();
+    assert_eq!(taken.text, b"in time");
 }
 
 #[tokio::test]

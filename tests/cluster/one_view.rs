@@ -1,6 +1,10 @@
 //! Each member answers for all.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+};
 
 use serde_json::Value;
 
@@ -18,7 +22,7 @@ pub(crate) fn accounts(cluster: &Cluster, member: &str) -> BTreeMap<String, (Opt
 }
 
 /// Waits until a member shows all accounts as ready, and returns the accounts of each of two members.
-fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
+pub(crate) fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
     let shared = || {
         let seen = accounts(cluster, member);
         ["a", "b"].map(|owner| {
@@ -33,6 +37,56 @@ fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
         !of_a.is_empty() && !of_b.is_empty() && of_a.len() + of_b.len() == accounts(cluster, member).len()
     });
     shared()
+}
+
+/// Returns the numbers of accounts of the members.
+fn shares(cluster: &Cluster, member: &str) -> Vec<u64> {
+    let status = cluster.command(member, &["cluster", "status", "--json"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    status["members"].as_array().unwrap().iter().map(|member| member["accounts"].as_u64().unwrap()).collect()
+}
+
+/// Returns the requests per second that a member may make.
+fn rate(cluster: &Cluster, member: &str) -> f64 {
+    let mut connection = UnixStream::connect(cluster.path(&format!("{member}.sock"))).unwrap();
+    connection
+        .write_all(b"GET /v1/servers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut response = String::new();
+    connection.read_to_string(&mut response).unwrap();
+    let (_, body) = response.split_once("\r\n\r\n").unwrap();
+    let servers: Value = serde_json::from_str(body).unwrap();
+    servers["servers"][0]["requests_per_second"].as_f64().unwrap()
+}
+
+#[test]
+fn members_share_the_accounts_evenly_when_told_and_the_requests_at_one_address_always() {
+    let cluster = Cluster::new();
+    let a = cluster.start_with_admin_and("a", "allow_anonymous = true\n");
+    assert!((rate(&cluster, "a") - 1000.0).abs() < 1e-6);
+    let b = cluster.start("b");
+    shared(&cluster, "a");
+    cluster.await_that("half of the requests", |cluster| (rate(cluster, "a") - 500.0).abs() < 1e-6);
+    let before = shares(&cluster, "a");
+    assert_ne!(before, [6, 6], "the hash is even by chance: choose other names of members");
+    let said = cluster.command("a", &["cluster", "rebalance"]);
+    let moves = format!(
+        "accounts that move: {}; `matterhost cluster status` shows the members\n",
+        before[0].abs_diff(6)
+    );
+    assert_eq!(said, moves);
+    cluster.await_that("equal shares", |cluster| shares(cluster, "a") == [6, 6]);
+    assert_eq!(cluster.command("a", &["cluster", "rebalance"]), "each member has its share already\n");
+    terminate(b);
+    cluster.await_that("one member", |cluster| shares(cluster, "a") == [12]);
+    cluster.await_that("all requests", |cluster| (rate(cluster, "a") - 1000.0).abs() < 1e-6);
+    let b = cluster.start("b");
+    cluster.await_that("the same shares", |cluster| shares(cluster, "a") == [6, 6]);
+    cluster.await_sockets(1);
+    cluster.post_to_each("hello");
+    cluster.await_answers(0);
+    [a, b].into_iter().for_each(terminate);
+    assert!(cluster.answers().values().all(|answers| *answers == 1), "{:?}", cluster.answers());
 }
 
 #[test]

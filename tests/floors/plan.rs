@@ -48,7 +48,7 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
         ("main", &["program"]),
         ("program", &["cli", "config"]),
         ("host", &["actions", "admin", "cluster", "config", "hooks", "sinks", "telemetry"]),
-        ("hooks", &["actions", "admin", "config", "sinks", "telemetry"]),
+        ("hooks", &["actions", "admin", "cluster", "config", "sinks", "telemetry"]),
         ("admin", &["actions", "cluster", "config", "telemetry"]),
         ("sinks", &["actions", "config", "nats", "telemetry"]),
         ("telemetry", &["config"]),

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 use matterhost_actors::model::Excerpt;
 
 use super::{Client, RemoteError};
-use crate::admin::dto::{Cluster, ClusterMember, Drain};
+use crate::admin::dto::{Cluster, ClusterMember, Drain, PlannedMoves};
 
 /// The most accounts without a member that are named.
 const MAX_NAMED: usize = 20;
@@ -34,6 +34,20 @@ pub async fn drain(client: &Client, draining: bool) -> Result<String, RemoteErro
         "the member gives its accounts away; `matterhost cluster status` shows the rest\n".into()
     } else {
         "the member takes accounts again\n".into()
+    })
+}
+
+/// Makes the members share the accounts evenly.
+///
+/// # Errors
+/// When the host is in no cluster or holds no lease, or cannot be reached.
+pub async fn rebalance(client: &Client) -> Result<String, RemoteError> {
+    let PlannedMoves { accounts, .. } = client.post("/v1/cluster/rebalance").await?;
+    Ok(match accounts {
+        0 => "each member has its share already\n".into(),
+        accounts => {
+            format!("accounts that move: {accounts}; `matterhost cluster status` shows the members\n")
+        }
     })
 }
 

@@ -42,6 +42,15 @@ pub struct ClusterAccount {
     pub member: Option<String>,
 }
 
+/// The moves after which each member has its share of the accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedMoves {
+    /// The accounts that are to move.
+    pub accounts: usize,
+    /// The shards that they are in.
+    pub shards: usize,
+}
+
 /// Giving the accounts of a member away, or taking accounts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use actix_web::http::StatusCode;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::{api_error::ApiError, hosted_accounts::HostedAccounts};
 use crate::{
     admin::dto::{Account, AccountDetail, Action, ActionAccepted, MemberAnswer, MemberQuestion},
-    cluster::{AskError, MemberId},
+    cluster::{ANSWER_LIMIT, AskError, MemberId},
 };
 
 /// The other members of the cluster, and the accounts that each is to host.
@@ -28,8 +28,13 @@ pub trait OtherMembers: Send + Sync + 'static {
     /// Returns the owner of an account.
     fn owner(&self, account: &AccountName) -> Owner;
 
-    /// Asks a member, within a limit.
-    fn ask(&self, member: &MemberId, question: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
+    /// Asks a member, once and within a limit.
+    fn ask(
+        &self,
+        member: &MemberId,
+        question: Vec<u8>,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
 }
 
 /// An account of the configuration.
@@ -136,7 +141,7 @@ async fn ask(
     let failed = |cause: &dyn std::fmt::Display| {
         ApiError::unavailable(format!("member {} does not answer: {cause}", member.name()))
     };
-    let answer = members.ask(member, question).await.map_err(|error| failed(&error))?;
+    let answer = members.ask(member, question, ANSWER_LIMIT).await.map_err(|error| failed(&error))?;
     serde_json::from_slice(&answer).map_err(|error| failed(&Excerpt::of(&error)))
 }
 
@@ -189,7 +194,7 @@ fn complete(
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 

@@ -121,6 +121,11 @@ pub trait Operations: Send + Sync + 'static {
         None
     }
 
+    /// Shares the accounts of the cluster evenly among its members; `None` if the host is in no cluster.
+    fn rebalance(&self) -> Option<BoxFuture<'static, Result<dto::PlannedMoves, String>>> {
+        None
+    }
+
     /// Returns the operations on the sinks; `None` if the host has none.
     fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
         None

@@ -1,9 +1,12 @@
 //! The routes of the cluster.
 
-use actix_web::web::{Data, Json};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json},
+};
 
 use super::{api_error::ApiError, backend::Backend};
-use crate::admin::dto::{Cluster, Drain, Problem};
+use crate::admin::dto::{Cluster, Drain, PlannedMoves, Problem};
 
 /// Describe the cluster as this member sees it
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster",
@@ -24,6 +27,20 @@ pub(super) async fn drain(backend: Data<Backend>, drain: Json<Drain>) -> Result<
     accepted.map_err(ApiError::unavailable)?;
     tracing::info!(draining = drain.draining, "an operator drains this member, or ends that");
     Ok(drain)
+}
+
+/// Share the accounts of the cluster evenly among the members that are not draining
+///
+/// The members move them one after the other, at most 64 at a time.
+#[utoipa::path(post, path = "/v1/cluster/rebalance", tag = "cluster",
+    responses((status = 202, description = "The moves have begun", body = PlannedMoves),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn rebalance(backend: Data<Backend>) -> Result<HttpResponse, ApiError> {
+    let planned = backend.operations.rebalance().ok_or_else(not_clustered)?;
+    let planned = planned.await.map_err(ApiError::unavailable)?;
+    tracing::info!(accounts = planned.accounts, "an operator shares the accounts of the cluster evenly");
+    Ok(HttpResponse::Accepted().json(planned))
 }
 
 fn not_clustered() -> ApiError {

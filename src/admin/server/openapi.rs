@@ -36,7 +36,7 @@ use crate::admin::dto;
         file_routes::upload, file_routes::download, file_routes::upload_answer, file_routes::download_for_answer,
         sinks::list_sinks, sinks::get_sink, sinks::act, sinks::skip, sinks::list_letters, sinks::retry_letters,
         sinks::drop_letters,
-        cluster_routes::get_cluster, cluster_routes::drain,
+        cluster_routes::get_cluster, cluster_routes::drain, cluster_routes::rebalance,
         sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
         host::preview, host::apply, host::document, sign_in::create_link, sign_in::sign_in

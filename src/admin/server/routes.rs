@@ -68,6 +68,7 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/replies/files/{id}", GET, [get().to(file_routes::download_for_answer)]))
     .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
     .service(allow_only("/v1/cluster/drain", "PUT", [web::put().to(cluster_routes::drain)]))
+    .service(allow_only("/v1/cluster/rebalance", "POST", [web::post().to(cluster_routes::rebalance)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
     .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
     .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))

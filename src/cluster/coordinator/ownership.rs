@@ -1,7 +1,7 @@
 //! One shard, as one member sees it.
 
 use super::Command;
-use crate::cluster::{ClusterTime, Fence, MemberId, Revision, ShardId, ShardRecord, WriteError};
+use crate::cluster::{ClusterTime, Fence, MemberId, MemberName, Revision, ShardId, ShardRecord, WriteError};
 
 /// The state of a shard's accounts on this member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,12 +171,20 @@ impl Ownership {
         Some(())
     }
 
+    /// Gives the shard another home, whichever member owns it: it then moves there.
+    pub(super) fn set_home(&mut self, home: Option<&MemberName>, now: ClusterTime) -> Option<Command> {
+        self.write_record(ShardRecord { home: home.cloned(), ..self.record.clone() }, now)
+    }
+
     fn write(&mut self, owner: Option<MemberId>, now: ClusterTime) -> Option<Command> {
+        let epoch = self.record.epoch + u64::from(owner.is_some());
+        self.write_record(ShardRecord { owner, epoch, home: self.record.home.clone() }, now)
+    }
+
+    fn write_record(&mut self, record: ShardRecord, now: ClusterTime) -> Option<Command> {
         if self.is_writing() || now < self.retry_at {
             return None;
         }
-        let epoch = self.record.epoch + u64::from(owner.is_some());
-        let record = ShardRecord { owner, epoch };
         self.writing = Some(record.clone());
         Some(Command::Write(self.id, record, self.revision))
     }

@@ -66,7 +66,7 @@ fn a_shard_with_more_accounts_than_the_limit_moves_alone() {
     assert_eq!(stopped.len(), 1);
     member.stopped(stopped[0]);
     assert_eq!(settle(&mut member).1, [], "the other has not taken it");
-    let record = ShardRecord { owner: Some(id("b")), epoch: 2 };
+    let record = ShardRecord { owner: Some(id("b")), epoch: 2, home: None };
     member.changed(ClusterChange::ShardChanged(stopped[0], record, Revision(100)), NOW);
     assert_eq!(settle(&mut member).1.len(), 1, "the next");
 }
@@ -107,4 +107,27 @@ fn a_release_without_an_answer_is_undone_before_the_accounts_start_again() {
         |command: &Command| matches!(command, Command::Write(_, ShardRecord { owner: Some(_), .. }, _));
     assert!(commands.iter().any(is_claim), "{commands:?}");
     assert!(!commands.iter().any(|command| matches!(command, Command::Start(..))));
+}
+
+#[test]
+fn a_plan_gives_shards_homes_and_lasts_until_the_members_change() {
+    let mut member = member(40, 1);
+    settle(&mut member);
+    assert_eq!(member.rebalance(), Some(PlannedMoves::default()), "it is alone");
+    join(&mut member, "b");
+    member.poll(NOW);
+    let before = member.targets.iter().filter(|target| **target == Some(id("a"))).count();
+    let planned = member.rebalance().unwrap();
+    assert_eq!((planned.shards, planned.accounts), (before.abs_diff(20), before.abs_diff(20)));
+    assert!(planned.shards > 0, "the hash is even by chance: choose another number of shards");
+    settle(&mut member);
+    let after = member.targets.iter().filter(|target| **target == Some(id("a"))).count();
+    assert_eq!((after, member.planned_homes.len()), (20, 0));
+    assert_eq!(member.rebalance(), Some(PlannedMoves::default()), "once");
+    member.changed(ClusterChange::MemberGone(id("b")), NOW);
+    member.poll(NOW);
+    assert!(member.targets.iter().all(|target| *target == Some(id("a"))), "the home is not there");
+    let over = member.fence().unwrap().closes_at();
+    member.poll(over);
+    assert_eq!(member.rebalance(), None, "it has no lease");
 }

@@ -17,8 +17,8 @@ impl Model {
         let Some(at) = self.rng.choice(alive) else { return };
         let length = self.rng.u64(100..LONGEST_FAULT);
         let until = (self.now + length).min(FAULTS);
-        let kind = self.rng.u8(..10);
-        let is_harmless = matches!(kind, 6 | 7);
+        let kind = self.rng.u8(..12);
+        let is_harmless = matches!(kind, 6 | 7 | 10 | 11);
         if !is_harmless {
             self.last_harm = self.now;
         }
@@ -38,6 +38,7 @@ impl Model {
             }
             7 => self.leave(at),
             8 => self.members[at].jump(length),
+            10 | 11 => drop(self.members[at].coordinator.rebalance()),
             _ => self.harm_store(until),
         }
         let member = &mut self.members[at];

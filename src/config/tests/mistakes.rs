@@ -83,6 +83,10 @@ fn mistakes_in_the_cluster() {
         (of("password = 'p'"), "cluster: there is a password without a user; set user, too"),
         (of("cert_file = 'c.pem'"), "cluster.cert_file: its key is missing; set key_file, too"),
         (of("urls = 'nats://a'"), "cluster.urls: there is no such key; did you mean url?"),
+        (
+            of("[hooks]\nbind = '127.0.0.1:0'\npublic_url = 'https://a'"),
+            "hooks.secret_file: it is missing, and a button that one member of the cluster has signed",
+        ),
     ] {
         assert_refused(&[(&section, expected)]);
     }

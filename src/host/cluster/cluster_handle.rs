@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use matterhost_actors::model::AccountName;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    admin::dto::{Cluster, ClusterAccount, ClusterMember},
+    admin::dto::{Cluster, ClusterAccount, ClusterMember, PlannedMoves},
     cluster::{ClusterStatus, MemberCounts, MemberId, MemberMessages, MemberRequest, ShardCounts, shard_of},
     telemetry::metrics::ClusterMetrics,
 };
@@ -33,8 +33,20 @@ impl ClusterHandle {
 
     /// Gives the member's accounts away, or takes accounts again.
     pub(in crate::host) fn set_draining(&self, draining: bool) -> Result<(), String> {
-        let busy = |_| "the member does not take requests now".to_owned();
-        self.requests.try_send(MemberRequest::SetDraining(draining)).map_err(busy)
+        self.request(MemberRequest::SetDraining(draining))
+    }
+
+    /// Shares the accounts of the cluster evenly, and returns the moves that begin.
+    pub(in crate::host) async fn rebalance(&self) -> Result<PlannedMoves, String> {
+        let (sender, planned) = oneshot::channel();
+        self.request(MemberRequest::Rebalance(sender))?;
+        let planned = planned.await.map_err(|_| "the member has left the cluster".to_owned())?;
+        let moves = planned.ok_or("this member holds no lease; ask another one, or ask again")?;
+        Ok(PlannedMoves { accounts: moves.accounts, shards: moves.shards })
+    }
+
+    fn request(&self, request: MemberRequest) -> Result<(), String> {
+        self.requests.try_send(request).map_err(|_| "the member does not take requests now".to_owned())
     }
 
     /// Describes the cluster, with the accounts of the configuration.

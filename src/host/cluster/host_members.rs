@@ -1,15 +1,16 @@
-//! The other members, for the admin API of this one.
+//! The other members, for the admin API and the hooks of this one.
 
-use futures_util::future::BoxFuture;
-use matterhost_actors::model::AccountName;
-use tokio::sync::mpsc;
+use std::time::Duration;
 
 use super::ClusterHandle;
 use crate::{
     admin::server::{HostedAccounts, OtherMembers, OwnedAccount, Owner},
-    cluster::{AskError, MemberId, Question, shard_of},
+    cluster::{AskError, MemberId, Question, Questions, shard_of},
+    hooks::{HookService, PassedHook},
     host::known_accounts::KnownAccounts,
 };
+use futures_util::future::BoxFuture;
+use matterhost_actors::model::AccountName;
 
 /// The other members, and the accounts of the configuration.
 pub(in crate::host) struct HostMembers {
@@ -42,14 +43,37 @@ impl OtherMembers for HostMembers {
         }
     }
 
-    fn ask(&self, member: &MemberId, question: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
-        self.cluster.messages.ask(member, question)
+    fn ask(
+        &self,
+        member: &MemberId,
+        question: Vec<u8>,
+        within: Duration,
+    ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
+        self.cluster.messages.ask(member, question, within)
     }
 }
 
-/// Answers the other members, one question after the other.
-pub(in crate::host) async fn answer(mut questions: mpsc::Receiver<Question>, accounts: HostedAccounts) {
-    while let Some(Question { text, answer }) = questions.recv().await {
+/// Answers the other members: requests to hooks as they come, and questions about accounts one after the other.
+pub(in crate::host) async fn answer(
+    mut questions: Questions,
+    accounts: HostedAccounts,
+    hooks: Option<HookService>,
+) {
+    let (about_accounts, waiting) = Questions::channel();
+    actix_rt::spawn(answer_about_accounts(waiting, accounts));
+    while let Some(question) = questions.next().await {
+        let hook = PassedHook::read(&question.text);
+        if let Some((hook, hooks)) = hook.zip(hooks.clone()) {
+            let Question { deadline, answer, .. } = question;
+            actix_rt::spawn(async move { answer.send(hooks.answer_member(&hook, deadline).await) });
+        } else if about_accounts.try_send(question).is_err() {
+            tracing::warn!("the other members ask more than this one can answer");
+        }
+    }
+}
+
+async fn answer_about_accounts(mut questions: Questions, accounts: HostedAccounts) {
+    while let Some(Question { text, answer, .. }) = questions.next().await {
         // An error means that the other member waits no more.
         let _ = answer.send(accounts.answer(&text).await);
     }

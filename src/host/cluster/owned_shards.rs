@@ -12,11 +12,11 @@ use matterhost_actors::{
     hosting::{RemoveAccount, Supervisor},
     model::AccountName,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::ShardOrder;
+use super::{ClusterHandle, ShardOrder};
 use crate::{
-    cluster::{Fence, MemberRequest, ShardFences, ShardId, shard_of},
+    cluster::{ClusterStatus, Fence, MemberRequest, ShardFences, ShardId, shard_of},
     config::Config,
 };
 
@@ -27,6 +27,9 @@ pub(in crate::host) struct OwnedShards {
     fences: ShardFences,
     orders: mpsc::Receiver<ShardOrder>,
     member: mpsc::Sender<MemberRequest>,
+    status: watch::Receiver<ClusterStatus>,
+    /// The number of live members when it was last asked for.
+    members: u32,
     stopping: FuturesUnordered<BoxFuture<'static, StoppedShard>>,
     release: Box<dyn Fn(&AccountName) + Send>,
 }
@@ -46,6 +49,8 @@ pub(in crate::host) enum ShardEvent {
     Stop(ShardId, oneshot::Sender<()>),
     /// Its accounts have been removed.
     Stopped(StoppedShard),
+    /// The number of live members has changed.
+    Members,
 }
 
 impl OwnedShards {
@@ -53,7 +58,8 @@ impl OwnedShards {
     pub(in crate::host) fn new(
         config: &Config,
         fences: ShardFences,
-        (orders, member): (mpsc::Receiver<ShardOrder>, mpsc::Sender<MemberRequest>),
+        orders: mpsc::Receiver<ShardOrder>,
+        handle: &ClusterHandle,
         release: Box<dyn Fn(&AccountName) + Send>,
     ) -> Self {
         let mut shards = Self {
@@ -61,7 +67,9 @@ impl OwnedShards {
             accounts: HashMap::new(),
             fences,
             orders,
-            member,
+            member: handle.requests.clone(),
+            status: handle.status.clone(),
+            members: 1,
             stopping: FuturesUnordered::new(),
             release,
         };
@@ -92,6 +100,10 @@ impl OwnedShards {
     pub(in crate::host) async fn next(&mut self) -> ShardEvent {
         loop {
             tokio::select! {
+                // Before accounts start, so that they begin with their share of what members share.
+                biased;
+                // Its sender lives as long as that of the orders.
+                Ok(()) = self.status.changed() => if self.count_members() { return ShardEvent::Members },
                 Some(stopped) = self.stopping.next(), if !self.stopping.is_empty() => {
                     return ShardEvent::Stopped(stopped);
                 }
@@ -103,6 +115,18 @@ impl OwnedShards {
                 },
             }
         }
+    }
+
+    /// Returns the number of live members, this one included.
+    pub(in crate::host) fn members(&self) -> u32 {
+        self.members
+    }
+
+    /// Counts the live members. Returns true if there are more or fewer than before.
+    fn count_members(&mut self) -> bool {
+        let members = self.status.borrow_and_update().members.len().max(1);
+        let members = u32::try_from(members).unwrap_or(u32::MAX);
+        std::mem::replace(&mut self.members, members) != members
     }
 
     /// Begins to run a shard, and returns its accounts.
