@@ -142,7 +142,7 @@ impl HookService {
     /// Adds a command that the host has registered, or replaces it.
     pub(super) fn accept_registered(&self, command: &RegisteredCommand) {
         let mut registered = self.0.registered.write();
-        registered.retain(|known| known.id != command.id);
+        registered.retain(|known| (&known.server, &known.id) != (&command.server, &command.id));
         registered.push(command.clone());
     }
 

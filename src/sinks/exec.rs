@@ -177,6 +177,7 @@ impl ChildKeeper {
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
             files: config.may_post_files.then(|| FileDir::new(&config.dir)),
+            turns: RefCell::default(),
             barren_quarantines: Cell::new(0),
         });
         Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines, commands }

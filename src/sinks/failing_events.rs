@@ -29,12 +29,15 @@ pub(super) const MAX_DEATHS: u32 = 3;
 /// after a while is rarely alone.
 const MAX_DEATHS_AMONG_OTHERS: u32 = 6;
 
-/// The failing events of a sink, at most one per channel, because a channel's next event follows its last.
+/// The failing events of a sink, at most one per channel, because a channel's next event follows its last. Events for which a
+/// person waits are not among them: they come once.
 #[derive(Debug)]
 pub(super) struct FailingEvents {
     limits: AttemptLimits,
     /// The number of events that the handler accepted or refused.
     answers: u64,
+    /// The number of deaths of the child.
+    deaths: u64,
     by_channel: HashMap<ChannelKey, FailingEvent>,
 }
 
@@ -46,6 +49,8 @@ struct FailingEvent {
     attempts: u32,
     /// The suspicion that the child dies on the event.
     suspicion: Option<Suspicion>,
+    /// The numbers of the deaths that accuse it, at most [`MAX_DEATHS_AMONG_OTHERS`].
+    deaths: Vec<u64>,
     /// The time of the first failure that counts.
     since: Option<Instant>,
     /// The handler's answers until the last failure; `None` before it.
@@ -100,13 +105,15 @@ pub(super) enum NextAttempt {
 
 impl FailingEvents {
     pub(super) fn new(limits: AttemptLimits) -> Self {
-        Self { limits, answers: 0, by_channel: HashMap::new() }
+        Self { limits, answers: 0, deaths: 0, by_channel: HashMap::new() }
     }
 
     /// Records that the handler accepted or refused an event.
     pub(super) fn record_answer(&mut self, event: &Message) {
         self.answers += 1;
-        self.forget(event);
+        if !event.is_hook {
+            self.forget(event);
+        }
     }
 
     /// Forgets an event that was given up, which is no answer of the handler.
@@ -177,14 +184,46 @@ impl FailingEvents {
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// Records a death of the child that may be the event's doing. Returns true if the event is to be taken away: if it died too
-    /// often and the last time is certain, or far too often.
-    pub(super) fn record_death(&mut self, event: &Message, death: Death) -> bool {
-        let Some(failing) = self.entry(event) else { return false };
-        let Death { given, is_slow, is_certain } = death;
-        let deaths = failing.suspicion.map_or(0, |suspicion| suspicion.deaths) + 1;
-        failing.suspicion = Some(Suspicion { deaths, given, is_slow });
-        is_certain && deaths >= MAX_DEATHS || deaths >= MAX_DEATHS_AMONG_OTHERS
+    /// Records a death of the child, with the events that it accuses. Returns the indexes of those that are to be taken away:
+    /// if the child died on one too often and the last time is certain, or far too often. What a certain one has done is no
+    /// longer held against others.
+    pub(super) fn record_deaths(&mut self, accused: &[(Message, Death)]) -> Vec<usize> {
+        self.deaths += 1;
+        let mut taken_away = Vec::new();
+        for (index, (event, death)) in accused.iter().enumerate() {
+            let deaths = self.accuse(event, *death);
+            let is_culprit = death.is_certain && deaths >= MAX_DEATHS;
+            if is_culprit {
+                self.acquit_others(event);
+            }
+            if is_culprit || deaths >= MAX_DEATHS_AMONG_OTHERS {
+                taken_away.push(index);
+            }
+        }
+        taken_away
+    }
+
+    /// Adds the last death to those that accuse an event, and returns their number.
+    fn accuse(&mut self, event: &Message, death: Death) -> u32 {
+        let number = self.deaths;
+        let Some(failing) = self.entry(event) else { return 0 };
+        if failing.deaths.len() < MAX_DEATHS_AMONG_OTHERS as usize {
+            failing.deaths.push(number);
+        }
+        let deaths = u32::try_from(failing.deaths.len()).unwrap_or(u32::MAX);
+        failing.suspicion = Some(Suspicion { deaths, given: death.given, is_slow: death.is_slow });
+        deaths
+    }
+
+    /// Takes the deaths that accuse an event from the others.
+    fn acquit_others(&mut self, culprit: &Message) {
+        let Some(numbers) = self.get(culprit).map(|failing| failing.deaths.clone()) else { return };
+        let culprit = culprit.channel_key();
+        for (_, other) in self.by_channel.iter_mut().filter(|(channel, _)| **channel != culprit) {
+            other.deaths.retain(|number| !numbers.contains(number));
+            let left = u32::try_from(other.deaths.len()).unwrap_or(u32::MAX);
+            other.suspicion = other.suspicion.filter(|_| left > 0).map(|it| Suspicion { deaths: left, ..it });
+        }
     }
 
     /// Returns the suspicion that the child dies on the event, if it has died with it.
@@ -218,6 +257,7 @@ impl FailingEvent {
             backoff: Backoff::new(RETRY),
             attempts: 0,
             suspicion: None,
+            deaths: Vec::new(),
             since: None,
             answers: None,
             held_until: None,

@@ -91,6 +91,8 @@ pub(super) struct ChildRun<'a> {
     turns: Turns,
     /// The time at which the child was seen to have ended.
     ended_at: Option<Instant>,
+    /// True if the child answered nothing for too long.
+    is_silent: bool,
     state: &'a Rc<ExecState>,
     bad_lines: &'a ThrottledWarning,
     flood: Flood,
@@ -123,8 +125,9 @@ impl<'a> ChildRun<'a> {
             results,
             suspects: Vec::new(),
             on_trial: None,
-            turns: Turns::default(),
+            turns: state.turns.take(),
             ended_at: None,
+            is_silent: false,
             state,
             bad_lines,
             flood: Flood { since: Instant::now(), lines: 0 },
@@ -155,7 +158,7 @@ impl<'a> ChildRun<'a> {
             Some(fault) => {
                 let cause = format!("{fault}{}", self.describe_last_lines().await);
                 let had = self.unanswered.describe_read(read);
-                let blames_event = self.unanswered.record_death(read, self.on_trial, ended_at, &cause);
+                let blames_event = self.record_death(read, ended_at, &cause);
                 RunEnd::Fault { cause, blames_event, had }
             }
         };
@@ -182,9 +185,8 @@ impl<'a> ChildRun<'a> {
             self.accept(job);
         }
         loop {
-            self.send_waiting();
+            let next_look = self.send_waiting();
             let (reads, flooded_until) = (self.unanswered.has_room_for_actions(), self.flood.ends());
-            let next_look = self.next_turn();
             // A child whose answers are not read is not late.
             let deadline = self.unanswered.due().filter(|_| reads);
             tokio::select! {
@@ -205,7 +207,11 @@ impl<'a> ChildRun<'a> {
                 () = sleep_until_some(deadline) => {
                     self.read_written_answers().await;
                     match self.unanswered.expire_due() {
-                        Some(Overdue::Child(fault)) => return Some(fault),
+                        Some(Overdue::Child(fault)) => {
+                            // It did not fail on what it read last.
+                            self.is_silent = true;
+                            return Some(fault);
+                        }
                         Some(Overdue::Event(event, problem)) => self.report_overdue(&event, &problem),
                         None => {}
                     }
@@ -216,6 +222,13 @@ impl<'a> ChildRun<'a> {
                 },
             }
         }
+    }
+
+    /// Records the death of the child, which had read that many bytes. Returns true if an event may be the cause.
+    fn record_death(&mut self, read: u64, died_at: Instant, cause: &str) -> bool {
+        self.state.turns.replace(self.turns.after_death());
+        let fresh_at = (self.has_suspects() && !self.is_silent).then_some(died_at);
+        self.unanswered.record_death(read, fresh_at, cause)
     }
 
     /// Reads the lines that the child has written by now. On a busy machine they may have waited longer than the time for

@@ -8,6 +8,7 @@ use std::{
 use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
+use super::trial::Turns;
 use crate::actions::FileDir;
 use crate::sinks::{
     HandlerDeps,
@@ -25,6 +26,8 @@ pub(super) struct ExecState {
     pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
     /// The directory below which the child names files, if it has one of its own.
     pub(super) files: Option<FileDir>,
+    /// The turns of suspects and others that the next child begins with.
+    pub(super) turns: RefCell<Turns>,
     /// The events taken away since the last accepted one.
     pub(super) barren_quarantines: Cell<u32>,
 }

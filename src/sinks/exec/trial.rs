@@ -1,30 +1,31 @@
 //! The search for the event on which a child dies.
 //!
-//! The events that a child had when it died are suspects. The next child is given them one by one. One that a single death
-//! accuses has the child for a moment, in which most handlers that fail do so: after it the next is given, and a death accuses
-//! all that were given shortly before. Those that two deaths accuse have the child for longer, and nothing else that is fresh,
-//! so that a death says which event it was.
+//! The events that a child had when it died are suspects. The next child is given them one by one, each for a while: a short one
+//! if one death accuses it, in which most handlers fail that fail on what they read, and a longer one if two deaths do. A
+//! death accuses all that the child had read shortly before. Before a long trial the child is given nothing else until all
+//! that it has is old, so that a death says which event it was; only events for which a person waits do not wait for that.
 //! Events that the child had for longer without dying do not kill at once; they are not given alone, which would hold up
 //! all others.
 //!
-//! Suspects and other events take turns: no other event waits for more than one turn of the suspects.
+//! Suspects and other events take turns, also from one child to the next: what waits is held up for less than half a second
+//! by suspects.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, ops::Range, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::sinks::failing_events::{MAX_DEATHS, Suspicion};
 
-/// The time for which a death accuses an event, and for which one that may be taken away next has the child for itself after
-/// the child has read it: long enough for a handler to fail on what it reads, and so short that several slow suspects do
-/// not hold up the others for a second. A turn of the suspects is as long.
+/// The time for which an event that may be taken away next has the child for itself after the child has read it: long enough
+/// for a handler to fail on what it reads, and so short that several slow suspects do not hold up the others for a second.
+/// When the suspects have had the child for as long, it is the others' turn.
 pub(super) const ALONE: Duration = Duration::from_millis(200);
 /// The time for which an event that one death accuses has the child for itself.
 const BRIEF: Duration = Duration::from_millis(50);
-/// The length of a turn of the others: at its end a death accuses none of them beside an event on trial.
-const OTHERS: Duration = Duration::from_millis(220);
+/// The time after an event was read in which a death accuses it: a trial, and the time to notice the end of the child.
+pub(super) const FRESH: Duration = Duration::from_millis(250);
 /// The time between two looks at how much the child has read.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A suspect that has the child for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,47 +42,56 @@ impl Trial {
         Self { end, length }
     }
 
-    /// Returns true if the suspect, which the child was seen to have read at that time, has had it for long enough.
-    pub(super) fn is_over(&self, read_at: Option<Instant>, now: Instant) -> bool {
-        read_at.is_some_and(|read_at| now >= read_at + self.length)
-    }
-
-    /// Returns the time of the next look.
-    pub(super) fn next_look(&self, read_at: Option<Instant>, now: Instant) -> Instant {
-        read_at.map_or(now + LOOK_EVERY, |read_at| read_at + self.length)
+    /// Returns the time of the next look if the suspect, which the child was seen to have read at that time, has not had it
+    /// for long enough.
+    pub(super) fn next_look(&self, read_at: Option<Instant>, now: Instant) -> Option<Instant> {
+        let until = read_at.map_or(now + LOOK_EVERY, |read_at| read_at + self.length);
+        (now < until).then_some(until)
     }
 }
 
 /// The turns of suspects and of other events.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
+    /// True if a child died in the suspects' turn: the others go first.
+    others_first: bool,
     /// The time at which the suspects' turn began.
     suspects_since: Option<Instant>,
-    /// The latest end of the others' turn, and the place in the child's input where it began.
-    others: Option<(Instant, u64)>,
+    /// The place in the child's input of what the suspects wait for, in the others' turn.
+    others: Option<Range<u64>>,
 }
 
 impl Turns {
+    /// Returns the turns of the next child.
+    pub(super) fn after_death(&self) -> Self {
+        let others_first = self.others_first || self.suspects_since.is_some();
+        Self { others_first, ..Self::default() }
+    }
+
     /// Records that a trial begins.
     pub(super) fn begin_trial(&mut self, now: Instant) {
         self.suspects_since.get_or_insert(now);
     }
 
-    /// Returns true if the others have waited for a whole turn of the suspects, or for its brief trials, and a long one follows.
+    /// Returns true if it is the others' turn: the suspects had theirs, or a long trial follows brief ones.
     pub(super) fn is_others_turn(&self, now: Instant, next_is_long: bool) -> bool {
-        self.suspects_since.is_some_and(|since| next_is_long || now >= since + ALONE)
+        let is_over = |since| next_is_long || now >= since + ALONE;
+        self.others_first || self.suspects_since.is_some_and(is_over)
     }
 
-    /// Records that others were sent, from that place of the child's input on. The suspects' turn is over.
-    pub(super) fn begin_others(&mut self, start: u64, now: Instant) {
-        (self.suspects_since, self.others) = (None, Some((now + OTHERS, start)));
+    /// Begins the others' turn. The suspects wait until what is at that place of the child's input is answered or old.
+    pub(super) fn begin_others(&mut self, place: Range<u64>) {
+        *self = Self { others: Some(place), ..Self::default() };
     }
 
-    /// Returns the end of the others' turn if it goes on: until all are answered that were sent after a place of the
-    /// child's input, as `has_after` tells, or their time has passed.
-    pub(super) fn others_until(&mut self, now: Instant, has_after: impl Fn(u64) -> bool) -> Option<Instant> {
-        self.others = self.others.filter(|(end, start)| now < *end && has_after(*start));
-        self.others.map(|(end, _)| end)
+    /// Returns the time of the next look in the others' turn, which `look` returns for a place of the child's input, if it
+    /// is not over.
+    pub(super) fn next_look(&mut self, look: impl Fn(&Range<u64>) -> Option<Instant>) -> Option<Instant> {
+        let next = self.others.as_ref().and_then(look);
+        if next.is_none() {
+            self.others = None;
+        }
+        next
     }
 }
 
@@ -92,8 +102,13 @@ impl Suspicion {
         (!self.is_slow).then_some(length)
     }
 
+    /// Returns true if the event needs a child that has read nothing else shortly before.
+    pub(super) fn needs_long_trial(&self) -> bool {
+        self.trial_length() == Some(ALONE)
+    }
+
     /// Returns true if the next death may be the last with this event.
-    pub(super) fn may_be_last(&self) -> bool {
+    fn may_be_last(&self) -> bool {
         self.deaths + 1 >= MAX_DEATHS
     }
 
@@ -119,11 +134,9 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         for length in [BRIEF, ALONE] {
             let trial = Trial::new(10, length);
-            assert!(!trial.is_over(None, at(5_000)), "it is not read");
-            assert_eq!(trial.next_look(None, at(5_000)), at(5_000) + LOOK_EVERY);
-            assert!(!trial.is_over(Some(at(6_000)), at(6_000) + length / 2));
-            assert_eq!(trial.next_look(Some(at(6_000)), at(6_010)), at(6_000) + length);
-            assert!(trial.is_over(Some(at(6_000)), at(6_000) + length));
+            assert_eq!(trial.next_look(None, at(5_000)), Some(at(5_000) + LOOK_EVERY), "it is not read");
+            assert_eq!(trial.next_look(Some(at(6_000)), at(6_010)), Some(at(6_000) + length));
+            assert_eq!(trial.next_look(Some(at(6_000)), at(6_000) + length), None);
         }
     }
 
@@ -136,14 +149,23 @@ mod tests {
         turns.begin_trial(at(150));
         assert!(!turns.is_others_turn(at(199), false) && turns.is_others_turn(at(200), false));
         assert!(turns.is_others_turn(at(50), true), "a long trial follows brief ones");
-        assert_eq!(turns.others_until(at(200), |_| true), None);
-        turns.begin_others(70, at(200));
-        assert!(!turns.is_others_turn(at(300), true));
-        assert_eq!(turns.others_until(at(419), |start| start == 70), Some(at(420)));
-        assert_eq!(turns.others_until(at(420), |_| true), None, "their time has passed");
-        turns.begin_others(70, at(500));
-        assert_eq!(turns.others_until(at(501), |_| false), None, "all are answered");
-        assert_eq!(turns.others_until(at(502), |_| true), None, "what is sent later is in no turn");
+        assert_eq!(turns.next_look(|_| Some(at(300))), None, "it has not begun");
+        turns.begin_others(70..90);
+        assert!(!turns.is_others_turn(at(5_000), true));
+        assert_eq!(turns.next_look(|place| (*place == (70..90)).then(|| at(300))), Some(at(300)));
+        assert_eq!(turns.next_look(|_| None), None, "all is answered or old");
+        assert_eq!(turns.next_look(|_| Some(at(300))), None, "what is sent later is in no turn");
+    }
+
+    #[test]
+    fn after_a_death_in_the_suspects_turn_the_others_go_first() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        assert!(!turns.after_death().is_others_turn(now, false));
+        turns.begin_trial(now);
+        let mut next = turns.after_death();
+        assert!(next.is_others_turn(now, false) && next.after_death().is_others_turn(now, false));
+        next.begin_others(0..10);
+        assert!(!next.after_death().is_others_turn(now, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod child_actions;
 mod deaths;
 mod overdue;
 
-use std::{collections::VecDeque, rc::Rc, time::Duration};
+use std::{collections::VecDeque, ops::Range, rc::Rc, time::Duration};
 
 use futures_util::future::join_all;
 use matterhost_actors::ports::Outcome;
@@ -21,7 +21,7 @@ use super::{
     exec_state::ExecState,
     protocol::{ChildMessage, EventRef},
     result_line::ActionResultLine,
-    trial::{ALONE, Trial},
+    trial::{FRESH, LOOK_EVERY, Trial},
 };
 use crate::sinks::{HandlerDeps, failing_events::Failure, message::Message, queue::Job, typing::Typing};
 
@@ -104,19 +104,23 @@ impl UnansweredEvents {
     }
 
     /// Returns the time of the next look at a trial; `None` if it is over, or its event is answered.
-    pub(super) fn next_look(&self, trial: Trial, now: Instant) -> Option<Instant> {
-        let read_at = self.events.iter().find(|event| event.end == trial.end)?.read_at;
-        (!trial.is_over(read_at, now)).then(|| trial.next_look(read_at, now))
+    pub(super) fn next_look_at(&self, trial: Trial, now: Instant) -> Option<Instant> {
+        let event = self.events.iter().find(|event| event.end == trial.end)?;
+        trial.next_look(event.read_at, now)
     }
 
-    /// Returns true if the child has an event that was sent after that place of its input.
-    pub(super) fn has_after(&self, start: u64) -> bool {
-        self.events.iter().any(|event| event.end > start)
+    /// Returns the time of the next look at the events at a place of the child's input; `None` if all are answered, or were
+    /// read some time ago.
+    pub(super) fn next_look_in(&self, place: &Range<u64>, now: Instant) -> Option<Instant> {
+        let there = self.events.iter().filter(|event| place.start < event.end && event.end <= place.end);
+        let fresh = there.filter(|event| event.is_fresh(now));
+        fresh.map(|event| event.read_at.map_or(now + LOOK_EVERY, |read_at| read_at + FRESH)).min()
     }
 
-    /// Returns the end of the first line that the child has not had for a while.
+    /// Returns the place in the child's input before the first event that it did not read some time ago.
     pub(super) fn first_fresh(&self, now: Instant) -> Option<u64> {
-        self.events.iter().filter(|event| event.is_fresh(now)).map(|event| event.end).min()
+        let fresh = self.events.iter().filter(|event| event.is_fresh(now));
+        fresh.map(|event| event.end.saturating_sub(1)).min()
     }
 
     /// Records how many bytes the child has read by now.
@@ -161,7 +165,7 @@ impl UnansweredEvents {
     fn rejoin(&mut self, late: OverdueEvent, job: Job<Message>) {
         // The child has read the event.
         let mut event = UnansweredEvent::new(job, 0, &self.state.handler_deps);
-        (event.posts, event.actions, event.read_at) = (late.posts, late.actions, Some(event.sent));
+        (event.posts, event.actions) = (late.posts, late.actions);
         if late.progress == Progress::Acknowledged {
             self.state.release(&event.job);
             return self.acknowledge(event);
@@ -344,7 +348,8 @@ impl UnansweredEvent {
 
     /// True if the child may have read the event shortly before that time, as far as anyone looked.
     fn is_fresh(&self, at: Instant) -> bool {
-        self.read_at.is_none_or(|read_at| at < read_at + ALONE)
+        // One that is delivered again while the child works on it has no line.
+        self.end > 0 && self.read_at.is_none_or(|read_at| at < read_at + FRESH)
     }
 
     /// True if the child said that it is at work on the event now.

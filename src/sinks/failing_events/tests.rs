@@ -130,7 +130,9 @@ fn a_held_channel_is_held_for_its_event_alone() {
 fn an_event_is_taken_away_after_the_third_death_if_that_is_certain_and_after_the_sixth_in_any_case() {
     let now = Instant::now();
     let die = |failing: &mut FailingEvents, is_certain| {
-        failing.record_death(&event("c", "1"), Death { given: now, is_slow: false, is_certain })
+        !failing
+            .record_deaths(&[(event("c", "1"), Death { given: now, is_slow: false, is_certain })])
+            .is_empty()
     };
     for (certain, last) in [([false, false, true], true), ([true, true, false], false), ([true; 3], true)] {
         let mut failing = FailingEvents::new(LIMITS);
@@ -144,6 +146,33 @@ fn an_event_is_taken_away_after_the_third_death_if_that_is_certain_and_after_the
     let mut failing = FailingEvents::new(LIMITS);
     let taken: Vec<_> = (0..6).map(|_| die(&mut failing, false)).collect();
     assert_eq!(taken, [false, false, false, false, false, true]);
+}
+
+#[test]
+fn what_a_certain_event_has_done_is_not_held_against_others() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    let slow = event("slow", "slow");
+    let death =
+        |event: &Message, is_certain| (event.clone(), Death { given: now, is_slow: true, is_certain });
+    for n in 0..10 {
+        let killer = event("killers", &n.to_string());
+        for _ in 0..2 {
+            assert!(failing.record_deaths(&[death(&killer, false), death(&slow, false)]).is_empty());
+        }
+        assert_eq!(failing.suspicion(&slow).map(|it| it.deaths), Some(2));
+        assert_eq!(failing.record_deaths(&[death(&killer, true)]), [0]);
+        assert_eq!(failing.suspicion(&slow), None);
+        failing.forget(&killer);
+    }
+}
+
+#[test]
+fn an_answer_to_a_person_says_nothing_about_the_posts_of_the_channel() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    let death = Death { given: now, is_slow: false, is_certain: true };
+    failing.record_deaths(&[(event("c", "1"), death)]);
+    failing.record_answer(&Message { is_hook: true, ..event("c", "hook") });
+    assert_eq!(failing.suspicion(&event("c", "1")).map(|it| it.deaths), Some(1));
 }
 
 #[test]

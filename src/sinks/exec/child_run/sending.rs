@@ -6,10 +6,7 @@ use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
 use super::{
-    super::{
-        queue_full,
-        trial::{Trial, Turns},
-    },
+    super::{queue_full, trial::Trial},
     ChildRun,
 };
 use crate::sinks::{failing_events::Suspicion, hook_events::MAX_HOOKS, message::Message, queue::Job};
@@ -23,25 +20,30 @@ impl ChildRun<'_> {
         if job.item.is_hook {
             self.send_hook(job);
         } else if self.state.suspicion(&job.item).is_some() {
+            if !self.has_suspects() {
+                self.wait_for_fresh();
+            }
             self.suspects.push(job);
         } else {
             self.state.waiting.borrow_mut().push(&job.item.account.clone(), job);
         }
     }
 
-    /// Sends the events that may go to the child now: none during a trial, and suspects and others in turn.
-    pub(super) fn send_waiting(&mut self) {
+    /// Sends the events that may go to the child now: none during a trial, and suspects and others in turn. Returns the time of
+    /// the next look, if anything waits for its turn.
+    pub(super) fn send_waiting(&mut self) -> Option<Instant> {
         self.state.forget_accounts();
-        while self.next_turn().is_none() {
-            if self.turns.is_others_turn(Instant::now(), self.next_trial_is_long())
-                && self.give_others_a_turn()
-            {
+        loop {
+            if let Some(next_look) = self.next_turn() {
+                return Some(next_look);
+            }
+            let is_long = self.next_trial_is_long();
+            if self.turns.is_others_turn(Instant::now(), is_long) && self.give_others_a_turn(is_long) {
                 continue;
             }
             let Some((job, trial)) = self.take_suspect() else {
-                self.turns = Turns::default();
                 self.send_others();
-                return;
+                return None;
             };
             let sent = self.send_to_child(job);
             self.on_trial = sent.zip(trial).map(|(end, length)| Trial::new(end, length));
@@ -51,18 +53,23 @@ impl ChildRun<'_> {
         }
     }
 
-    /// Returns the time of the next look while a trial goes on, or the turn of the others beside suspects.
-    pub(super) fn next_turn(&mut self) -> Option<Instant> {
-        if self.on_trial.is_none() && self.suspects.is_empty() {
+    /// Returns true if the search for an event that kills goes on.
+    pub(super) fn has_suspects(&self) -> bool {
+        self.on_trial.is_some() || !self.suspects.is_empty()
+    }
+
+    /// Returns the time of the next look while a trial goes on, or the turn of the others.
+    fn next_turn(&mut self) -> Option<Instant> {
+        if !self.has_suspects() {
             return None;
         }
         let now = Instant::now();
         self.unanswered.record_read(self.input.read_by_child(), now);
-        let next_look = self.on_trial.and_then(|trial| self.unanswered.next_look(trial, now));
+        let next_look = self.on_trial.and_then(|trial| self.unanswered.next_look_at(trial, now));
         if next_look.is_none() {
             self.on_trial = None;
         }
-        next_look.or_else(|| self.turns.others_until(now, |start| self.unanswered.has_after(start)))
+        next_look.or_else(|| self.turns.next_look(|place| self.unanswered.next_look_in(place, now)))
     }
 
     /// Sends the events that wait and are no suspects, as far as there are slots.
@@ -72,26 +79,39 @@ impl ChildRun<'_> {
         }
     }
 
-    /// Sends those events, and returns true if the suspects wait for them, or for suspects that were given shortly before.
-    fn give_others_a_turn(&mut self) -> bool {
-        let (queued, now) = (self.input.queued(), Instant::now());
+    /// Sends those events. Returns true if the suspects have to wait for them, or before a long trial for what the child was
+    /// given shortly before.
+    fn give_others_a_turn(&mut self, is_long: bool) -> bool {
+        let queued = self.input.queued();
         self.send_others();
-        let fresh = self.unanswered.first_fresh(now);
-        let start = fresh.map_or(queued, |end| queued.min(end.saturating_sub(1)));
-        let waits = self.unanswered.has_after(start);
-        if waits {
-            self.turns.begin_others(start, now);
-        }
-        waits
+        let fresh = self.unanswered.first_fresh(Instant::now()).filter(|_| is_long);
+        let start = fresh.map_or(queued, |fresh| fresh.min(queued));
+        self.begin_others(start)
     }
 
-    /// Returns true if the next trial needs a child that was given nothing else shortly before.
+    /// Lets the suspects that come now wait until nothing that the child has is fresh.
+    fn wait_for_fresh(&mut self) {
+        let now = Instant::now();
+        self.unanswered.record_read(self.input.read_by_child(), now);
+        if let Some(start) = self.unanswered.first_fresh(now) {
+            self.begin_others(start);
+        }
+    }
+
+    /// Begins the others' turn with what was sent after a place of the child's input. Returns false if that is nothing.
+    fn begin_others(&mut self, start: u64) -> bool {
+        let place = start..self.input.queued();
+        let has_begun = self.unanswered.next_look_in(&place, Instant::now()).is_some();
+        if has_begun {
+            self.turns.begin_others(place);
+        }
+        has_begun
+    }
+
+    /// Returns true if the next trial needs a child that has read nothing else shortly before.
     fn next_trial_is_long(&self) -> bool {
-        let suspicions = self.suspects.iter().map(|job| self.state.suspicion(&job.item));
-        suspicions
-            .min_by_key(|it| it.as_ref().map(Suspicion::rank))
-            .flatten()
-            .is_some_and(|it| it.may_be_last())
+        let suspicions = self.suspects.iter().filter_map(|job| self.state.suspicion(&job.item));
+        suspicions.min_by_key(Suspicion::rank).is_some_and(|it| it.needs_long_trial())
     }
 
     /// Takes the suspect that goes next, with a slot. Returns it with the time for which it is to have the child for itself.

@@ -2,10 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{
-    super::trial::{ALONE, Trial},
-    UnansweredEvent, UnansweredEvents,
-};
+use super::{super::trial::ALONE, UnansweredEvent, UnansweredEvents};
 use crate::sinks::{
     failing_events::{Death, MAX_DEATHS},
     message::Message,
@@ -28,40 +25,49 @@ impl UnansweredEvents {
         format!("; it had event {id} in channel {channel} of account {account}{more}")
     }
 
-    /// Records that the child died at a time, having read that many bytes, and takes an event away that it died on too often.
-    /// During a trial each event may be the cause that the child has read shortly before, else each that it has read. Returns
-    /// true if there is one, unless that was said too often.
+    /// Records that the child died, having read that many bytes, and takes an event away that it died on too often. The death
+    /// accuses what was read shortly before `fresh_at`, the time of the death during a search, else all that was read.
+    /// Returns true if there is something to accuse, unless that was said too often.
     pub(in crate::sinks::exec) fn record_death(
         &mut self,
         read: u64,
-        on_trial: Option<Trial>,
-        died_at: Instant,
+        fresh_at: Option<Instant>,
         cause: &str,
     ) -> bool {
-        let is_on_trial = |event: &&UnansweredEvent| on_trial.is_some_and(|trial| trial.end == event.end);
-        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
-        let late = self.overdue.unanswered();
-        let late: Vec<_> =
-            late.filter(|late| taken.iter().all(|event| event.job.item.id != late.id)).collect();
-        let is_certain = taken.len() + late.len() == 1;
-        let death = |given| Death { given, is_slow: self.has_outlived(given), is_certain };
-        let suspects: Vec<_> = if taken.iter().any(is_on_trial) {
-            let fresh: Vec<_> =
-                taken.into_iter().filter(|event| is_on_trial(event) || event.is_fresh(died_at)).collect();
-            let is_certain = fresh.len() == 1;
-            let death = |given| Death { given, is_slow: false, is_certain };
-            fresh.into_iter().map(|event| (event.job.item.clone(), death(event.sent))).collect()
-        } else {
-            let taken = taken.iter().map(|event| (event.job.item.clone(), death(event.sent)));
-            let late_death = Death { given: self.last_answer, is_slow: true, is_certain };
-            taken.chain(late.into_iter().map(|late| (late.clone(), late_death))).collect()
-        };
-        for (suspect, death) in &suspects {
-            if self.state.failing.borrow_mut().record_death(suspect, *death) {
-                self.quarantine(suspect, cause);
-            }
+        let accused = self.accused(read, fresh_at);
+        let taken_away = self.state.failing.borrow_mut().record_deaths(&accused);
+        for (event, _) in taken_away.into_iter().filter_map(|index| accused.get(index)) {
+            self.quarantine(event, cause);
         }
-        !suspects.is_empty() && self.state.barren_quarantines.get() <= MAX_BARREN_QUARANTINES
+        !accused.is_empty() && self.state.barren_quarantines.get() <= MAX_BARREN_QUARANTINES
+    }
+
+    fn accused(&self, read: u64, fresh_at: Option<Instant>) -> Vec<(Message, Death)> {
+        let taken = self.taken(read);
+        let is_late = |late: &&Message| taken.iter().all(|event| event.job.item.id != late.id);
+        let late: Vec<_> = self.overdue.unanswered().filter(is_late).collect();
+        let is_fresh = |event: &&UnansweredEvent| fresh_at.is_some_and(|at| event.is_fresh(at));
+        let fresh: Vec<_> = taken.iter().copied().filter(is_fresh).collect();
+        let (events, old) = if fresh.is_empty() { (taken, late.as_slice()) } else { (fresh, [].as_slice()) };
+        let is_certain = events.len() + late.len() == 1;
+        let is_slow = |event: &UnansweredEvent| !is_fresh(&event) && self.has_outlived(event.sent);
+        // An event for which a person waits does not come again.
+        let events = events.into_iter().filter(|event| !event.job.item.is_hook);
+        let death =
+            |event: &UnansweredEvent| Death { given: event.sent, is_slow: is_slow(event), is_certain };
+        let late_death = Death { given: self.last_answer, is_slow: true, is_certain };
+        let events = events.map(|event| (event.job.item.clone(), death(event)));
+        events.chain(old.iter().map(|late| ((*late).clone(), late_death))).collect()
+    }
+
+    /// Returns the events that a child has read that many bytes of; if it has read none to its end, the one it was reading.
+    fn taken(&self, read: u64) -> Vec<&UnansweredEvent> {
+        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
+        if !taken.is_empty() {
+            return taken;
+        }
+        let start = |event: &UnansweredEvent| event.end.saturating_sub(event.job.item.json.len() as u64 + 1);
+        self.events.iter().find(|event| start(event) < read).into_iter().collect()
     }
 
     /// Returns true if the child has had an event from then on for a while, and answered others after that.
