@@ -14,6 +14,7 @@ mod events;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod header;
+mod raw;
 mod requests;
 mod shared;
 

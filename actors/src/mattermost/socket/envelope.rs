@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
+use super::raw::is_object;
+
 /// The longest name of an event, in bytes. A plugin's name contains its id, which has at most 190.
 const MAX_EVENT_NAME_BYTES: usize = 256;
 
@@ -81,8 +83,7 @@ pub enum EnvelopeError {
 
 /// The fields of both kinds; those present decide the kind.
 ///
-/// Numbers and objects are read raw first: an error of `serde_json` about a text in their place would contain that text, and
-/// to write 4 MB of it takes longer than to read the frame.
+/// Numbers and objects are read raw first: see [`super::raw`].
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]
@@ -148,7 +149,7 @@ pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
 }
 
 fn parse_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, EnvelopeError> {
-    if text.trim_start().starts_with(['"', '[']) {
+    if !is_object(text) {
         let _: &RawValue = serde_json::from_str(text).map_err(JsonProblem::from)?;
         return Err(EnvelopeError::NoObject);
     }

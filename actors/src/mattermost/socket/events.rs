@@ -6,8 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, Visitor},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
+use super::raw::{any_object, inner_object, object, time};
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
     model::{Change, ChannelId, EventBody, PostOutline, UserId, check_id},
@@ -118,12 +119,6 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Er
     Ok(id)
 }
 
-/// Reads a number raw first: an error of `serde_json` about a text in its place would contain that text, of up to 4 MB.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let value = <&RawValue>::deserialize(deserializer)?;
-    value.get().parse().map_err(|_| D::Error::custom("a time is no whole number"))
-}
-
 impl EventEnvelope<'_> {
     /// Returns the channel that the event was sent to; empty if it was sent to users or teams.
     pub fn channel_id(&self) -> ChannelId {
@@ -132,7 +127,7 @@ impl EventEnvelope<'_> {
             #[serde(default)]
             channel_id: ChannelId,
         }
-        let broadcast = serde_json::from_str::<Broadcast>(self.broadcast.get());
+        let broadcast = object::<Broadcast>(self.broadcast.get());
         broadcast.map(|to| to.channel_id).unwrap_or_default()
     }
 
@@ -142,7 +137,7 @@ impl EventEnvelope<'_> {
     ///
     /// Fails if `data` has another shape.
     pub fn hello(&self) -> Result<Hello, JsonProblem> {
-        Ok(serde_json::from_str(self.data.get())?)
+        Ok(object(self.data.get())?)
     }
 
     /// Returns the user of a reaction that was added or removed.
@@ -156,8 +151,8 @@ impl EventEnvelope<'_> {
         struct Reaction {
             user_id: UserId,
         }
-        let data: Data<'_> = serde_json::from_str(self.data.get()).ok()?;
-        serde_json::from_str::<Reaction>(&data.reaction).ok().map(|reaction| reaction.user_id)
+        let data: Data<'_> = object(self.data.get()).ok()?;
+        object::<Reaction>(&data.reaction).ok().map(|reaction| reaction.user_id)
     }
 
     /// Parses the content of `user_updated`.
@@ -168,9 +163,10 @@ impl EventEnvelope<'_> {
     pub fn user_updated(&self) -> serde_json::Result<UserUpdated> {
         #[derive(Deserialize)]
         struct Data {
+            #[serde(deserialize_with = "inner_object")]
             user: UserUpdated,
         }
-        serde_json::from_str::<Data>(self.data.get()).map(|data| data.user)
+        object::<Data>(self.data.get()).map(|data| data.user)
     }
 }
 
@@ -181,7 +177,7 @@ impl<'a> EventEnvelope<'a> {
     ///
     /// Fails if `data` has another shape.
     pub fn status_change(&self) -> serde_json::Result<StatusChange<'a>> {
-        serde_json::from_str(self.data.get())
+        object(self.data.get())
     }
 
     /// Parses the content of `added_to_team`.
@@ -190,7 +186,7 @@ impl<'a> EventEnvelope<'a> {
     ///
     /// Fails if `data` has another shape.
     pub fn added_to_team(&self) -> serde_json::Result<AddedToTeam<'a>> {
-        serde_json::from_str(self.data.get())
+        object(self.data.get())
     }
 
     /// Parses the content of `posted`, `post_edited` or `post_deleted`.
@@ -199,7 +195,7 @@ impl<'a> EventEnvelope<'a> {
     ///
     /// Fails if `data` has another shape.
     pub fn posted(&self) -> serde_json::Result<PostedEvent<'a>> {
-        serde_json::from_str(self.data.get())
+        object(self.data.get())
     }
 }
 
@@ -237,7 +233,7 @@ impl EventEnvelope<'_> {
             #[serde(deserialize_with = "nested_post")]
             post: OutlinedPost,
         }
-        serde_json::from_str::<Data>(self.data.get()).map(|data| data.post)
+        object::<Data>(self.data.get()).map(|data| data.post)
     }
 }
 
@@ -252,7 +248,7 @@ fn nested_post<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutlinedPos
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OutlinedPost, E> {
-            serde_json::from_str::<PostHead<'_>>(text).map(|head| head.outlined()).map_err(E::custom)
+            object::<PostHead<'_>>(text).map(|head| head.outlined()).map_err(E::custom)
         }
     }
     deserializer.deserialize_str(PostInText)
@@ -281,7 +277,7 @@ pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
 #[derive(Deserialize)]
 struct PostAuthor {
     user_id: UserId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "any_object")]
     props: Option<Marks>,
 }
 
@@ -301,8 +297,8 @@ struct Marks {
 
 impl PostAuthor {
     fn read(body: &EventBody) -> Option<Self> {
-        let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
-        serde_json::from_str(&posted.post).ok()
+        let posted: PostedEvent<'_> = object(&body.data).ok()?;
+        object(&posted.post).ok()
     }
 
     fn into_act(self, at: i64, kind: AccountPost) -> UserAct {
@@ -326,7 +322,7 @@ impl PostedEvent<'_> {
     ///
     /// Fails if the text inside is not a post.
     pub fn head(&self) -> serde_json::Result<PostHead<'_>> {
-        serde_json::from_str(&self.post)
+        object(&self.post)
     }
 }
 

@@ -61,7 +61,8 @@ fn an_error_shows_kind_and_place_and_nothing_of_the_frame() {
         (format!(r#"["{secret}", null, null, 1]"#), "it is no JSON object"),
         (format!(r#" "{secret}""#), "it is no JSON object"),
         (format!(r#"["{secret}""#), "it is incomplete (line 1, column 1003)"),
-        ("7".into(), "a field has an unexpected type or value (line 1, column 1)"),
+        ("7".into(), "it is no JSON object"),
+        (String::new(), "it is incomplete (line 1, column 0)"),
         (format!("\n{secret}"), "it is no JSON (line 2, column 1)"),
         (format!(r#"{{"event":"{secret}"#), "it is incomplete (line 1, column 1010)"),
         (
@@ -100,6 +101,24 @@ fn a_time_that_is_none_is_an_error_without_its_text() {
         let user = event(&text).user_updated();
         assert_eq!((head.is_ok(), user.is_ok()), (is_good, is_good), "{time}");
     }
+}
+
+#[test]
+fn a_text_in_the_place_of_an_object_is_an_error_without_its_text() {
+    let secret = r#""AAAA""#;
+    let of = |name: &str, data: &str| format!(r#"{{"event":"{name}","seq":1,"data":{data}}}"#);
+    let check = |error: serde_json::Error| {
+        let error = error.to_string();
+        assert!(error.starts_with("it is no object") && !error.contains("AAA"), "{error}");
+    };
+    check(event(&of("posted", secret)).posted().unwrap_err());
+    check(event(&of("posted", r#"{"post":"\"AAAA\""}"#)).posted().unwrap().head().unwrap_err());
+    check(event(&of("status_change", secret)).status_change().unwrap_err());
+    check(event(&of("added_to_team", secret)).added_to_team().unwrap_err());
+    for data in [secret, r#"{"user":"AAAA"}"#] {
+        check(event(&of("user_updated", data)).user_updated().unwrap_err());
+    }
+    assert!(event(&of("hello", secret)).hello().is_err());
 }
 
 #[test]
