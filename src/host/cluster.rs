@@ -4,6 +4,7 @@ mod cluster_handle;
 mod cluster_stores;
 mod host_members;
 mod owned_shards;
+mod queued_actions;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
@@ -32,7 +33,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::cluster_stores::{ClusterStores, connect};
+use self::{
+    cluster_stores::{ClusterStores, connect},
+    queued_actions::QueuedActions,
+};
 use super::store::Store;
 use crate::{
     cluster::{
@@ -115,10 +119,16 @@ impl PreparedCluster {
     }
 
     /// Joins the cluster.
-    pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
-        let ClusterStores { membership, messages, release, .. } = self.stores;
+    pub(super) fn join(
+        self,
+        config: &Config,
+        poster: &Arc<dyn Poster>,
+    ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
+        let ClusterStores { membership, messages, release, actions, .. } = self.stores;
+        let actions = actions.map(|queue| QueuedActions::new(queue, Arc::clone(poster)));
         let (member, orders) = ClusterMember::join(&self.config, membership, messages)?;
-        let shards = OwnedShards::new(config, self.fences, orders, &member.handle, release);
+        let shards =
+            OwnedShards::new(config, self.fences, orders, &member.handle, release).with_actions(actions);
         Ok((member, shards))
     }
 }
