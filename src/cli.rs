@@ -15,6 +15,7 @@ mod logs;
 mod man;
 mod output;
 mod post;
+mod progress;
 mod provisioning;
 mod reload;
 mod run;

@@ -29,6 +29,7 @@ mod open_files;
 mod overrides;
 mod problem;
 mod read;
+mod readable_files;
 mod replies;
 mod restart;
 mod route;

@@ -8,7 +8,7 @@ mod sinks;
 mod store;
 mod table;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use actix::System;
 use clap::Args;
@@ -19,7 +19,7 @@ use super::{
     output::{print, print_config_error},
     reload,
 };
-use crate::{admin::client::AdminArgs, config::Bots, host::Exit};
+use crate::{admin::client::AdminArgs, config::Bots, host::Exit, telemetry::color};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -50,7 +50,7 @@ pub(super) fn run(args: &CheckArgs, bots: &Bots) -> Exit {
     };
     let report = System::new().block_on(probe::run_checks(&config));
     let report = if args.failed { report.only_failed() } else { report };
-    let text = if args.json { report.json() } else { report.table(io::stdout().is_terminal()) };
+    let text = if args.json { report.json() } else { report.table(color::is_enabled(&io::stdout())) };
     match print(text.as_bytes()) {
         Exit::Success if !report.ok => Exit::Failed,
         exit => exit,

@@ -1,12 +1,10 @@
 //! `matterhost post`.
 
 use std::{
-    cell::Cell,
     fs::File,
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -14,7 +12,10 @@ use matterhost_actors::model::{
     AccountName, Attachment, FileContent, StoredFile, check_file_name, printable,
 };
 
-use super::output::{call_host, print, print_error};
+use super::{
+    output::{call_host, print, print_error},
+    progress::Progress,
+};
 use crate::{
     actions::{BotAction, MAX_FILES},
     admin::client::{self, AdminArgs},
@@ -23,9 +24,6 @@ use crate::{
 
 /// The longest text, in bytes: a host takes no longer one.
 const MAX_TEXT_BYTES: u64 = 200 * 1024;
-
-/// The time after which the progress of an upload is shown, and between two lines of it.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub(super) struct PostArgs {
@@ -73,8 +71,10 @@ pub(super) fn run(args: PostArgs) -> Exit {
     call_host(&admin, async |client| {
         let mut ids = Vec::with_capacity(files.len());
         for file in &files {
-            let progress = Progress::new(file);
-            let show = move |sent| progress.show(sent);
+            let (progress, name, len) = (Progress::new(), printable(&file.name), file.bytes.len().max(1));
+            let show = move |sent: u64| {
+                progress.show(|| format!("{name}: {} %", sent.saturating_mul(100) / len));
+            };
             ids.push(client::upload_file(&client, &account, &target, file, show).await?);
         }
         let (target, props) = (Some(target), serde_json::Map::new());
@@ -102,39 +102,4 @@ fn open(path: &Path) -> Result<Attachment, String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     check_file_name(&name).map_err(|error| failed(&error))?;
     Ok(Attachment { name, bytes: FileContent::Stored(Arc::new(file)) })
-}
-
-/// The progress of an upload, shown on a terminal if it takes long.
-struct Progress {
-    name: String,
-    len: u64,
-    next: Cell<Instant>,
-    is_shown: Cell<bool>,
-}
-
-impl Progress {
-    fn new(file: &Attachment) -> Self {
-        let next = Cell::new(Instant::now() + PROGRESS_INTERVAL);
-        Self { name: printable(&file.name), len: file.bytes.len(), next, is_shown: Cell::new(false) }
-    }
-
-    fn show(&self, sent: u64) {
-        let now = Instant::now();
-        if now < self.next.get() || !io::stderr().is_terminal() {
-            return;
-        }
-        self.next.set(now + PROGRESS_INTERVAL);
-        self.is_shown.set(true);
-        let percent = sent.saturating_mul(100) / self.len.max(1);
-        // A terminal that is gone shows nothing.
-        let _ = write!(io::stderr().lock(), "\r{}: {percent} %", self.name);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_shown.get() {
-            let _ = writeln!(io::stderr().lock());
-        }
-    }
 }

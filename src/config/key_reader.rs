@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fmt::Write as _,
+    mem,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -14,6 +15,7 @@ use config::{Value, ValueKind};
 
 use super::{
     problem::{Problem, did_you_mean, display_value},
+    readable_files::{self, ReadableFile},
     servers::ReadContext,
     sources::{Location, Locations},
     value::ConfigValue,
@@ -26,12 +28,15 @@ pub(super) struct Diagnostics {
     pub(super) warnings: Vec<Problem>,
     /// Files in directories of tokens that cannot be used. They do not keep the other accounts from running.
     pub(super) left_out: Vec<Problem>,
+    /// Files with secrets that others can read, which become warnings.
+    pub(super) readable_files: Vec<ReadableFile>,
     pub(super) known: Vec<KnownKey>,
 }
 
 impl Diagnostics {
     /// Removes repetitions, and adds the places in the files.
     pub(super) fn complete(&mut self, places: &Locations) {
+        self.warnings.extend(readable_files::warnings(mem::take(&mut self.readable_files)));
         for problems in [&mut self.problems, &mut self.warnings, &mut self.left_out] {
             // Many accounts may inherit the same mistake.
             let mut seen = HashSet::new();
@@ -233,6 +238,11 @@ impl<'a> TableReader<'a> {
         self.report.warnings.push(problem);
     }
 
+    /// Adds a file with a secret that others can read.
+    pub(super) fn add_readable_file(&mut self, file: ReadableFile) {
+        self.report.readable_files.push(file);
+    }
+
     /// Turns the problems since there were so many into reasons for which the account is not hosted as configured.
     pub(super) fn excuse(&mut self, since: usize, consequence: &str) {
         let excused = self.report.problems.drain(since..);
@@ -260,7 +270,12 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    fn problem(&self, key: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub(super) fn problem(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
         let origin = self.values.get(key).and_then(Value::origin).map(str::to_owned);
         Problem { origin, ..Problem::new(self.key(key), message, remedy) }
     }

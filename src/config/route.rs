@@ -14,10 +14,7 @@ use matterhost_actors::mattermost::{
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
 use super::{
-    key_reader::TableReader,
-    problem::Problem,
-    secret_source::{LARGEST_FILE, other_readers},
-    servers::ReadContext,
+    key_reader::TableReader, problem::Problem, secret_source::LARGEST_FILE, servers::ReadContext,
     sources::read_text,
 };
 
@@ -136,7 +133,7 @@ impl TransportKeys {
         };
         match ClientCertificate::read(cert, key) {
             Ok(certificate) => {
-                warn_if_readable(section, "key_file", key);
+                section.warn_if_readable("key_file", key);
                 Ok(Some(certificate))
             }
             Err((key, message)) => {
@@ -173,7 +170,7 @@ impl TransportKeys {
         };
         match read_credentials(file) {
             Ok(credentials) => {
-                warn_if_readable(section, "proxy_auth_file", file);
+                section.warn_if_readable("proxy_auth_file", file);
                 Ok((Some(proxy.with_credentials(credentials)), variable))
             }
             Err(message) => {
@@ -232,13 +229,6 @@ fn read_credentials(path: &Path) -> Result<ProxyCredentials, String> {
     let show = |message: &dyn fmt::Display| format!("{}: {message}", path.display());
     let text = read_text(path, LARGEST_FILE).map(Zeroizing::new).map_err(|message| show(&message))?;
     text.parse().map_err(|error| show(&error))
-}
-
-fn warn_if_readable(section: &mut TableReader<'_>, key: &str, path: &Path) {
-    if let Some(readers) = other_readers(path) {
-        let what = format!("{} can be read by {readers}", path.display());
-        section.warn(key, what, format!("chmod 600 {}", path.display()));
-    }
 }
 
 impl Transport {

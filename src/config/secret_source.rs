@@ -1,9 +1,6 @@
 //! Reader of secrets from a file, a variable or the configuration itself. Messages never contain them.
 
-use std::{
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 
@@ -105,10 +102,7 @@ impl SecretSource {
         let (key, noun) = (self.keys[0], self.noun);
         match read_text(path, LARGEST_FILE) {
             Ok(text) => {
-                if let Some(readers) = other_readers(path) {
-                    let message = format!("{} can be read by {readers}", path.display());
-                    section.warn(key, message, format!("chmod 600 {}", path.display()));
-                }
+                section.warn_if_readable(key, path);
                 Some(text)
             }
             // The value may be the secret itself instead of a path.
@@ -161,46 +155,4 @@ fn looks_secret(path: &Path) -> bool {
     const SHORTEST: usize = 16;
     let text = path.to_string_lossy();
     text.starts_with("whsec_") || (text.len() >= SHORTEST && text.chars().all(|c| c.is_ascii_alphanumeric()))
-}
-
-/// Returns who else may read the file. The process's own group is left out: usually it has no other member, and
-/// Kubernetes makes secrets readable by it.
-pub(super) fn other_readers(path: &Path) -> Option<String> {
-    const READ_BY_GROUP: u32 = 0o040;
-    const READ_BY_OTHERS: u32 = 0o004;
-    let metadata = path.metadata().ok()?;
-    let has = |bit| metadata.mode() & bit != 0;
-    let own_group = rustix::process::getegid().as_raw();
-    if has(READ_BY_OTHERS) {
-        return Some("every user of this machine".into());
-    }
-    (has(READ_BY_GROUP) && metadata.gid() != own_group)
-        .then(|| format!("the group with id {}", metadata.gid()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        fs,
-        os::unix::fs::{PermissionsExt as _, chown},
-    };
-
-    use super::*;
-
-    #[test]
-    fn readers_other_than_the_owner_are_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("token");
-        fs::write(&path, "x").unwrap();
-        let own = rustix::process::getegid().as_raw();
-        for (mode, readers) in [(0o600, None), (0o640, None), (0o644, Some("every user of this machine"))] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(other_readers(&path).as_deref(), readers, "{mode:o}");
-        }
-        // Only root may give a file to a foreign group.
-        if chown(&path, None, Some(own + 1)).is_ok() {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-            assert_eq!(other_readers(&path), Some(format!("the group with id {}", own + 1)));
-        }
-    }
 }

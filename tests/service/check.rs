@@ -100,6 +100,9 @@ fn each_failure_is_reported_with_a_remedy() {
     let table = text(&dir.matterhost(&["check"]).output().unwrap().stdout);
     assert!(table.contains("✗ wrong: ") && table.contains("→ enable the bot"), "{table}");
     assert!(table.contains("1 of 3 accounts work") && !table.contains("abcdefghij"), "{table}");
+    let failed = text(&dir.matterhost(&["check", "--failed"]).output().unwrap().stdout);
+    assert!(failed.contains("✗ gone: ") && failed.contains("✗ wrong: "), "{failed}");
+    assert!(!failed.contains("lost"), "it was not tested, because its server failed: {failed}");
 }
 
 #[test]

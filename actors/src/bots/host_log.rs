@@ -5,6 +5,7 @@ mod log_queue;
 pub use log_queue::{LineWriter, LogQueue};
 
 use std::{
+    env,
     io::{self, IsTerminal as _},
     sync::{
         Arc, OnceLock,
@@ -45,7 +46,9 @@ pub(super) fn init() -> HostLog {
             || LogOutput { queue: LogQueue::start(io::stderr(), || ()).ok(), hosts: AtomicUsize::new(0) };
         let output = OUTPUT.get_or_init(start);
         let log = tracing_subscriber::fmt().compact().with_target(false).with_writer(move || output.writer());
-        let log = log.with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
+        // As no-color.org has it.
+        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let log = log.with_ansi(io::stderr().is_terminal() && !no_color).log_internal_errors(false);
         // Another thread may have set one meanwhile; it stays.
         let _ = log.with_max_level(Level::INFO).finish().try_init();
     }

@@ -8,7 +8,7 @@ use std::{
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 use matterhost_actors::model::{Excerpt, printable};
 
-use super::text;
+use super::{text, watch::fit};
 use crate::admin::dto::{Sink, SinkEvent};
 
 /// The states, with those that need an operator first.
@@ -20,19 +20,31 @@ const MAX_LINES: usize = 3;
 /// An event without an answer for that long is worth a word: most handlers answer sooner.
 const SLOW_AFTER: Duration = Duration::from_secs(10);
 
-/// Formats a table of sinks.
-pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
+/// Formats a table of sinks with at most `max_lines` lines, and a summary below it.
+pub(super) fn table(sinks: &[Sink], max_lines: usize, colored: bool) -> String {
     if sinks.is_empty() {
         return "No account uses a sink.\n".into();
     }
-    let now = SystemTime::now();
     let mut sorted: Vec<_> = sinks.iter().collect();
-    sorted.sort_by_key(|sink| (rank(&sink.state), sink.name.clone()));
+    sorted.sort_by_key(|sink| (rank(&sink.state), &sink.name));
+    let troubled = sorted.iter().filter(|sink| sink.state != "running").count();
+    let summary = match troubled {
+        0 => format!("{} running\n", sinks.len()),
+        _ => format!(
+            "{troubled} of {} in trouble; `matterhost sinks NAME` shows everything about one\n",
+            sinks.len()
+        ),
+    };
+    fit(&sorted, max_lines, MAX_LINES, |sinks| rows(sinks, colored).trim_fmt()) + &summary
+}
+
+fn rows(sinks: &[&Sink], colored: bool) -> Table {
+    let now = SystemTime::now();
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let header = ["sink", "type", "state", "for", "waiting", "dead\nletters", "what it said last"];
     table.set_header(header.iter().map(|name| bold(name, colored)));
-    table.add_rows(sorted.iter().map(|sink| {
+    table.add_rows(sinks.iter().map(|sink| {
         let mut row = Row::from(vec![
             Cell::new(Excerpt::of(&sink.name)),
             Cell::new(Excerpt::of(&sink.kind)),
@@ -45,15 +57,7 @@ pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
         row.max_height(MAX_LINES);
         row
     }));
-    let troubled = sorted.iter().filter(|sink| sink.state != "running").count();
-    let summary = match troubled {
-        0 => format!("{} running\n", sinks.len()),
-        _ => format!(
-            "{troubled} of {} in trouble; `matterhost sinks NAME` shows everything about one\n",
-            sinks.len()
-        ),
-    };
-    format!("{}\n{summary}", table.trim_fmt())
+    table
 }
 
 fn rank(state: &str) -> usize {
@@ -253,11 +257,22 @@ mod tests {
     #[test]
     fn a_sink_in_trouble_comes_first_with_its_cause() {
         let sinks = [Sink { name: "a".into(), state: "running".into(), ..troubled_sink() }, troubled_sink()];
-        let table = table(&sinks, false);
+        let table = table(&sinks, usize::MAX, false);
         let rows: Vec<_> = table.lines().collect();
         assert!(rows[2].trim_start().starts_with("child") && rows[2].contains("failed to start"), "{table}");
         assert!(table.contains("no such file; next attempt in 59 min"), "{table}");
         assert!(table.ends_with("1 of 2 in trouble; `matterhost sinks NAME` shows everything about one\n"));
+    }
+
+    #[test]
+    fn as_many_sinks_are_shown_as_fit() {
+        let sinks: Vec<_> =
+            (0..1_000).map(|n| Sink { name: format!("child@bot-{n}"), ..troubled_sink() }).collect();
+        let table = table(&sinks, 20, false);
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines.len(), 22, "{table}");
+        assert_eq!(lines[20], "… and 982 more", "{table}");
+        assert!(lines[21].starts_with("1000 of 1000 in trouble"), "{table}");
     }
 
     #[test]

@@ -28,6 +28,10 @@ fn path(sink: &str) -> String {
 /// # Errors
 /// When the host cannot be reached or refuses the request.
 pub async fn sinks(client: &Client, query: &SinkQuery) -> Result<String, RemoteError> {
+    render(client, query, usize::MAX).await
+}
+
+async fn render(client: &Client, query: &SinkQuery, max_lines: usize) -> Result<String, RemoteError> {
     let path = query.sink.as_deref().map_or_else(|| "/v1/sinks".to_owned(), path);
     if query.json {
         let value: serde_json::Value = client.get(&path).await?;
@@ -39,7 +43,7 @@ pub async fn sinks(client: &Client, query: &SinkQuery) -> Result<String, RemoteE
         return Ok(sink_text::detail(&sink, colored));
     }
     let Sinks { sinks } = client.get(&path).await?;
-    Ok(sink_text::table(&sinks, colored))
+    Ok(sink_text::table(&sinks, max_lines, colored))
 }
 
 /// Prints the sinks every second.
@@ -47,7 +51,7 @@ pub async fn sinks(client: &Client, query: &SinkQuery) -> Result<String, RemoteE
 /// # Errors
 /// When the first request fails, a later one fails for good, or standard output cannot be written.
 pub async fn watch_sinks(client: &Client, query: &SinkQuery) -> Result<(), RemoteError> {
-    watch_view(query.json, async |_| sinks(client, query).await).await
+    watch_view(query.json, async |max_lines| render(client, query, max_lines).await).await
 }
 
 /// Carries out an action on a sink, and returns a line about it.

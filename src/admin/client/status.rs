@@ -61,18 +61,18 @@ pub async fn account(client: &Client, name: &AccountName) -> Result<Account, Rem
 /// # Errors
 /// When the first request fails, a later one fails for good, or standard output cannot be written.
 pub async fn watch(client: &Client, query: &StatusQuery) -> Result<(), RemoteError> {
-    watch_view(query.json, async |max_rows| render(client, query, max_rows).await).await
+    watch_view(query.json, async |max_lines| render(client, query, max_lines).await).await
 }
 
-async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
-    let rendered = render_once(client, query, max_rows).await;
+async fn render(client: &Client, query: &StatusQuery, max_lines: usize) -> Result<String, RemoteError> {
+    let rendered = render_once(client, query, max_lines).await;
     match (rendered, &query.account) {
         (Err(error), Some(account)) => Err(unknown_account::suggest(client, account, error).await),
         (rendered, _) => rendered,
     }
 }
 
-async fn render_once(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
+async fn render_once(client: &Client, query: &StatusQuery, max_lines: usize) -> Result<String, RemoteError> {
     let path = query.path();
     if query.json {
         let value: serde_json::Value = client.get(&path).await?;
@@ -84,5 +84,5 @@ async fn render_once(client: &Client, query: &StatusQuery, max_rows: usize) -> R
         return Ok(table::detail(&detail, colored));
     }
     let Accounts { accounts } = client.get(&path).await?;
-    Ok(table::table(&accounts, max_rows, colored))
+    Ok(table::table(&accounts, max_lines, colored))
 }

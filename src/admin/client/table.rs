@@ -9,7 +9,7 @@ use std::{
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 use matterhost_actors::model::{Excerpt, printable};
 
-use super::text;
+use super::{text, watch::fit};
 use crate::admin::dto::{Account, AccountDetail, Ending, Probe, UNKNOWN_STATE};
 
 /// The states, with those that need an operator first.
@@ -32,28 +32,31 @@ const MAX_LINES: usize = 4;
 /// The last ending of a healthy account is of no interest after this time; the details keep it.
 const FORGET_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Formats a table of accounts with at most `max_rows` rows, and a summary below it.
-pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> String {
-    let mut text = rows(accounts, max_rows, colored).trim_fmt();
-    text.push('\n');
-    if accounts.len() > max_rows {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "… and {} more", accounts.len() - max_rows);
-    }
-    text + &summary(accounts)
+/// Formats a table of accounts with at most `max_lines` lines, and a summary below it.
+pub(super) fn table(accounts: &[Account], max_lines: usize, colored: bool) -> String {
+    table_with(accounts, max_lines, |accounts, columns| rows(accounts, columns, colored))
 }
 
-fn rows(accounts: &[Account], max_rows: usize, colored: bool) -> Table {
-    let now = SystemTime::now();
+fn table_with(
+    accounts: &[Account],
+    max_lines: usize,
+    rows: impl Fn(&[&Account], Columns) -> Table,
+) -> String {
     let mut sorted: Vec<_> = accounts.iter().collect();
-    sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
+    sorted.sort_by_key(|account| (rank(&account.state), &account.name));
+    let columns = Columns::of(accounts);
+    let table = fit(&sorted, max_lines, MAX_LINES, |accounts| rows(accounts, columns).trim_fmt());
+    table + &summary(accounts)
+}
+
+fn rows(accounts: &[&Account], columns: Columns, colored: bool) -> Table {
+    let now = SystemTime::now();
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    let columns = Columns::of(accounts);
     table.set_header(columns.header().map(|name| bold(name, colored)));
     // On a terminal each row is one line; `status NAME` has the rest.
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.add_rows(sorted.iter().take(max_rows).map(|account| {
+    table.add_rows(accounts.iter().map(|account| {
         let mut row = Row::from(row(account, columns, now, colored));
         row.max_height(if is_in_trouble(account) { MAX_LINES } else { 1 });
         row
@@ -225,6 +228,7 @@ fn write_ending(ending: &Ending, open: bool, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::client::text::tests::sample_ending;
 
     fn account(name: &str, server: &str, member: Option<&str>, state: &str) -> Account {
         let account = Account::unknown(name, server, member.map(Into::into), SystemTime::now());
@@ -232,9 +236,30 @@ mod tests {
     }
 
     fn at_80_columns(accounts: &[Account]) -> String {
-        let mut table = rows(accounts, usize::MAX, false);
-        table.set_width(80);
-        table.trim_fmt()
+        table_of_80_columns(accounts, usize::MAX)
+    }
+
+    fn table_of_80_columns(accounts: &[Account], max_lines: usize) -> String {
+        table_with(accounts, max_lines, |accounts, columns| {
+            let mut table = rows(accounts, columns, false);
+            table.set_width(80);
+            table
+        })
+    }
+
+    #[test]
+    fn a_thousand_accounts_in_trouble_leave_the_header_and_the_summary_in_sight() {
+        let cause = "the server does not answer: 127.0.0.1:8065: connection refused; it is tried again";
+        let last_ending = Some(Ending { cause: cause.into(), ..sample_ending("unreachable", false, None) });
+        let failed = |n| account(&format!("bot-{n}"), "main", None, "backoff");
+        let accounts: Vec<_> =
+            (0..1_000).map(|n| Account { last_ending: last_ending.clone(), ..failed(n) }).collect();
+        let table = table_of_80_columns(&accounts, 20);
+        let lines: Vec<_> = table.lines().collect();
+        assert!(lines[0].trim_start().starts_with("account"), "{table}");
+        assert!((15..=22).contains(&lines.len()), "{} lines:\n{table}", lines.len());
+        assert!(lines[lines.len() - 2].starts_with("… and 9"), "{table}");
+        assert_eq!(lines.last(), Some(&"1000 backoff"));
     }
 
     #[test]

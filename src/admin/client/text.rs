@@ -127,10 +127,14 @@ pub(super) fn time(time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn sample_ending(reason: &str, seen_by_sibling: bool, back_after_ms: Option<u64>) -> Ending {
+    pub(in super::super) fn sample_ending(
+        reason: &str,
+        seen_by_sibling: bool,
+        back_after_ms: Option<u64>,
+    ) -> Ending {
         Ending {
             at: String::new(),
             generation: 1,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use matterhost_actors::{
     mattermost::{Client, Frame, Incoming, Me, SocketReader, User, parse_frame},
     model::{Excerpt, ServerName, UserId},
@@ -22,7 +22,10 @@ use super::{
     sinks::check_sinks,
     store::check_store,
 };
-use crate::config::{AccountConfig, Config, ServerConfig};
+use crate::{
+    cli::progress::Progress,
+    config::{AccountConfig, Config, ServerConfig},
+};
 
 /// Number of concurrent tests: enough for thousands of accounts, few enough for any server.
 const CONCURRENT: usize = 16;
@@ -47,7 +50,7 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
         let is_up = server_rows.iter().any(|row| row.server == account.server.as_str() && row.is_ok());
         Some(servers.get(&account.server)?.check_account(account, is_up, hello_timeout))
     });
-    let mut accounts: Vec<AccountRow> = stream::iter(checks).buffered(CONCURRENT).collect().await;
+    let mut accounts = collect_rows(stream::iter(checks).buffered(CONCURRENT), config.accounts.len()).await;
     warn_of_shared_users(&mut accounts);
     let sinks = check_sinks(config).await;
     let state = check_store(&config.state);
@@ -62,6 +65,18 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
     let state = Some(state);
     CheckReport { ok, servers: server_rows, accounts, sinks, counts, state, left_out, warnings }
+}
+
+/// Collects the results of the accounts. A terminal shows how many there are, because a server's rate limit makes many take
+/// minutes.
+async fn collect_rows(mut rows: impl Stream<Item = AccountRow> + Unpin, all: usize) -> Vec<AccountRow> {
+    let progress = Progress::new();
+    let mut accounts = Vec::with_capacity(all);
+    while let Some(row) = rows.next().await {
+        accounts.push(row);
+        progress.show(|| format!("{} of {all} accounts tested", accounts.len()));
+    }
+    accounts
 }
 
 impl<'a> Server<'a> {
