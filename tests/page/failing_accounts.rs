@@ -1,6 +1,6 @@
 //! Accounts in every unhealthy state, among many healthy ones.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
 use matterhost_simulator::{Account, Fault, FaultKind};
 
@@ -20,6 +20,19 @@ const SETTINGS: &str = "[restart]\nmax_restarts = 1\nmin_backoff = \"10ms\"\n[lo
 
 /// The secret of the webhook, whose handler does not exist.
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+
+/// The pages with the screenshot `page` as `docs/page.png`, and what they say of it.
+const PICTURES: [(&str, &str); 3] = [
+    ("README.md", "![The web page with fifteen accounts, the worst first](docs/page.png)"),
+    ("docs/index.md", "![The web page with fifteen accounts, the worst first](page.png)"),
+    ("docs/page.md", "![Fifteen accounts, six of them unhealthy, the worst first](page.png)"),
+];
+
+/// True if the first problem of the verdict is in sight, and no problem is cut by the end of the line.
+const WHOLE_PROBLEMS: &str = "
+    const end = document.getElementById('verdict').getBoundingClientRect().bottom;
+    const boxes = [...document.querySelectorAll('#verdict button')].map((button) => button.getBoundingClientRect());
+    return boxes[0].bottom <= end + 1 && boxes.every((box) => box.bottom <= end + 1 || box.top >= end - 1);";
 
 /// The program with accounts to fail.
 struct FailingAccounts {
@@ -124,6 +137,15 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
     browser.wait_for_text("#verdict", "6 of 15 unhealthy").await;
     browser.wait_for_text("#verdict", "server away does not answer: faraway waiting").await;
     browser.wait_for_text("#servers", "away down").await;
+    fits_into_windows(&browser).await;
+    browser.resize(WIDE).await;
+    browser.click("#counts [data-kind=unhealthy]").await;
+    browser.wait_for_text("#shown", "6 of 15 shown").await;
+    browser.assert_console_is_empty().await;
+}
+
+/// Takes the pictures, and checks that nothing is cut in windows of little room.
+async fn fits_into_windows(browser: &Browser) {
     for (dark, colours) in [(false, "light"), (true, "dark")] {
         for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
             browser.set_dark_mode(dark).await;
@@ -133,9 +155,23 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
     }
     browser.set_dark_mode(false).await;
     browser.resize((1200, 640)).await;
+    // The notice about the stop would cover a row.
+    browser
+        .wait_for("no notice", "return getComputedStyle(document.getElementById('notice')).opacity === '0'")
+        .await;
     browser.screenshot("page").await;
-    browser.resize(WIDE).await;
-    browser.click("#counts [data-kind=unhealthy]").await;
-    browser.wait_for_text("#shown", "6 of 15 shown").await;
-    browser.assert_console_is_empty().await;
+    assert_eq!(browser.execute(WHOLE_PROBLEMS).await, true, "each problem is shown whole or not at all");
+    for (page, caption) in PICTURES {
+        let text = fs::read_to_string(page).unwrap();
+        assert!(text.contains(caption), "the picture in {page} shows something else than it says: {caption}");
+    }
+    // The details leave the list so little room that it has no buttons.
+    browser.resize((920, 640)).await;
+    browser.click("[data-name=gateway] .name").await;
+    browser.wait_for("the details", "return !document.getElementById('panel').hidden").await;
+    browser.screenshot("page-with-details").await;
+    let overflow =
+        "const list = document.getElementById('scroller'); return list.scrollWidth - list.clientWidth";
+    assert_eq!(browser.execute(overflow).await, 0, "the columns fit beside the details");
+    browser.click("#panel .panel-head button").await;
 }

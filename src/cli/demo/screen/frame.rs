@@ -6,6 +6,8 @@ const FOOTER: &str = "Press Ctrl-C to exit.";
 const FEWEST_EVENTS: usize = 4;
 /// The most lines of the channel; the rest of a large terminal is for what happened.
 const MOST_CHAT: usize = 8;
+/// The column in which the text of an event begins.
+const TEXT_COLUMN: usize = 10;
 
 /// The parts of the screen, which is filled from top to bottom.
 pub(super) struct Frame<'a> {
@@ -31,14 +33,27 @@ impl Frame<'_> {
         room -= above.len();
         let chat = self.chat(columns, room.saturating_sub(FEWEST_EVENTS));
         room -= chat.len();
-        let events = self.recent.iter().skip(self.recent.len().saturating_sub(room));
-        let events: Vec<_> = events.map(|line| fit(line, columns)).collect();
+        let events = self.events(columns, room);
         let rest = vec![String::new(); room - events.len()];
         let blank = || [String::new()].into_iter();
         let lines = above.into_iter().chain(table).chain(chat).chain(blank()).chain(events).chain(rest);
         let mut lines: Vec<_> = lines.chain(blank()).take(rows.saturating_sub(1)).collect();
         lines.push(fit(FOOTER, columns));
         lines
+    }
+
+    /// Returns the newest events in at most that many rows. A long one takes several.
+    fn events(&self, columns: usize, room: usize) -> Vec<String> {
+        let mut shown: Vec<String> = Vec::new();
+        for event in self.recent.iter().rev() {
+            let rows = wrap_words(event, columns);
+            if shown.len() + rows.len() > room && !shown.is_empty() {
+                break;
+            }
+            shown.splice(0..0, rows);
+        }
+        shown.truncate(room);
+        shown
     }
 
     /// Returns the newest posts with an empty line and a title above them, in at most that many rows. Their number does not
@@ -69,6 +84,23 @@ fn fit(line: &str, columns: usize) -> String {
 fn wrap(line: &str, columns: usize) -> Vec<String> {
     let chars: Vec<_> = line.chars().collect();
     chars.chunks(columns).map(|row| row.iter().collect()).collect()
+}
+
+/// Splits a line between words. Its further rows begin below the text of the first, which follows a time.
+fn wrap_words(line: &str, columns: usize) -> Vec<String> {
+    let indent = " ".repeat(TEXT_COLUMN.min(columns / 4));
+    let mut rows: Vec<String> = Vec::new();
+    for word in line.split(' ') {
+        match rows.last_mut() {
+            Some(row) if row.chars().count() + 1 + word.chars().count() <= columns => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            Some(_) => rows.push(format!("{indent}{word}")),
+            None => rows.push(word.to_owned()),
+        }
+    }
+    rows.iter().map(|row| fit(row, columns)).collect()
 }
 
 #[cfg(test)]
@@ -114,6 +146,21 @@ mod tests {
     fn a_narrow_terminal_wraps_the_link() {
         let text = lines((40, 24)).concat();
         assert!(text.contains(&"x".repeat(43)), "{text}");
+    }
+
+    #[test]
+    fn a_long_event_goes_on_in_the_next_row() {
+        let event = "  10.2 s  An administrator disables deploys and enables it at once. Its socket stays open, but deaf.";
+        let frame =
+            Frame { head: &[], table: TABLE, chat: &[], recent: &VecDeque::from(vec![event.to_owned(); 12]) };
+        let text = frame.lines((80, 24)).join("\n");
+        let [first, second] = [
+            "  10.2 s  An administrator disables deploys and enables it at once. Its socket",
+            "          stays open, but deaf.",
+        ];
+        assert_eq!(text.matches(&format!("{first}\n{second}\n")).count(), 5, "{text}");
+        assert!(!text.contains('…'), "{text}");
+        assert!(frame.lines((160, 50)).contains(&event.to_owned()));
     }
 
     #[test]
