@@ -69,6 +69,39 @@ fn the_crates_can_be_published() {
 }
 
 #[test]
+fn a_release_changes_every_place_that_names_the_version() {
+    let manifest = manifest();
+    let version = manifest["workspace"]["package"]["version"].as_str().unwrap();
+    let replacements = metadata(&manifest, "release")["pre-release-replacements"].as_array().unwrap();
+    let mut files = BTreeSet::new();
+    for replacement in replacements {
+        let key = |key: &str| replacement[key].as_str().unwrap();
+        let text = fs::read_to_string(key("file")).unwrap();
+        let expected = key("replace").replace("{{version}}", version);
+        // The changelog has no section of this version before its release.
+        if key("file") != "CHANGELOG.md" {
+            assert_eq!(text.matches(&expected).count(), 1, "{expected} in {}", key("file"));
+        }
+        files.insert(key("file").to_owned());
+    }
+    for folder in ["docs", "docs/deploy/kubernetes", "docs/deploy/kustomize", "docs/deploy/compose"] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // The page of releases has versions as examples.
+            let names_it = path.is_file()
+                && fs::read(&path).unwrap().windows(version.len()).any(|text| text == version.as_bytes());
+            if names_it && !path.ends_with("releasing.md") {
+                assert!(
+                    files.contains(path.to_str().unwrap()),
+                    "no release changes {version} in {}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_changelog_has_the_version() {
     let manifest = manifest();
     let version = manifest["workspace"]["package"]["version"].as_str().unwrap();
