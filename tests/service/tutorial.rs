@@ -11,27 +11,27 @@ use crate::{
 };
 
 /// The address that the pages use for the reader's server.
-const ADDRESS: &str = "https://chat.example.com";
+pub(crate) const ADDRESS: &str = "https://chat.example.com";
 
 /// The channel that stands for the one of the pages.
 const CHANNEL: &str = "lobby";
 
 /// A server with the team and the channel of the pages, and a directory with what a reader has copied.
-struct Reader {
-    simulator: Simulator,
-    dir: ConfigDir,
+pub(crate) struct Reader {
+    pub(crate) simulator: Simulator,
+    pub(crate) dir: ConfigDir,
     channel: String,
     person: Account,
 }
 
 /// Returns the blocks of a language on a page.
-fn copied(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn copied(page: &str, language: &str) -> Vec<String> {
     let blocks = blocks(Path::new(page)).into_iter().filter(|block| block.language == language);
     blocks.map(|block| block.text).collect()
 }
 
 impl Reader {
-    fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let simulator = Simulator::start().unwrap();
         let team = simulator.create_team("crew");
         // The team has a channel with the page's name already, whose id is not known here.
@@ -56,7 +56,7 @@ impl Reader {
     }
 
     /// Runs a command of a page in the directory.
-    fn run(&self, line: &str) {
+    pub(crate) fn run(&self, line: &str) {
         let line = line.replace("town-square", CHANNEL);
         let words: Vec<_> = line.split(' ').collect();
         if let ["mkdir", name] = words[..] {

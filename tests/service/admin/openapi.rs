@@ -3,14 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
+    path::Path,
     process::{Command, Stdio},
     thread,
 };
 
 use serde_json::Value;
+use url::Url;
 
 use super::host::{ANY_PORT, AdminHost, REQUEST_INTERVAL, TOKEN};
-use crate::program::Fixture;
+use crate::{
+    code_blocks::{blocks, simple_commands},
+    program::Fixture,
+};
 
 /// The methods of each path.
 type Routes = BTreeMap<String, BTreeSet<String>>;
@@ -76,6 +81,42 @@ fn every_route_is_described_and_every_description_is_of_a_route() {
     assert!(described.len() > 10);
     assert_eq!(described, implemented());
     assert_eq!(described, documented(&fs::read_to_string("docs/API.md").unwrap()), "docs/API.md");
+}
+
+/// Returns true if a path, with its own values, is one with parameters.
+fn is_of(path: &str, template: &str) -> bool {
+    let parts = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let (path, template) = (parts(path), parts(template));
+    let fits = |(part, expected): (&String, &String)| part == expected || expected.starts_with('{');
+    path.len() == template.len() && path.iter().zip(&template).all(fits)
+}
+
+#[test]
+fn the_examples_with_curl_call_routes_at_the_default_address() {
+    let routes = described(&serde_json::to_value(matterhost::admin::server::openapi()).unwrap());
+    let mut count = 0;
+    for page in ["docs/API.md", "docs/files.md", "docs/slow-handlers.md"] {
+        let scripts = blocks(Path::new(page)).into_iter().filter(|block| block.language == "sh");
+        let commands = scripts.flat_map(|block| {
+            let joined = block.text.replace("\\\n", " ");
+            joined.lines().flat_map(simple_commands).collect::<Vec<_>>()
+        });
+        for words in commands.filter(|words| words.first().is_some_and(|word| word == "curl")) {
+            let after = |flag: &str| words.iter().skip_while(|word| *word != flag).nth(1).cloned();
+            let sends = words.iter().any(|word| word == "-d" || word == "--data-binary");
+            let method = after("-X").unwrap_or_else(|| if sends { "POST" } else { "GET" }.into());
+            let url = Url::parse(words.iter().find(|word| word.starts_with("http")).unwrap()).unwrap();
+            let is_default = url.host_str() == Some("127.0.0.1") && url.port() == Some(8466);
+            let elsewhere = words.iter().any(|word| word == "--unix-socket") || url.scheme() == "https";
+            assert!(is_default || elsewhere, "{page}: {url} is not the default address");
+            let is_route = |(path, methods): (&String, &BTreeSet<String>)| {
+                is_of(url.path(), path) && methods.contains(&method)
+            };
+            assert!(routes.iter().any(is_route), "{page}: there is no route {method} {}", url.path());
+            count += 1;
+        }
+    }
+    assert!(count > 8, "{count} examples were found");
 }
 
 #[test]
