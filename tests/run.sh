@@ -302,14 +302,19 @@ build_packages() {
   docs/deploy/packages/build.sh
 }
 
-list_rpm() {
-  rpm --query --package --list target/packages/*.rpm
+check_rpm() {
+  if [[ $(id -u) == 0 ]]; then
+    tests/deploy/rpm.sh target/packages/*.rpm
+  else
+    rpmlint --config tests/deploy/rpmlint.toml target/packages/*.rpm
+  fi
 }
 
 # Builds the packages, installs the one for this system, and packs the crates.
 packages() {
   need_compilers
-  need_tool rpm rpm 'which reads one of the packages'
+  need_tool rpm rpm 'which installs one of the packages'
+  need_tool rpmlint rpmlint 'which checks it'
   export PATH="$TOOLS/bin:$PATH"
   step 'install cargo-deb' package_tool cargo-deb "$DEB_VERSION"
   step 'install cargo-generate-rpm' package_tool cargo-generate-rpm "$RPM_VERSION"
@@ -319,7 +324,7 @@ packages() {
   else
     leave_out 'installing the package' 'it needs dpkg and root'
   fi
-  step 'content of the other package' list_rpm
+  step 'lints of the other package, installed in a directory' check_rpm
   step crates cargo package --locked --workspace --allow-dirty
 }
 
