@@ -56,7 +56,7 @@ pub use cluster::ClusterConfig;
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
-pub use hooks::HooksConfig;
+pub use hooks::{HooksConfig, MAX_HOOKS};
 pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod at_once;
 mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -11,6 +12,7 @@ mod hook_request;
 mod integrations;
 mod members;
 mod open_hooks;
+mod outcomes;
 mod passed_hook;
 mod refusal;
 mod registrar;

@@ -15,6 +15,7 @@ mod filter;
 pub mod fuzzing;
 mod handler;
 mod hook_events;
+mod hook_places;
 mod hosted_bots;
 mod late_update;
 pub mod lines;
@@ -37,7 +38,7 @@ mod worker;
 mod tests;
 
 pub use board::{SinkBoard, SinkHandle};
-pub use hook_events::{AskedSink, HOOK_EVENTS};
+pub use hook_events::{AskedSink, HOOK_EVENTS, SinkAnswer};
 pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
 pub(crate) use nats::probe as probe_nats;

@@ -16,6 +16,10 @@ use super::{
 const CONNECTIONS: usize = 256;
 const MOST_CONNECTIONS: usize = 20_000;
 
+/// The most commands, buttons and dialogs that a handler has at once, beside the slots of other events: a thousand a second for a
+/// handler that takes a quarter of a second. Each that goes to a webhook needs a file descriptor.
+pub const MAX_HOOKS: usize = 256;
+
 /// Few people answer an older post.
 const BUTTON_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A shorter time would end before a person has read the post.
@@ -140,9 +144,9 @@ impl HooksConfig {
     }
 
     /// Returns the number of files that the hooks may have open at once.
-    pub(super) fn open_files(&self) -> usize {
+    pub(super) fn open_files(&self, webhooks: usize) -> usize {
         /// The server thread's own files and the listening socket.
         const OWN: usize = 16;
-        self.max_connections + OWN
+        self.max_connections + OWN + webhooks * MAX_HOOKS
     }
 }

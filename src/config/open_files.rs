@@ -2,7 +2,7 @@
 
 use rlimit::Resource;
 
-use super::{Config, HooksConfig, problem::Problem, sinks::SinkConfig};
+use super::{Config, SinkKind, problem::Problem, sinks::SinkConfig};
 
 /// Files that are always open: the standard streams, those of the runtimes and resolvers, and some spare.
 const BASE: u64 = 64;
@@ -31,7 +31,8 @@ impl Config {
     /// Returns a problem if the limit of open files is too low for this configuration.
     pub(super) fn check_open_files(&self, limit: Option<u64>) -> Option<Problem> {
         let files = self.sinks.iter().map(SinkConfig::open_files).sum::<usize>() + self.admin.open_files();
-        let files = files + self.hooks.as_ref().map_or(0, HooksConfig::open_files);
+        let webhooks = self.sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Webhook(_))).count();
+        let files = files + self.hooks.as_ref().map_or(0, |hooks| hooks.open_files(webhooks));
         let (accounts, arbiters) = (self.accounts.len(), self.host.arbiters);
         check(needed(accounts, self.servers.len(), arbiters, files), accounts, limit)
     }

@@ -294,6 +294,22 @@ fn a_low_limit_of_open_files_is_reported() {
     assert!(error.contains("1 accounts need") && error.contains("may open 10; raise the limit"), "{error}");
 }
 
+#[test]
+fn a_webhook_may_need_a_file_for_each_hook_at_a_time() {
+    let needed = |sink: &str| {
+        let hooks = "[hooks]\nbind = '127.0.0.1:0'\npublic_url = 'http://127.0.0.1:1'\n";
+        let config = Config::load(&Dir::new().sources(&format!("{GOOD}{hooks}[sinks.it]\n{sink}\n")), None);
+        let problem = config.unwrap().check_open_files(Some(0)).unwrap().to_string();
+        let count = problem.split(' ').find_map(|word| word.parse::<usize>().ok().filter(|count| *count > 1));
+        count.unwrap()
+    };
+    let webhook = needed(
+        "type = 'webhook'\nurl = 'http://127.0.0.1:1/'\nsecret = 'whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw'",
+    );
+    let child = needed("type = 'exec'\ncommand = ['true']");
+    assert!(webhook >= child + MAX_HOOKS, "{webhook} and {child}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_token_file_is_read_and_an_open_one_warned_of() {

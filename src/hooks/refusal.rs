@@ -1,6 +1,6 @@
 //! The reasons for which a request of the server is not taken.
 
-use super::{hook_request::MalformedRequest, signer::SignatureError};
+use super::{hook_request::MalformedRequest, service::BUSY, signer::SignatureError};
 
 /// The reason why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +68,7 @@ impl Refusal {
         match self {
             Self::Expired => Some("This is too old. Ask the bot for a new one."),
             Self::NotOffered(_) => Some("This value was not offered."),
-            Self::Busy => Some("The bot is too busy. Try again in a moment."),
+            Self::Busy => Some(BUSY),
             Self::NoOwner => Some("The bot cannot answer now. Try again later."),
             Self::Unanswered => Some("The bot has not answered. It may still do what you asked."),
             Self::UnknownAccount

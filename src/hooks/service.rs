@@ -6,48 +6,41 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use matterhost_actors::{
     model::{
         AccountName, AccountUser, Draft, Event, Excerpt, HOOK_ANSWER, OutgoingAction, ReplyKey, ServerName,
     },
-    ports::{Delivered, Outcome, Poster},
+    ports::Poster,
 };
 use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant as TokioInstant, timeout, timeout_at},
-};
+use tokio::time::{Instant as TokioInstant, timeout_at};
 
 use super::{
     ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookPath, HookedAccount,
     Integrations, Refusal, RegisteredCommand,
     admission::{self, Admission},
+    at_once::{Answering, AtOnce},
     hook_poster::HookPoster,
     open_hooks::{OpenHook, OpenHooks},
+    outcomes::{Answered, outcomes},
 };
 use crate::{
-    admin::server::OtherMembers,
-    config::AdminToken,
-    sinks::{AskedSink, SinkBoard},
-    telemetry::metrics::HookMeter,
+    admin::server::OtherMembers, config::AdminToken, sinks::SinkBoard, telemetry::metrics::HookMeter,
 };
 
 /// The time that a handler has for an answer in the response. The server waits longer (fact 43), people do not.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-/// The time after which a handler that answers nothing is given up: longer than any sink waits.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
-/// The requests that are being answered at once, also after the response.
-const MAX_AT_ONCE: usize = 1_000;
 
 /// The words for a person whose request no handler takes.
 const NO_HANDLER: &str = "This bot does not take that.";
 /// The words for a person whose request the handler failed at.
 const FAILED: &str = "The bot cannot answer now. Try again later.";
+/// The words for a person whose request did not reach the handler, which has too many.
+pub(super) const BUSY: &str = "The bot is too busy. Try again in a moment.";
 
 /// The hooks of a host. Clones share them.
 #[derive(Clone)]
@@ -65,7 +58,7 @@ struct Inner {
     /// The other members of the cluster, if the host is in one.
     members: OnceLock<Arc<dyn OtherMembers>>,
     meter: HookMeter,
-    at_once: Arc<Semaphore>,
+    at_once: AtOnce,
 }
 
 /// An account that takes hooks.
@@ -106,7 +99,7 @@ impl HookService {
             poster: OnceLock::new(),
             members: OnceLock::new(),
             meter,
-            at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            at_once: AtOnce::default(),
         }))
     }
 
@@ -268,12 +261,12 @@ impl HookService {
             }
             (Err(_), Ok(_)) => return refuse(&Refusal::UnknownAccount, hook, account),
         };
-        let Ok(permit) = Arc::clone(&self.0.at_once).try_acquire_owned() else {
+        let Some(answering) = self.0.at_once.begin(&account) else {
             timer.finish(Refusal::Busy.label());
             return refuse(&Refusal::Busy, hook, account.as_str());
         };
         let kind = checked.data.kind;
-        let (answer, outcome) = self.ask(&account, checked, permit, until).await;
+        let (answer, outcome) = self.ask(&account, checked, answering, until).await;
         timer.finish(outcome);
         HookResponse { status: 200, body: answer.into_json(kind) }
     }
@@ -283,7 +276,7 @@ impl HookService {
         &self,
         account: &AccountName,
         checked: Checked,
-        permit: OwnedSemaphorePermit,
+        answering: Answering,
         until: TokioInstant,
     ) -> (HookAnswer, &'static str) {
         let Checked { data, hook, server } = checked;
@@ -308,6 +301,7 @@ impl HookService {
         let answer = open.close();
         match answered {
             Ok(Ok(Answered::Taken)) => (answer, "answered"),
+            Ok(Ok(Answered::Busy)) => (HookAnswer::words(BUSY), Refusal::Busy.label()),
             Ok(Ok(Answered::Failed) | Err(_)) => (HookAnswer::words(FAILED), "failed"),
             Err(_) => {
                 let (hooks, open) = (self.clone(), Arc::clone(&open));
@@ -315,7 +309,7 @@ impl HookService {
                     if !matches!(outcomes.await, Ok(Answered::Taken)) {
                         hooks.tell_failure(&event, &open).await;
                     }
-                    drop(permit);
+                    drop(answering);
                 });
                 (answer, "late")
             }
@@ -335,40 +329,6 @@ impl HookService {
             tracing::warn!(account, event, %error, "a handler failed, and the person who waited cannot be told");
         }
     }
-}
-
-/// The end of the sinks' work on an event.
-enum Answered {
-    /// One of them took it.
-    Taken,
-    /// None did.
-    Failed,
-}
-
-/// Waits for the sinks' outcomes.
-async fn outcomes(asked: Vec<AskedSink>) -> Answered {
-    let outcome = |asked: AskedSink| async move {
-        let outcome = match asked.delivered {
-            Delivered::Now(outcome) => outcome,
-            Delivered::Later(outcome) => match timeout(GIVE_UP_AFTER, outcome).await {
-                Ok(outcome) => outcome,
-                Err(_) => return false,
-            },
-        };
-        let cause = match outcome {
-            Outcome::Acknowledged => return true,
-            Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
-            Outcome::Rejected { cause } | Outcome::Broken { cause } => cause,
-        };
-        tracing::warn!(sink = &*asked.name, cause, "a sink did not take a command, button or dialog");
-        false
-    };
-    let mut waiting: FuturesUnordered<_> = asked.into_iter().map(|asked| outcome(asked).boxed()).collect();
-    let mut taken = false;
-    while let Some(is_taken) = waiting.next().await {
-        taken |= is_taken;
-    }
-    if taken { Answered::Taken } else { Answered::Failed }
 }
 
 pub(super) fn refuse(refusal: &Refusal, hook: &str, account: &str) -> HookResponse {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::{
     dead_letter::DeadLetters,
     handler::MAX_DETACHED,
+    hook_places::HookPlaces,
     monitor::{SinkMonitor, SinkSnapshot, SinkState, SkipError},
     running_sink::{LetterTarget, RunningSink},
 };
@@ -47,6 +48,8 @@ pub struct SinkHandle {
     pub(super) filter: FilterConfig,
     /// The sink for events that are tried once, without its filter, unless it has ended.
     pub(super) direct: Weak<dyn EventSink>,
+    /// The places with its handler of events that a person waits for.
+    pub(super) hooks: HookPlaces,
     /// Posts the replies among the dead letters.
     pub(super) poster: Arc<dyn Poster>,
     /// The number of further updates that may go on without being waited for.
@@ -137,6 +140,7 @@ impl SinkHandle {
             target: running.worker.letter_target(),
             filter: config.filter.clone(),
             direct: running.direct(),
+            hooks: running.hooks.clone(),
             poster: Arc::clone(poster),
             detached: Arc::new(Semaphore::new(MAX_DETACHED)),
         }

@@ -22,6 +22,7 @@ use super::{
     best_effort::BestEffortQueue,
     exec::Exec,
     filter::{self, FilteredSink},
+    hook_places::HookPlaces,
     hosted_bots::HostedBots,
     lines::{file, stdout::LineSink},
     message::Message,
@@ -46,6 +47,8 @@ pub(super) struct RunningSink {
     sink: Arc<dyn EventSink>,
     /// The sink without its best-effort queue and its record of attempts, for events that are tried once.
     direct: Arc<dyn EventSink>,
+    /// The places with its handler of events that a person waits for.
+    pub(super) hooks: HookPlaces,
     pub(super) monitor: SinkMonitor,
     meter: SinkMeter,
     pub(super) worker: SinkWorker,
@@ -163,8 +166,8 @@ impl RunningSink {
         };
         let sink = worker.queue().map_or_else(|| watched(&direct), |queue| Arc::new(queue.clone()));
         let alive = watch::Sender::new(());
-        let (config, meter) = (config.clone(), kept_meter);
-        Ok(Self { config, instance_id, sink, direct, monitor, meter, worker, child_gate, alive })
+        let (config, meter, hooks) = (config.clone(), kept_meter, HookPlaces::default());
+        Ok(Self { config, instance_id, sink, direct, hooks, monitor, meter, worker, child_gate, alive })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
@@ -190,6 +193,7 @@ impl RunningSink {
 
     /// Forgets an account that delivers to it no more.
     pub(super) fn forget_account(&self, account: &AccountName) {
+        self.hooks.forget_account(account);
         if let SinkWorker::Bots(bots, _) = &self.worker {
             bots.forget_account(account);
         }

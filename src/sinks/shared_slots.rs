@@ -111,6 +111,23 @@ impl<T> SharedSlots<T> {
         }
     }
 
+    /// Removes the items of an account that need not wait any more.
+    pub(super) fn remove(&mut self, account: &AccountName, is_needless: impl Fn(&T) -> bool) {
+        let Some(queue) = self.accounts.get_mut(account).filter(|queue| !queue.waiting.is_empty()) else {
+            return;
+        };
+        queue.waiting.retain(|item| !is_needless(item));
+        if !queue.waiting.is_empty() {
+            return;
+        }
+        let is_idle = queue.is_idle();
+        self.turns.retain(|name| name != account);
+        if is_idle {
+            self.active -= 1;
+            self.remove_if_gone(account);
+        }
+    }
+
     /// Takes all waiting items, without slots for them.
     pub(super) fn take_waiting(&mut self) -> Vec<T> {
         let mut taken = Vec::new();
@@ -252,6 +269,24 @@ mod tests {
         queue.release(&name(0));
         queue.release(&name(1));
         assert_eq!((queue.in_use, queue.active), (0, 1), "items of an account still wait");
+    }
+
+    #[test]
+    fn items_that_need_not_wait_are_removed() {
+        let mut queue = SharedSlots::new(1);
+        for (account, item) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
+            queue.push(&name(account), item);
+        }
+        assert_eq!(queue.take(), Some(0));
+        queue.remove(&name(0), |item| *item == 1);
+        queue.remove(&name(1), |item| *item == 2);
+        assert_eq!((queue.active, queue.turns.len()), (2, 1), "the first has a slot");
+        queue.forget(&name(1));
+        queue.remove(&name(1), |_| true);
+        assert_eq!((queue.active, queue.turns.len(), queue.accounts.len()), (1, 0, 1));
+        queue.push(&name(0), 4);
+        queue.release(&name(0));
+        assert_eq!((queue.take(), queue.take()), (Some(4), None));
     }
 
     #[test]

@@ -11,13 +11,7 @@ mod request;
 mod sign;
 mod verdict;
 
-use std::{
-    cell::{Cell, RefCell},
-    io,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     model::{AccountName, Event},
@@ -30,7 +24,7 @@ use super::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
-    hook_events::{MAX_HOOKS, is_hook},
+    hook_events::is_hook,
     message::Message,
     monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
@@ -66,8 +60,6 @@ struct Sender {
     slot_free: Notify,
     commands: RefCell<CommandReceiver>,
     failing: RefCell<FailingEvents>,
-    /// The number of requests for which a person waits.
-    hooks: Cell<usize>,
     unavailable: ThrottledWarning,
     unusable_answer: ThrottledWarning,
 }
@@ -76,15 +68,6 @@ struct Sender {
 struct Slot {
     sender: Rc<Sender>,
     account: AccountName,
-}
-
-/// The place of a request for which a person waits, returned when dropped.
-struct HookSlot(Rc<Sender>);
-
-impl Drop for HookSlot {
-    fn drop(&mut self) {
-        self.0.hooks.set(self.0.hooks.get() - 1);
-    }
 }
 
 impl Webhook {
@@ -152,7 +135,6 @@ impl Sender {
             slot_free: Notify::new(),
             commands: RefCell::new(handler_deps.monitor.commands()),
             failing: RefCell::new(FailingEvents::new(config.attempts)),
-            hooks: Cell::default(),
             unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
                 "the handler does not accept events; trying again",
@@ -185,9 +167,9 @@ impl Sender {
         }
     }
 
-    /// Sends an event for which a person waits, past those that wait for a slot. It is tried once, and its failure says
-    /// nothing about other events.
-    async fn send_hook(self: Rc<Self>, job: Job<Message>, _slot: HookSlot) {
+    /// Sends an event for which a person waits, past those that wait for a slot: it has a place of its own. It is tried once, and
+    /// its failure says nothing about other events.
+    async fn send_hook(self: Rc<Self>, job: Job<Message>) {
         match self.handler.deliver(&[&job.item]).await {
             Verdict::RetryLater { cause, .. } => job.settle(Outcome::Retry { after: FULL_RETRY, cause }),
             Verdict::Refused { cause } => job.settle(Outcome::Rejected { cause }),
@@ -195,18 +177,11 @@ impl Sender {
         }
     }
 
-    fn accept_hook(self: &Rc<Self>, job: Job<Message>) {
-        if self.hooks.get() >= MAX_HOOKS {
-            return job.settle(queue_full());
-        }
-        self.hooks.set(self.hooks.get() + 1);
-        tokio::task::spawn_local(Rc::clone(self).send_hook(job, HookSlot(Rc::clone(self))));
-    }
-
     /// Queues a job, unless its channel is held. An operator may have ended all holds.
     fn accept(self: &Rc<Self>, job: Job<Message>) {
         if job.item.is_hook {
-            return self.accept_hook(job);
+            tokio::task::spawn_local(Rc::clone(self).send_hook(job));
+            return;
         }
         if self.commands.borrow_mut().take_retry() {
             self.failing.borrow_mut().end_holds();

@@ -231,14 +231,20 @@ pub(crate) const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 
 /// Serves every request of a webhook with this JSON.
 pub(crate) fn serve(listener: TcpListener, answer: &'static str) {
+    serve_with(listener, move |_| answer);
+}
+
+/// Serves each request of a webhook with the JSON for its body.
+fn serve_with(listener: TcpListener, answer: impl Fn(&[u8]) -> &'static str + Clone + Send + 'static) {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
             thread::spawn(move || answer_requests(stream, answer));
         }
     });
 }
 
-fn answer_requests(mut stream: TcpStream, answer: &str) {
+fn answer_requests(mut stream: TcpStream, answer: impl Fn(&[u8]) -> &'static str) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut length = 0;
     let mut line = String::new();
@@ -247,7 +253,9 @@ fn answer_requests(mut stream: TcpStream, answer: &str) {
             length = value.trim().parse().unwrap();
         }
         if line == "\r\n" {
-            reader.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
+            let mut body = Vec::new();
+            reader.by_ref().take(length).read_to_end(&mut body).unwrap();
+            let answer = answer(&body);
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
             // One write: the system would hold the second of two back until the first is acknowledged.
             stream.write_all(format!("{head}: {}\r\n\r\n{answer}", answer.len()).as_bytes()).unwrap();

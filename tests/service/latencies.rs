@@ -13,24 +13,26 @@ pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
     /// Posts so many times, at this interval, and does something after each post. Checks that every post is heard once and in
-    /// order.
+    /// order. The program ends once the events are dropped.
     pub(crate) fn measure(
         fixture: &Fixture,
-        mut events: Lines,
+        events: &mut Lines,
         (posts, interval): (usize, Duration),
         mut beside: impl FnMut(),
     ) -> Self {
         fixture.post("the first post");
         events.wait_for_post("the first post");
-        let hearing = thread::spawn(move || hear(&mut events, posts));
-        let mut posted = Vec::new();
-        for n in 0..posts {
-            posted.push(Instant::now());
-            fixture.post(&words(n));
-            beside();
-            thread::sleep(interval);
-        }
-        Self::between(&posted, &hearing.join().unwrap())
+        thread::scope(|scope| {
+            let hearing = scope.spawn(|| hear(events, posts));
+            let mut posted = Vec::new();
+            for n in 0..posts {
+                posted.push(Instant::now());
+                fixture.post(&words(n));
+                beside();
+                thread::sleep(interval);
+            }
+            Self::between(&posted, &hearing.join().unwrap())
+        })
     }
 
     fn between(posted: &[Instant], heard: &[(String, Instant)]) -> Self {

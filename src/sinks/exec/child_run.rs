@@ -25,10 +25,9 @@ use super::{
     unanswered::{MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
-    config::ExecConfig,
+    config::{ExecConfig, MAX_HOOKS},
     sinks::{
         handler::ThrottledWarning,
-        hook_events::MAX_HOOKS,
         message::Message,
         monitor::CommandReceiver,
         queue::{Job, JobReceiver},

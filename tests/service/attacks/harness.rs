@@ -69,8 +69,8 @@ impl Attacked {
     /// Posts to the healthy account, repeats the attack meanwhile, and checks that nothing suffers but the attacked account.
     pub(super) fn endure(mut self, mut attack: impl FnMut()) -> Measured {
         let (host, memory) = (&mut self.host, &mut self.memory_kib);
-        let events = mem::replace(&mut host.running.events, Lines::read(io::empty()));
-        let latencies = Latencies::measure(&host.fixture, events, (POSTS, POST_INTERVAL), || {
+        let mut events = mem::replace(&mut host.running.events, Lines::read(io::empty()));
+        let latencies = Latencies::measure(&host.fixture, &mut events, (POSTS, POST_INTERVAL), || {
             attack();
             observe(host, memory);
         });

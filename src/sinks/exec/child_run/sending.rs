@@ -9,7 +9,10 @@ use super::{
     super::{queue_full, trial::Trial},
     ChildRun,
 };
-use crate::sinks::{failing_events::Suspicion, hook_events::MAX_HOOKS, message::Message, queue::Job};
+use crate::{
+    config::MAX_HOOKS,
+    sinks::{failing_events::Suspicion, message::Message, queue::Job},
+};
 
 /// The wait of a doubtful event while the child has another.
 const DOUBTFUL_WAIT: Duration = Duration::from_millis(500);
@@ -134,7 +137,8 @@ impl ChildRun<'_> {
         }
     }
 
-    /// Sends an event for which a person waits, past those that wait for a slot.
+    /// Sends an event for which a person waits, past those that wait for a slot: it has a place of its own. The child may also have
+    /// some that were given up, and its input has room for no more.
     fn send_hook(&mut self, job: Job<Message>) {
         if self.unanswered.count_hooks() >= MAX_HOOKS {
             return job.settle(queue_full());

@@ -1,0 +1,61 @@
+//! The end of the sinks' work on a request.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use matterhost_actors::ports::Outcome;
+use tokio::time::timeout;
+
+use crate::sinks::{AskedSink, SinkAnswer};
+
+/// The time after which a handler that answers nothing is given up: longer than any sink waits.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+
+/// The end of the sinks' work on an event.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answered {
+    /// One of them took it.
+    Taken,
+    /// None did, because they have too many others.
+    Busy,
+    /// None did.
+    Failed,
+}
+
+/// Waits for the sinks' answers.
+pub(super) async fn outcomes(asked: Vec<AskedSink>) -> Answered {
+    let mut waiting: FuturesUnordered<_> = asked.into_iter().map(outcome).collect();
+    let mut all = Vec::new();
+    while let Some(answered) = waiting.next().await {
+        all.push(answered);
+    }
+    if all.contains(&Answered::Taken) {
+        Answered::Taken
+    } else if all.contains(&Answered::Failed) {
+        Answered::Failed
+    } else {
+        Answered::Busy
+    }
+}
+
+async fn outcome(asked: AskedSink) -> Answered {
+    let outcome = match timeout(GIVE_UP_AFTER, asked.answer).await {
+        Ok(SinkAnswer::Settled(outcome)) => outcome,
+        Ok(SinkAnswer::Busy) => {
+            let sink = &*asked.name;
+            tracing::warn!(
+                sink,
+                "a command, button or dialog did not reach the handler, which has too many others"
+            );
+            return Answered::Busy;
+        }
+        Err(_) => return Answered::Failed,
+    };
+    let cause = match outcome {
+        Outcome::Acknowledged => return Answered::Taken,
+        Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
+        Outcome::Rejected { cause } | Outcome::Broken { cause } => cause,
+    };
+    tracing::warn!(sink = &*asked.name, cause, "a sink did not take a command, button or dialog");
+    Answered::Failed
+}
