@@ -1,5 +1,6 @@
 #![doc = include_str!("bots/guide.md")]
 
+mod any_bot;
 mod context;
 mod event;
 mod failures;
@@ -16,13 +17,14 @@ mod text_commands;
 
 use std::{error::Error, future::Future};
 
+pub use any_bot::AnyBot;
 pub use context::Context;
 pub use event::{Joined, Post, Reaction, User};
 pub use host::{Host, HostBuilder, HostError};
 pub use host_log::{LineWriter, LogQueue};
 pub use received_hooks::{ButtonPress, DialogSubmission, SlashCommand};
 pub use running_host::RunningHost;
-pub use schedules::{Run, Schedule, ScheduleError};
+pub use schedules::{HostedSchedules, Run, Schedule, ScheduleError, StartedSchedules, schedule_problems};
 pub use sink::BotSink;
 pub use storage::Storage;
 pub use text_commands::{Call, Router, UserError};
@@ -99,7 +101,8 @@ pub trait Bot: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Returns the bot's schedules. They are asked for once, at the start of the host. Accounts that share a bot each run them.
+    /// Returns the bot's schedules, each with a name of its own. They are asked for when its mistakes are looked for, and at the start of
+    /// each account. Accounts that share a bot each run them.
     fn schedules(&self) -> Vec<Schedule> {
         Vec::new()
     }

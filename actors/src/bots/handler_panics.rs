@@ -57,6 +57,17 @@ pub(super) async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, St
     .await
 }
 
+/// Calls a function of a bot that is no handler.
+///
+/// # Errors
+/// As [`caught`].
+pub(super) fn caught_now<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    PLACE.sync_scope(RefCell::default(), || {
+        let called = panic::catch_unwind(AssertUnwindSafe(call));
+        called.map_err(|panic| describe(&*panic, PLACE.with(RefCell::take).as_deref()))
+    })
+}
+
 fn describe(panic: &(dyn Any + Send), place: Option<&str>) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -6,7 +6,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Bot, BotSink, RunningHost, host_log, running_host,
-    schedules::{Journal, ScheduledBot},
+    schedules::{Journal, ScheduledBot, schedule_problems},
     state::StateOnDisk,
 };
 use crate::{
@@ -140,8 +140,8 @@ impl HostBuilder {
     /// Adds an account with its bot to the last server. The name is your choice and unique; the token is the account's.
     pub fn account(mut self, name: &str, token: impl Into<String>, bot: impl Bot) -> Self {
         let deadline = self.bot_deadline;
-        let problems = bot.problems().into_iter().map(|problem| format!("account {name}: {problem}"));
-        self.problems.extend(problems);
+        let problems = bot.problems().into_iter().chain(schedule_problems(&bot));
+        self.problems.extend(problems.map(|problem| format!("account {name}: {problem}")));
         let sink = move |poster| {
             let sink = Arc::new(BotSink::new(bot, poster).with_deadline(deadline));
             (sink.clone() as Arc<dyn EventSink>, Some(sink as Arc<dyn ScheduledBot>))

@@ -4,6 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use actix::{Actor as _, Addr, System};
 use tokio::{
+    runtime::Handle,
     sync::{broadcast, oneshot},
     time::Instant,
 };
@@ -11,17 +12,20 @@ use tokio::{
 use super::{
     HostError,
     host::HostSpec,
-    schedules::{Journal, Runner, RunningSchedules, ScheduledBot},
+    schedules::{HostedSchedules, StartedSchedules},
     state::StateOnDisk,
 };
 use crate::{
     hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
-    model::{AccountName, Observation, ServerName},
+    model::Observation,
     ports::Poster,
 };
 
 /// The longest wait for the end of the state's file: a disk that needs more is stuck, and must not hold up the end.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The part of the time of a shutdown in which runs of schedules have to end. The rest is for the events, whatever a run does.
+const RUNS_PART: u32 = 2;
 
 /// A running host.
 ///
@@ -31,7 +35,9 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 pub struct RunningHost {
     supervisor: Addr<Supervisor>,
     observer: Observer,
-    schedules: RunningSchedules,
+    schedules: HostedSchedules,
+    /// The schedules of the accounts' bots.
+    started: Vec<StartedSchedules>,
     state: StateOnDisk,
     own_system: Option<OwnSystem>,
 }
@@ -56,10 +62,12 @@ impl RunningHost {
     }
 
     /// Shuts the host down within the deadline: runs of schedules that began end, events already received are handled, replies are
-    /// posted, and acknowledgements are stored.
+    /// posted, and acknowledgements are stored. A run that takes more than half of the time is given up, and happens again after the
+    /// next start.
     pub async fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
-        self.schedules.stop(until).await;
+        self.started.clear();
+        self.schedules.wait(Instant::now() + deadline / RUNS_PART).await;
         let deadline = until.saturating_duration_since(Instant::now());
         // The mailbox is closed if another Shutdown message has ended the Supervisor already.
         let report = self.supervisor.send(Shutdown { deadline }).await.unwrap_or_default();
@@ -81,9 +89,11 @@ impl RunningHost {
 
 impl Drop for RunningHost {
     fn drop(&mut self) {
-        match self.own_system.take() {
-            Some(own) => own.system.stop(),
-            None => self.schedules.detach(),
+        if let Some(own) = self.own_system.take() {
+            own.system.stop();
+        } else {
+            self.started.drain(..).for_each(StartedSchedules::detach);
+            self.schedules.detach();
         }
     }
 }
@@ -123,26 +133,14 @@ async fn start_on_this_thread(
         }
     }
     if problems.is_empty() {
-        let schedules = start_schedules(runners, spec.journal, &observer);
-        return Ok(RunningHost { supervisor, observer, schedules, state: spec.state, own_system });
+        let schedules = HostedSchedules::new(spec.journal, observer.clone(), Handle::current());
+        let start = |(bot, account, server)| schedules.start_bot(bot, &account, &server, None);
+        let started = runners.into_iter().map(start).collect();
+        return Ok(RunningHost { supervisor, observer, schedules, started, state: spec.state, own_system });
     }
     // Stop the accounts that did start; their report is of no interest.
     let _ = supervisor.send(Shutdown { deadline: Duration::ZERO }).await;
     Err(HostError { problems })
-}
-
-/// Starts the schedules of the accounts.
-fn start_schedules(
-    bots: Vec<(Arc<dyn ScheduledBot>, AccountName, ServerName)>,
-    journal: Journal,
-    observer: &Observer,
-) -> RunningSchedules {
-    let (mut running, journal) = (RunningSchedules::default(), Arc::new(journal));
-    for (bot, account, server) in bots {
-        let (journal, observer) = (journal.clone(), observer.clone());
-        running.start(&Arc::new(Runner { bot, account, server, journal, observer }));
-    }
-    running
 }
 
 /// Starts the host on a new thread with an actix system.

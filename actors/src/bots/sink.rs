@@ -83,8 +83,12 @@ impl<B: Bot> EventSink for BotSink<B> {
 }
 
 impl<B: Bot> ScheduledBot for BotSink<B> {
-    fn schedules(&self) -> Vec<Schedule> {
-        self.bot.schedules()
+    fn schedules(&self) -> Result<Vec<Schedule>, String> {
+        handler_panics::caught_now(|| self.bot.schedules())
+    }
+
+    fn may_act(&self, account: &AccountName) -> bool {
+        self.poster.may_act(account)
     }
 
     fn run(&self, account: &AccountName, server: &ServerName, run: &Run) -> BoxFuture<'static, Outcome> {

@@ -77,9 +77,8 @@ impl<B: Bot> BotHarness<B> {
     /// Returns a harness around a bot.
     pub fn new(bot: B) -> Self {
         let poster = Arc::new(FakePoster::default());
+        let plans = bot.schedules().into_iter().map(|schedule| Plan::new(schedule, FIRST_EVENT_AT)).collect();
         let sink = BotSink::new(bot, poster.clone());
-        let plans =
-            sink.schedules().into_iter().map(|schedule| Plan::new(schedule, FIRST_EVENT_AT)).collect();
         let clock = Mutex::new(Clock { now: FIRST_EVENT_AT, plans });
         Self { sink, poster, values: SharedValues::default(), delivered: AtomicI64::new(0), clock }
     }

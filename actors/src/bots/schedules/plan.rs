@@ -103,6 +103,11 @@ impl Plan {
         }
     }
 
+    /// Records that a run does not happen here.
+    pub(crate) fn pass_over(&mut self, run: &Run) {
+        self.done(run);
+    }
+
     /// Records that a run ended and is not tried again.
     fn done(&mut self, run: &Run) {
         self.done_until = self.done_until.max(run.due);

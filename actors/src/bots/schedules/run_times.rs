@@ -1,30 +1,53 @@
 //! The times until which the runs of schedules are done, in memory and in a file.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::{self, Read as _, Write as _},
+    ops::Bound,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync;
 
 use crate::model::AccountName;
 
 /// The format of the file.
 const FORMAT: u32 = 1;
 
-/// The largest file that is read, in bytes: ten thousand schedules.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// The largest file, in bytes: a hundred thousand schedules. A larger one is neither written nor read.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// The bytes of the file beside its schedules.
+const FRAME_BYTES: usize = 64;
+
+/// The most bytes of a schedule in the file beside its name: indentation, quotes and the time.
+const ENTRY_BYTES: usize = 32;
 
 /// The times until which the runs of schedules are done. The file is replaced after each run, so that a kill leaves the old
-/// one or the new one.
+/// one or the new one. Runs that end at the same time share a write.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     path: Option<Arc<Path>>,
     times: Mutex<Times>,
+    last_write: sync::Mutex<Write>,
+    claims: Mutex<HashMap<String, Weak<sync::Mutex<()>>>>,
+    /// The bots that may record runs, by the beginning of the names.
+    bots: Mutex<HashMap<String, Weak<AtomicBool>>>,
+}
+
+/// The last write of the file.
+#[derive(Debug)]
+struct Write {
+    /// The version of the times that it has.
+    version: u64,
+    result: Result<(), String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,6 +55,77 @@ struct Times {
     format: u32,
     /// By account and schedule, in Unix milliseconds.
     done_until: BTreeMap<String, i64>,
+    /// The number of changes.
+    #[serde(skip)]
+    version: u64,
+    /// The most bytes of the schedules in the file.
+    #[serde(skip)]
+    bytes: usize,
+}
+
+/// The runs of a bot's schedules in a journal. A bot that is started again shares them with runs that have not ended, until they
+/// are forgotten.
+#[derive(Debug)]
+pub(crate) struct BotRuns {
+    journal: Arc<Journal>,
+    /// The beginning of the names of its schedules there.
+    prefix: String,
+    is_forgotten: Arc<AtomicBool>,
+}
+
+impl Default for Write {
+    fn default() -> Self {
+        Self { version: 0, result: Ok(()) }
+    }
+}
+
+impl BotRuns {
+    /// Returns the runs of a bot of an account. `place` tells the bots of an account apart, if it can have several.
+    pub(crate) fn new(journal: Arc<Journal>, account: &AccountName, place: Option<&str>) -> Self {
+        let prefix = match place {
+            Some(place) => format!("{account}/{place}/"),
+            None => format!("{account}/"),
+        };
+        let is_forgotten = shared(&journal.bots, &prefix);
+        Self { journal, prefix, is_forgotten }
+    }
+
+    /// Returns the time until which the runs of a schedule are done.
+    pub(crate) fn done_until(&self, schedule: &str) -> Option<i64> {
+        self.journal.times.lock().done_until.get(&self.key(schedule)).copied()
+    }
+
+    /// Records the time until which the runs of a schedule are done, unless they are forgotten.
+    ///
+    /// # Errors
+    /// If the journal is full, or the file cannot be written, a description. In the second case the time is kept in memory.
+    pub(crate) async fn record(&self, schedule: &str, ms: i64) -> Result<(), String> {
+        let recorded = self.journal.change(|times| {
+            // Under the lock of the times: nothing is recorded after they were forgotten.
+            let is_forgotten = self.is_forgotten.load(Ordering::Acquire);
+            if is_forgotten { Ok(()) } else { times.insert(self.key(schedule), ms) }
+        });
+        recorded.await
+    }
+
+    /// Forgets the runs, now and for those that have not ended. If the bot comes back, none of them was missed. The file is written
+    /// once the future completes.
+    pub(crate) fn forget(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
+        let journal = Arc::clone(&self.journal);
+        self.is_forgotten.store(true, Ordering::Release);
+        journal.bots.lock().remove(&self.prefix);
+        let were_any = journal.times.lock().remove_all(&self.prefix);
+        async move { if were_any { journal.change(|_| Ok(())).await } else { Ok(()) } }
+    }
+
+    /// Returns the lock that the one who runs a schedule holds: two never run it at the same time.
+    pub(crate) fn claim(&self, schedule: &str) -> Arc<sync::Mutex<()>> {
+        shared(&self.journal.claims, &self.key(schedule))
+    }
+
+    fn key(&self, schedule: &str) -> String {
+        format!("{}{schedule}", self.prefix)
+    }
 }
 
 impl Journal {
@@ -42,52 +136,116 @@ impl Journal {
     pub(crate) fn load(path: PathBuf) -> Result<Self, String> {
         let times = match read(&path) {
             Ok(text) => parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Times::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Times { format: FORMAT, ..Times::default() }
+            }
             Err(error) => return Err(format!("{}: {error}; make it readable", path.display())),
         };
-        Ok(Self { path: Some(path.into()), times: Mutex::new(times) })
+        Ok(Self { path: Some(path.into()), times: Mutex::new(times), ..Self::default() })
     }
 
-    /// Returns the time until which the runs of a schedule are done.
-    pub(crate) async fn get(&self, account: &AccountName, schedule: &str) -> Option<i64> {
-        self.times.lock().await.done_until.get(&key(account, schedule)).copied()
-    }
-
-    /// Records the time until which the runs of a schedule are done.
-    ///
-    /// # Errors
-    /// If the file cannot be written: a description. The time is kept in memory.
-    pub(crate) async fn set(&self, account: &AccountName, schedule: &str, ms: i64) -> Result<(), String> {
-        let mut times = self.times.lock().await;
-        times.format = FORMAT;
-        times.done_until.insert(key(account, schedule), ms);
+    async fn change(&self, change: impl FnOnce(&mut Times) -> Result<(), String>) -> Result<(), String> {
+        let version = {
+            let mut times = self.times.lock();
+            change(&mut times)?;
+            times.version += 1;
+            times.version
+        };
         let Some(path) = self.path.clone() else { return Ok(()) };
-        let text = serde_json::to_vec_pretty(&*times).map_err(|error| error.to_string())?;
-        let written = tokio::task::spawn_blocking(move || {
-            replace(&path, &text).map_err(|error| format!("{}: {error}; make it writable", path.display()))
-        });
         // The lock is held until the file is written, so that an older text never replaces a newer one.
-        written.await.unwrap_or_else(|error| Err(error.to_string()))
+        let mut last_write = self.last_write.lock().await;
+        if last_write.version < version {
+            let (version, text) = {
+                let times = self.times.lock();
+                (times.version, serde_json::to_vec_pretty(&*times).map_err(|error| error.to_string()))
+            };
+            let result = match text {
+                Ok(text) => write(path, text).await,
+                Err(error) => Err(error),
+            };
+            *last_write = Write { version, result };
+        }
+        last_write.result.clone()
     }
 }
 
-fn key(account: &AccountName, schedule: &str) -> String {
-    format!("{account}/{schedule}")
+impl Times {
+    /// Sets the time of a schedule.
+    ///
+    /// # Errors
+    /// If there is no room for another one: a description.
+    fn insert(&mut self, key: String, ms: i64) -> Result<(), String> {
+        if !self.done_until.contains_key(&key) {
+            let bytes = self.bytes + entry_bytes(&key);
+            if bytes + FRAME_BYTES > MAX_BYTES {
+                let count = self.done_until.len();
+                return Err(format!(
+                    "the journal of schedules is full with {count} schedules, so the runs of another one are not kept; \
+                     stop the host and remove those that are gone from the file"
+                ));
+            }
+            self.bytes = bytes;
+        }
+        self.done_until.insert(key, ms);
+        Ok(())
+    }
+
+    /// Removes the schedules whose names begin so. Returns false if there are none.
+    fn remove_all(&mut self, prefix: &str) -> bool {
+        let from = self.done_until.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let names: Vec<_> =
+            from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix)).cloned().collect();
+        for name in &names {
+            self.done_until.remove(name);
+            self.bytes -= entry_bytes(name);
+        }
+        !names.is_empty()
+    }
+}
+
+/// Returns the value of a name, which all share who use it at the same time.
+fn shared<T: Default>(all: &Mutex<HashMap<String, Weak<T>>>, name: &str) -> Arc<T> {
+    let mut all = all.lock();
+    if let Some(value) = all.get(name).and_then(Weak::upgrade) {
+        return value;
+    }
+    // Looked through each time that their number has doubled.
+    if all.len().is_power_of_two() {
+        all.retain(|_, value| value.strong_count() > 0);
+    }
+    let value = Arc::default();
+    all.insert(name.to_owned(), Arc::downgrade(&value));
+    value
+}
+
+/// Returns the most bytes of a schedule in the file. Each character of its name may be escaped.
+fn entry_bytes(key: &str) -> usize {
+    2 * key.len() + ENTRY_BYTES
+}
+
+async fn write(path: Arc<Path>, text: Vec<u8>) -> Result<(), String> {
+    let written = tokio::task::spawn_blocking(move || {
+        replace(&path, &text).map_err(|error| format!("{}: {error}; make it writable", path.display()))
+    });
+    written.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 
 fn parse(text: &str) -> Result<Times, String> {
     const REMEDY: &str = "name another file, or remove this one";
-    if text.len() as u64 > MAX_BYTES {
+    if text.len() > MAX_BYTES {
         return Err(format!("it has more than {MAX_BYTES} bytes and is no journal of schedules; {REMEDY}"));
     }
     match serde_json::from_str::<Times>(text) {
-        Ok(times) if times.format == FORMAT => Ok(times),
+        Ok(times) if times.format == FORMAT => {
+            let bytes = times.done_until.keys().map(|key| entry_bytes(key)).sum();
+            Ok(Times { bytes, ..times })
+        }
         Ok(times) => Err(format!("its format is {}, not {FORMAT}; {REMEDY}", times.format)),
         Err(error) => Err(format!("it is no journal of schedules ({error}); {REMEDY}")),
     }
@@ -105,59 +263,4 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(name: &str) -> AccountName {
-        AccountName::new(name).unwrap()
-    }
-
-    /// Runs a test with a path in a new directory.
-    fn with_path(test: &str, body: impl AsyncFnOnce(&Path)) {
-        let directory = std::env::temp_dir().join(format!("journal-{test}-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(body(&directory.join("schedules.json")));
-        fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[test]
-    fn the_next_process_reads_what_this_one_wrote() {
-        with_path("next", async |path| {
-            let journal = Journal::load(path.to_owned()).unwrap();
-            assert_eq!(journal.get(&account("a"), "daily").await, None);
-            journal.set(&account("a"), "daily", 5).await.unwrap();
-            journal.set(&account("b"), "daily", 7).await.unwrap();
-            journal.set(&account("a"), "daily", 6).await.unwrap();
-            let next = Journal::load(path.to_owned()).unwrap();
-            assert_eq!(next.get(&account("a"), "daily").await, Some(6));
-            assert_eq!(next.get(&account("b"), "daily").await, Some(7));
-            assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        });
-    }
-
-    #[test]
-    fn a_file_that_is_no_journal_is_refused_and_kept() {
-        with_path("other", async |path| {
-            for text in ["", "{}", "[1]", r#"{"format":2,"done_until":{}}"#, &" ".repeat(1024 * 1024 + 1)] {
-                fs::write(path, text).unwrap();
-                let refused = Journal::load(path.to_owned()).unwrap_err();
-                assert!(
-                    refused.contains("schedules.json") && refused.contains("name another file"),
-                    "{refused}"
-                );
-                assert_eq!(fs::read_to_string(path).unwrap(), text);
-            }
-        });
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_named() {
-        with_path("missing", async |path| {
-            let journal = Journal::load(path.join("missing/schedules.json")).unwrap();
-            let failed = journal.set(&account("a"), "daily", 5).await.unwrap_err();
-            assert!(failed.contains("missing/schedules.json"), "{failed}");
-            assert_eq!(journal.get(&account("a"), "daily").await, Some(5), "kept in memory");
-        });
-    }
-}
+mod tests;

@@ -6,13 +6,9 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep, timeout_at},
-};
+use tokio::{sync::watch, time::sleep};
 
-use super::{Journal, Plan, Run, Schedule, Step, plan::millis};
+use super::{Plan, Run, Schedule, Step, plan::millis, run_times::BotRuns};
 use crate::{
     hosting::Observer,
     model::{AccountName, ChannelId, Excerpt, Fact, Generation, ServerName},
@@ -25,57 +21,32 @@ const MAX_SLEEP: Duration = Duration::from_secs(30);
 /// A bot with schedules, for an account.
 pub(crate) trait ScheduledBot: Send + Sync {
     /// Returns the schedules.
-    fn schedules(&self) -> Vec<Schedule>;
+    ///
+    /// # Errors
+    /// If the bot panics: a description.
+    fn schedules(&self) -> Result<Vec<Schedule>, String>;
+
+    /// Returns false if another host may own the account by now.
+    fn may_act(&self, account: &AccountName) -> bool;
 
     /// Carries out a run as an account.
     fn run(&self, account: &AccountName, server: &ServerName, run: &Run) -> BoxFuture<'static, Outcome>;
 }
 
-/// The runner of one schedule.
-pub(crate) struct Runner {
-    pub(crate) bot: Arc<dyn ScheduledBot>,
-    pub(crate) account: AccountName,
-    pub(crate) server: ServerName,
-    pub(crate) journal: Arc<Journal>,
-    pub(crate) observer: Observer,
+/// The runner of a bot's schedules.
+pub(super) struct Runner {
+    pub(super) bot: Arc<dyn ScheduledBot>,
+    pub(super) account: AccountName,
+    pub(super) server: ServerName,
+    pub(super) runs: Arc<BotRuns>,
+    pub(super) observer: Observer,
 }
 
-/// The running schedules of a host.
-#[derive(Debug, Default)]
-pub(crate) struct RunningSchedules {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-}
-
-impl RunningSchedules {
-    /// Starts the schedules of a bot, each on a task of its own: a slow run delays only its own schedule.
-    pub(crate) fn start(&mut self, runner: &Arc<Runner>) {
-        for schedule in runner.bot.schedules() {
-            self.tasks.spawn(run(Arc::clone(runner), schedule, self.stop.subscribe()));
-        }
-    }
-
-    /// Starts no more runs, and waits for those that began until the deadline.
-    pub(crate) async fn stop(&mut self, deadline: Instant) {
-        self.stop.send_replace(true);
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout_at(deadline, ended).await.is_err() {
-            self.tasks.shutdown().await;
-        }
-    }
-
-    /// Lets the schedules go on without their owner.
-    pub(crate) fn detach(&mut self) {
-        self.tasks.detach_all();
-    }
-}
-
-/// Runs a schedule until it is to stop.
-async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
-    let done_until = match runner.journal.get(&runner.account, schedule.name()).await {
-        Some(done_until) => done_until,
-        None => now(),
-    };
+/// Runs a schedule until it is to stop, after the one who runs it until now.
+pub(super) async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
+    let claim = runner.runs.claim(schedule.name());
+    let _claimed = claim.lock().await;
+    let done_until = runner.runs.done_until(schedule.name()).unwrap_or_else(now);
     let mut plan = Plan::new(schedule, done_until);
     runner.record(&plan).await;
     while !*stopping.borrow() {
@@ -101,6 +72,12 @@ async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Recei
 
 impl Runner {
     async fn carry_out(&self, plan: &mut Plan, run: Run) {
+        if !self.bot.may_act(&self.account) {
+            // It has happened there, or will: here it would be the second time.
+            self.report(&run, "it is passed over, because another host may own the account");
+            plan.pass_over(&run);
+            return self.record(plan).await;
+        }
         let outcome = self.bot.run(&self.account, &self.server, &run).await;
         if let Some(cause) = plan.ended(now(), &run, &outcome) {
             self.report(&run, cause);
@@ -110,10 +87,15 @@ impl Runner {
 
     /// Records how far a schedule is.
     async fn record(&self, plan: &Plan) {
-        let (schedule, done_until) = (plan.schedule().name(), plan.done_until());
-        if let Err(cause) = self.journal.set(&self.account, schedule, done_until).await {
+        if let Err(cause) = self.runs.record(plan.schedule().name(), plan.done_until()).await {
             self.publish(Fact::StoreFailed { cause });
         }
+    }
+
+    /// Reports that the bot's schedules, or one of them, cannot be run.
+    pub(super) fn refuse(&self, cause: &str) {
+        let (event, channel) = (Excerpt::of("schedules"), ChannelId::default());
+        self.publish(Fact::Rejected { event, channel, cause: Excerpt::of(cause) });
     }
 
     /// Reports a run that did not succeed.

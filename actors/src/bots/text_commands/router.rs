@@ -17,7 +17,7 @@ use super::{
 use crate::{
     bots::{
         Bot, BotResult, ButtonPress, Context, DialogSubmission, Post, Run, Schedule, ScheduleError,
-        SlashCommand,
+        SlashCommand, schedules,
     },
     model::Target,
 };
@@ -359,7 +359,7 @@ impl Bot for Router {
 
     fn problems(&self) -> Vec<String> {
         let names = self.schedules.iter().map(|known| known.schedule.name());
-        let twice = twice(names).map(|name| format!("schedule {name} is there twice; name one with named"));
+        let twice = twice(names).map(schedules::describe_twice);
         let buttons = self::twice(self.buttons.iter().map(|button| &*button.id));
         let buttons = buttons.map(|id| format!("button {id} is there twice; name one differently"));
         let dialogs = self::twice(self.dialogs.iter().map(|dialog| &*dialog.id));

@@ -4,11 +4,11 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use matterhost_actors::{
-    bots::{Bot, BotResult, Context, Host, Router, Run},
+    bots::{Bot, BotResult, Context, Host, Router, Run, Schedule},
     model::{AccountName, Fact, Lookup, OutgoingAction, ReplyError, Target},
     ports::Outcome,
     testing::{BotHarness, post},
@@ -98,8 +98,8 @@ fn a_schedule_has_no_channel_and_a_harness_no_clock_but_its_own() {
     struct Lost;
 
     impl Bot for Lost {
-        fn schedules(&self) -> Vec<matterhost_actors::bots::Schedule> {
-            vec![matterhost_actors::bots::Schedule::new("lost", "30 * * * *").unwrap()]
+        fn schedules(&self) -> Vec<Schedule> {
+            vec![Schedule::new("lost", "30 * * * *").unwrap()]
         }
 
         async fn scheduled(&self, context: &Context, _: &Run) -> BotResult {
@@ -136,6 +136,71 @@ fn mistakes_in_schedules_are_told_at_the_start() {
     for (problem, part) in problems.iter().zip(parts) {
         assert!(problem.contains(part), "{part}: {problem}");
     }
+}
+
+#[test]
+fn a_bot_that_cannot_be_asked_for_its_schedules_is_refused() {
+    struct Panicking;
+
+    impl Bot for Panicking {
+        fn schedules(&self) -> Vec<Schedule> {
+            panic!("no calendar")
+        }
+    }
+
+    struct Doubled;
+
+    impl Bot for Doubled {
+        fn schedules(&self) -> Vec<Schedule> {
+            ["0 8 * * *", "0 9 * * *"].map(|pattern| Schedule::new("daily", pattern).unwrap()).to_vec()
+        }
+    }
+
+    actix::System::new().block_on(async {
+        let host = Host::builder().server("http://127.0.0.1:1").account("a", "x", Panicking);
+        let refused = host.account("b", "x", Doubled).start().await.unwrap_err();
+        let [panicking, doubled] = &refused.problems[..] else { panic!("{refused}") };
+        assert!(panicking.starts_with("account a: the bot panicked: no calendar"), "{panicking}");
+        assert_eq!(doubled, "account b: schedule daily is there twice; give one of them another name");
+    });
+}
+
+/// Records when it is dropped.
+struct DropTime(Arc<Mutex<Option<Instant>>>);
+
+impl Drop for DropTime {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() = Some(Instant::now());
+    }
+}
+
+#[test]
+fn a_run_that_hangs_leaves_time_for_the_events_at_a_shutdown() {
+    const DEADLINE: Duration = Duration::from_secs(4);
+    actix::System::new().block_on(async {
+        let simulator = Simulator::start().unwrap();
+        let bot = simulator.create_bot("tick");
+        let (begun, given_up) = (Arc::new(Notify::new()), Arc::<Mutex<_>>::default());
+        let (notify, dropped) = (begun.clone(), given_up.clone());
+        let router = Router::new()
+            .every("* * * * * *", move |_, _| {
+                notify.notify_one();
+                let dropped = DropTime(dropped.clone());
+                async move {
+                    let _dropped = dropped;
+                    std::future::pending().await
+                }
+            })
+            .named("hang");
+        let host = Host::builder().server(simulator.url()).account("tick", bot.token, router);
+        let running = host.start().await.unwrap();
+        tokio::time::timeout(REAL_TIMEOUT, begun.notified()).await.unwrap();
+        let start = Instant::now();
+        let report = running.shutdown(DEADLINE).await;
+        let given_up = given_up.lock().unwrap().expect("it is given up");
+        assert!(given_up - start < DEADLINE, "{:?}", given_up - start);
+        assert!(report.abandoned.is_empty(), "{report:?}");
+    });
 }
 
 /// Returns the runs of a bot that runs each second until one more has ended, with their host.

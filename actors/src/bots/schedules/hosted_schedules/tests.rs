@@ -1,0 +1,173 @@
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use tokio::{
+    sync::{Semaphore, broadcast, mpsc},
+    time::timeout,
+};
+
+use super::{
+    super::{Run, Schedule},
+    *,
+};
+use crate::{model::Observation, ports::Outcome};
+
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A bot whose runs wait for a permit.
+struct FakeBot {
+    schedules: Result<Vec<Schedule>, String>,
+    may_act: AtomicBool,
+    begun: mpsc::UnboundedSender<Run>,
+    may_end: Arc<Semaphore>,
+}
+
+impl ScheduledBot for FakeBot {
+    fn schedules(&self) -> Result<Vec<Schedule>, String> {
+        self.schedules.clone()
+    }
+
+    fn may_act(&self, _: &AccountName) -> bool {
+        self.may_act.load(Ordering::Acquire)
+    }
+
+    fn run(&self, _: &AccountName, _: &ServerName, run: &Run) -> BoxFuture<'static, Outcome> {
+        self.begun.send(run.clone()).unwrap();
+        let may_end = Arc::clone(&self.may_end);
+        async move {
+            may_end.acquire().await.unwrap().forget();
+            Outcome::Acknowledged
+        }
+        .boxed()
+    }
+}
+
+/// A bot with yearly schedules, of which each has missed a run.
+struct Rig {
+    all: HostedSchedules,
+    bot: Arc<FakeBot>,
+    begun: mpsc::UnboundedReceiver<Run>,
+    facts: broadcast::Receiver<Arc<Observation>>,
+}
+
+impl Rig {
+    async fn new(schedules: Result<&[&str], String>) -> Self {
+        let (begun, receiver) = mpsc::unbounded_channel();
+        let schedules = schedules.map(|names| {
+            names.iter().map(|name| Schedule::new(name, "0 0 1 1 *").unwrap()).collect::<Vec<_>>()
+        });
+        let (may_act, may_end) = (AtomicBool::new(true), Arc::new(Semaphore::new(0)));
+        let bot = FakeBot { schedules, may_act, begun, may_end };
+        let observer = Observer::default();
+        let (bot, facts) = (Arc::new(bot), observer.subscribe());
+        let all = HostedSchedules::new(Journal::default(), observer, Handle::current());
+        let rig = Self { all, bot, begun: receiver, facts };
+        for schedule in rig.bot.schedules().unwrap_or_default() {
+            rig.runs().record(schedule.name(), 1).await.unwrap();
+        }
+        rig
+    }
+
+    fn runs(&self) -> BotRuns {
+        BotRuns::new(Arc::clone(&self.all.0.journal), &account(), Some("desk"))
+    }
+
+    fn start(&self) -> StartedSchedules {
+        self.all.start_bot(self.bot.clone(), &account(), &server(), Some("desk"))
+    }
+
+    /// Waits for the beginning of a run, and returns the name of its schedule.
+    async fn begun(&mut self) -> Box<str> {
+        timeout(LONG, self.begun.recv()).await.unwrap().unwrap().schedule
+    }
+
+    /// Waits for the next run that does not succeed, and returns the cause.
+    async fn refused(&mut self) -> String {
+        loop {
+            let fact = timeout(LONG, self.facts.recv()).await.unwrap().unwrap();
+            if let Fact::Rejected { cause, .. } = &fact.fact {
+                return cause.to_string();
+            }
+        }
+    }
+
+    async fn end(&self, started: StartedSchedules) {
+        drop(started);
+        let start = Instant::now();
+        self.all.wait(start + LONG).await;
+        assert!(start.elapsed() < LONG);
+    }
+}
+
+fn account() -> AccountName {
+    AccountName::new("a").unwrap()
+}
+
+fn server() -> ServerName {
+    ServerName::new("main").unwrap()
+}
+
+#[tokio::test]
+async fn a_bot_that_panics_has_no_schedules_and_says_so() {
+    let mut rig = Rig::new(Err("the bot panicked: no".into())).await;
+    let started = rig.start();
+    assert_eq!(rig.refused().await, "the bot panicked: no when it was asked for its schedules");
+    rig.end(started).await;
+}
+
+#[tokio::test]
+async fn of_two_schedules_of_a_name_the_first_runs() {
+    let mut rig = Rig::new(Ok(&["daily", "daily", "other"])).await;
+    rig.bot.may_end.add_permits(10);
+    let started = rig.start();
+    assert_eq!(rig.refused().await, "schedule daily is there twice; give one of them another name");
+    let mut begun = [rig.begun().await, rig.begun().await];
+    begun.sort();
+    assert_eq!(begun.each_ref().map(|name| &**name), ["daily", "other"]);
+    rig.end(started).await;
+    assert!(rig.begun.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_account_that_another_host_may_own_runs_nothing() {
+    let mut rig = Rig::new(Ok(&["yearly"])).await;
+    rig.bot.may_act.store(false, Ordering::Release);
+    let started = rig.start();
+    assert_eq!(rig.refused().await, "it is passed over, because another host may own the account");
+    // Also if this host turns out to own it after all.
+    rig.bot.may_act.store(true, Ordering::Release);
+    rig.end(started).await;
+    assert!(rig.runs().done_until("yearly").unwrap() > 1);
+    let started = rig.start();
+    rig.end(started).await;
+    assert!(rig.begun.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_run_that_ends_after_it_was_forgotten_is_not_kept_and_the_next_start_waits_for_it() {
+    let mut rig = Rig::new(Ok(&["yearly"])).await;
+    let first = rig.start();
+    rig.begun().await;
+    drop(first);
+    rig.all.forget(&account(), &server(), "desk");
+    assert_eq!(rig.runs().done_until("yearly"), None);
+    let again = rig.start();
+    tokio::task::yield_now().await;
+    assert_eq!(rig.runs().done_until("yearly"), None, "the first one still runs it");
+    rig.bot.may_end.add_permits(10);
+    let recorded = async {
+        while rig.runs().done_until("yearly").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, recorded).await.unwrap();
+    // From now on, not from the end of the run that was due on 1 January.
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    assert!(rig.runs().done_until("yearly").unwrap() > i64::try_from(now).unwrap() - 60_000);
+    rig.end(again).await;
+    assert!(rig.begun.try_recv().is_err(), "nothing was missed");
+}
