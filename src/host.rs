@@ -25,7 +25,10 @@ use std::{mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, System};
 use anyhow::Context as _;
-use matterhost_actors::hosting::{Observer, Supervisor};
+use matterhost_actors::{
+    bots::HostedSchedules,
+    hosting::{Observer, Supervisor},
+};
 #[cfg(target_os = "linux")]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{sync::watch, time::Instant};
@@ -84,6 +87,19 @@ pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> an
     exit
 }
 
+/// Creates the Supervisor on the store of the host, or on that of its cluster.
+fn new_supervisor(config: &Config, cluster: Option<&PreparedCluster>, own: Store) -> (Supervisor, Store) {
+    let supervisor = Supervisor::new(config.host.clone());
+    let (supervisor, store) = match cluster {
+        Some(cluster) => (supervisor.with_fence(cluster.fence()), cluster.store()),
+        None => (supervisor, own),
+    };
+    match store.cursors() {
+        Some(cursors) => (supervisor.with_store(cursors), store),
+        None => (supervisor, store),
+    }
+}
+
 /// Logs and counts the facts.
 fn follow_facts(observer: &Observer, metrics: &Metrics) {
     actix_rt::spawn(facts::log(observer.subscribe()));
@@ -93,7 +109,7 @@ fn follow_facts(observer: &Observer, metrics: &Metrics) {
 async fn run_until_stopped(
     config: Config,
     sources: Sources,
-    mut store: Store,
+    store: Store,
     level: LogLevelHandle,
 ) -> anyhow::Result<Exit> {
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
@@ -101,19 +117,19 @@ async fn run_until_stopped(
     let manager = ServiceManager::from_env();
     let api = BoundApi::bind(&config.admin)?;
     let reply_tokens = api.as_ref().map(BoundApi::reply_tokens);
-    let mut supervisor = Supervisor::new(config.host.clone());
     let cluster = PreparedCluster::connect(config.cluster.as_ref()).await?;
-    if let Some(cluster) = &cluster {
-        store = cluster.store();
-        supervisor = supervisor.with_fence(cluster.fence());
-    }
-    if let Some(cursors) = store.cursors() {
-        supervisor = supervisor.with_store(cursors);
-    }
+    let (supervisor, store) = new_supervisor(&config, cluster.as_ref(), store);
     let metrics = Metrics::new(config.metrics.per_account);
     let bound_hooks = BoundHooks::bind(config.hooks.as_ref(), &metrics)?;
     let observer = supervisor.observer();
     follow_facts(&observer, &metrics);
+    let schedules = match HostedSchedules::load(store::schedule_file(&config), observer.clone()) {
+        Ok(schedules) => schedules,
+        Err(problem) => {
+            tracing::error!("{problem}");
+            return Ok(Exit::Config);
+        }
+    };
     let supervisor = supervisor.start();
     let (reloader, requests) = Reloader::new();
     let operations =
@@ -123,7 +139,7 @@ async fn run_until_stopped(
     let api = api.map(|api| {
         api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone(), &poster)
     });
-    let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens)?;
+    let sinks = SinkRegistry::start(&config, &poster, &metrics, reply_tokens, Some(schedules))?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
     let hook_service = hooks.clone();
     let hooks = HookDeps::start(hooks, sinks.board(), config.hooks.as_ref());

@@ -78,7 +78,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let sources = Sources { files: vec![file], ..Sources::default() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let poster: Arc<dyn Poster> = Arc::new(NoReplies);
-    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None)?;
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None, None)?;
     let account = &config.accounts[0];
     measure(&*sinks.sink_for(account), quick, names)
 }

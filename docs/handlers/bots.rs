@@ -7,7 +7,7 @@ use std::{
 
 use matterhost::Program;
 use matterhost_actors::{
-    bots::{Bot, BotResult, ButtonPress, Call, Context, Post, Router},
+    bots::{Bot, BotResult, ButtonPress, Call, Context, Post, Router, Run},
     model::Draft,
 };
 use serde_json::{Map, json};
@@ -49,9 +49,18 @@ async fn go(context: Context, press: ButtonPress) -> BotResult {
     Ok(())
 }
 
+/// Asks in the morning, also if the program was down at seven.
+async fn ask(context: Context, run: Run) -> BotResult {
+    let late = if run.is_late { "I am late. " } else { "" };
+    context.post_to("crew/lobby", format!("{late}What is deployed today?")).await?;
+    Ok(())
+}
+
+fn deployer() -> Router {
+    let router = Router::new().command("deploy", "<env>", deploy).button("go", go);
+    router.every("0 7 * * *", ask).named("morning").in_zone("UTC")
+}
+
 fn main() -> ExitCode {
-    Program::new()
-        .bot("tally", Tally::default)
-        .bot("deploy", || Router::new().command("deploy", "<env>", deploy).button("go", go))
-        .run()
+    Program::new().bot("tally", Tally::default).bot("deploy", deployer).run()
 }

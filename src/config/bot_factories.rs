@@ -9,9 +9,9 @@ use std::{
 };
 
 use matterhost_actors::{
-    bots::{Bot, BotSink},
+    bots::{AnyBot, Bot, schedule_problems},
     model::AccountName,
-    ports::{EventSink, Poster},
+    ports::Poster,
 };
 
 use super::{Problem, SinkConfig, SinkKind};
@@ -33,8 +33,8 @@ pub struct BotFactory {
     mistakes: Arc<OnceLock<Vec<String>>>,
 }
 
-/// Makes the sink of a bot whose replies go to the poster, and whose handlers have that time.
-type MakeBot = dyn Fn(Arc<dyn Poster>, Duration) -> Arc<dyn EventSink> + Send + Sync;
+/// Makes a bot whose replies go to the poster, and whose handlers have that time.
+type MakeBot = dyn Fn(Arc<dyn Poster>, Duration) -> AnyBot + Send + Sync;
 
 /// Makes a bot and returns the mistakes in how it is built.
 type FindMistakes = dyn Fn() -> Vec<String> + Send + Sync;
@@ -92,9 +92,7 @@ impl BotFactory {
         let checked = Arc::clone(&make);
         Self {
             name,
-            make: Arc::new(move |poster, deadline| {
-                Arc::new(BotSink::new(make(), poster).with_deadline(deadline))
-            }),
+            make: Arc::new(move |poster, deadline| AnyBot::new(make(), poster, deadline)),
             find_mistakes: Arc::new(move || mistakes(&checked())),
             mistakes: Arc::default(),
         }
@@ -105,11 +103,11 @@ impl BotFactory {
         &self.name
     }
 
-    /// Makes the sink of a bot whose replies go to the poster, and whose handlers fail after that time.
+    /// Makes a bot whose replies go to the poster, and whose handlers fail after that time.
     ///
     /// # Errors
     /// If the function panics: the cause.
-    pub fn make(&self, poster: Arc<dyn Poster>, deadline: Duration) -> Result<Arc<dyn EventSink>, String> {
+    pub fn make(&self, poster: Arc<dyn Poster>, deadline: Duration) -> Result<AnyBot, String> {
         let made = catch_unwind(AssertUnwindSafe(|| (self.make)(poster, deadline)));
         made.map_err(|_| format!("bot {}: {PANICKED}", self.name))
     }
@@ -124,9 +122,7 @@ impl BotFactory {
 }
 
 fn mistakes(bot: &impl Bot) -> Vec<String> {
-    const SCHEDULES: &str = "it has schedules, which only a host of the library matterhost-actors runs";
-    let schedules = (!bot.schedules().is_empty()).then(|| SCHEDULES.to_owned());
-    bot.problems().into_iter().chain(schedules).collect()
+    bot.problems().into_iter().chain(schedule_problems(bot)).collect()
 }
 
 impl PartialEq for BotFactory {

@@ -27,6 +27,8 @@ const LOG_RESERVE: Duration = Duration::from_secs(1);
 
 /// A short limit is divided: this part of it is reserved for the sinks, and as much for the store.
 const RESERVED_PART: u32 = 4;
+/// The part of the time for deliveries in which runs of bots' schedules have to end: a run that hangs costs no event.
+const RUNS_PART: u32 = 2;
 /// The part of a short limit that is reserved for the log.
 const RESERVED_LOG_PART: u32 = 8;
 
@@ -81,6 +83,8 @@ impl ShutdownCause {
 /// The time limits of the steps of a shutdown. Each step may also use the time that an earlier step left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ShutdownTimes {
+    /// The end of runs of bots' schedules.
+    pub(super) runs: Instant,
     /// The end of delivering events and posting replies.
     pub(super) drain: Instant,
     /// The end of closing the sinks.
@@ -98,13 +102,15 @@ impl ShutdownTimes {
         let store = end - LOG_RESERVE.min(deadline / RESERVED_LOG_PART);
         let sinks = store - STORE_RESERVE.min(deadline / RESERVED_PART);
         let drain = sinks - SINKS_RESERVE.min(deadline / RESERVED_PART);
-        Self { drain, sinks, store, end }
+        let runs = now + (drain - now) / RUNS_PART;
+        Self { runs, drain, sinks, store, end }
     }
 }
 
 impl RunningHost {
     /// Stops everything in order. What is not done in time is left as after a kill.
     pub(super) async fn stop(self, times: ShutdownTimes) {
+        self.sinks.stop_schedules(times.runs).await;
         drain(&self.supervisor, times.drain).await;
         self.manager.feed_watchdog();
         self.sinks.close(time_left(times.sinks)).await;
@@ -153,18 +159,18 @@ async fn close_store(store: &Store, until: Instant) {
 mod tests {
     use super::*;
 
-    fn parts(deadline_ms: u64) -> [u64; 4] {
+    fn parts(deadline_ms: u64) -> [u64; 5] {
         let now = Instant::now();
         let times = ShutdownTimes::new(now, Duration::from_millis(deadline_ms));
-        [times.drain, times.sinks, times.store, times.end]
+        [times.runs, times.drain, times.sinks, times.store, times.end]
             .map(|until| u64::try_from((until - now).as_millis()).unwrap())
     }
 
     #[test]
     fn the_limit_covers_all_steps() {
-        assert_eq!(parts(30_000), [19_000, 24_000, 29_000, 30_000]);
-        assert_eq!(parts(4_000), [1_500, 2_500, 3_500, 4_000]);
-        assert_eq!(parts(0), [0, 0, 0, 0]);
+        assert_eq!(parts(30_000), [9_500, 19_000, 24_000, 29_000, 30_000]);
+        assert_eq!(parts(4_000), [750, 1_500, 2_500, 3_500, 4_000]);
+        assert_eq!(parts(0), [0, 0, 0, 0, 0]);
     }
 
     #[test]

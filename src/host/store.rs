@@ -1,13 +1,24 @@
 //! The store that the configuration selects.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use matterhost_actors::{
     ports::CursorStore,
     store::{DiskError, DiskSettings, DiskStore},
 };
 
-use crate::config::StateConfig;
+use crate::config::{Config, StateConfig};
+
+/// The file of the runs of bots' schedules, in the directory of the state; that of a host of the library, too.
+const SCHEDULE_FILE: &str = "schedules.json";
+
+/// Returns the file that keeps the runs of schedules, if one does. In a cluster none does: they are due where the account is.
+pub(super) fn schedule_file(config: &Config) -> Option<PathBuf> {
+    match &config.state {
+        StateConfig::Disk { dir, .. } if config.cluster.is_none() => Some(dir.join(SCHEDULE_FILE)),
+        StateConfig::Disk { .. } | StateConfig::Memory => None,
+    }
+}
 
 /// The open store.
 pub(super) enum Store {

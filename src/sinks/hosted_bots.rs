@@ -7,7 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    model::{AccountName, Event},
+    bots::{AnyBot, HostedSchedules, StartedSchedules},
+    model::{AccountName, Event, ServerName},
     ports::{Delivered, EventSink, EventStorage, Outcome},
 };
 use parking_lot::Mutex;
@@ -28,44 +29,82 @@ pub(super) struct HostedBots(Arc<Inner>);
 struct Inner {
     config: BotConfig,
     handler_deps: Arc<HandlerDeps>,
-    by_account: Mutex<HashMap<AccountName, Arc<dyn EventSink>>>,
+    /// Runs the schedules of the bots; `None` where no time passes.
+    schedules: Option<HostedSchedules>,
+    by_account: Mutex<HashMap<AccountName, HostedBot>>,
     /// The events that bots have.
     handling: Arc<Waiting>,
 }
 
+/// The bot of an account.
+struct HostedBot {
+    server: ServerName,
+    bot: AnyBot,
+    /// The schedules run as long as this is kept.
+    schedules: Option<StartedSchedules>,
+}
+
 impl HostedBots {
-    pub(super) fn new(config: BotConfig, handler_deps: HandlerDeps) -> Self {
+    pub(super) fn new(
+        config: BotConfig,
+        handler_deps: HandlerDeps,
+        schedules: Option<HostedSchedules>,
+    ) -> Self {
         Self(Arc::new(Inner {
             config,
             handler_deps: Arc::new(handler_deps),
+            schedules,
             by_account: Mutex::default(),
             handling: Arc::default(),
         }))
     }
 
-    /// Makes the bot of an account that delivers from now on, unless it has one.
-    pub(super) fn add_account(&self, account: &AccountName) {
-        if self.0.by_account.lock().contains_key(account) {
+    /// Makes the bot of an account that delivers from now on, unless it has one of that server, and starts its schedules.
+    pub(super) fn add_account(&self, account: &AccountName, server: &ServerName) {
+        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
+        if by_account.lock().get(account).is_some_and(|hosted| hosted.server == *server) {
             return;
         }
         // Without the lock: the program's own code may take its time. If it fails, each event says so.
-        if let Ok(bot) = self.make() {
-            self.0.by_account.lock().insert(account.clone(), bot);
+        let Ok(bot) = self.make() else { return };
+        let started = schedules.as_ref().map(|all| all.start(&bot, account, server, &handler_deps.sink));
+        let hosted = HostedBot { server: server.clone(), bot, schedules: started };
+        let before = by_account.lock().insert(account.clone(), hosted);
+        drop(before);
+    }
+
+    /// Drops the bot of an account that delivers no more, once it has handled its events, and forgets the runs of its schedules.
+    pub(super) fn forget_account(&self, account: &AccountName, server: &ServerName) {
+        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
+        let removed = by_account.lock().remove(account);
+        drop(removed);
+        // Those of a sink that this one replaces, too.
+        if let Some(all) = schedules {
+            all.forget(account, server, &handler_deps.sink);
         }
     }
 
-    /// Drops the bot of an account that delivers no more, once it has handled its events.
-    pub(super) fn forget_account(&self, account: &AccountName) {
-        self.0.by_account.lock().remove(account);
+    /// Begins no more runs of schedules.
+    pub(super) fn stop_schedules(&self) {
+        self.0.by_account.lock().values_mut().for_each(|hosted| hosted.schedules = None);
+    }
+
+    /// Begins no more runs of schedules, and forgets them, because the sink is removed.
+    pub(super) fn forget_schedules(&self) {
+        self.stop_schedules();
+        let Inner { schedules: Some(all), by_account, handler_deps, .. } = &*self.0 else { return };
+        for (account, HostedBot { server, .. }) in &*by_account.lock() {
+            all.forget(account, server, &handler_deps.sink);
+        }
     }
 
     /// Returns the bot of an account; a new one for the last events of an account that is forgotten already.
-    fn bot_of(&self, account: &AccountName) -> Result<Arc<dyn EventSink>, String> {
-        let bot = self.0.by_account.lock().get(account).cloned();
+    fn bot_of(&self, account: &AccountName) -> Result<AnyBot, String> {
+        let bot = self.0.by_account.lock().get(account).map(|hosted| hosted.bot.clone());
         bot.map_or_else(|| self.make(), Ok)
     }
 
-    fn make(&self) -> Result<Arc<dyn EventSink>, String> {
+    fn make(&self) -> Result<AnyBot, String> {
         let Inner { config, handler_deps, .. } = &*self.0;
         config.factory.make(Arc::clone(&handler_deps.poster), config.deadline)
     }
@@ -103,7 +142,7 @@ impl EventSink for HostedBots {
         let room = Room::take(&self.0.handling, event.body.data.len());
         let is_shown = handler_deps.shows_typing;
         let typing = is_shown.then(|| Typing::show(&handler_deps, &Message::from_event(event)));
-        let (delivered, event) = (bot.deliver_with(event, storage), Arc::clone(event));
+        let (delivered, event) = (bot.sink().deliver_with(event, storage), Arc::clone(event));
         let answer = async move {
             let outcome = match delivered {
                 Delivered::Now(outcome) => outcome,

@@ -7,11 +7,12 @@ pub use self::replace::{PreparedSinks, RemovedSinks};
 use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 
 use matterhost_actors::{
+    bots::HostedSchedules,
     model::{AccountName, ServerName},
     policy::RestartPolicy,
     ports::{EventSink, Poster},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use self::replace::EndingSink;
 use super::{
@@ -40,6 +41,7 @@ pub struct SinkRegistry {
     dead_letter: DeadLetterConfig,
     poster: Arc<dyn Poster>,
     reply_tokens: Option<ReplyTokens>,
+    schedules: Option<HostedSchedules>,
     metrics: Metrics,
     last_instance_id: u64,
     board: SinkBoard,
@@ -69,7 +71,7 @@ pub struct SinkError {
 
 impl SinkRegistry {
     /// Starts the sinks that an account names. `poster` posts the replies of their handlers; `reply_tokens` issues tokens for
-    /// later ones, if the host takes them.
+    /// later ones, if the host takes them; `schedules` runs those of bots in Rust.
     ///
     /// # Errors
     /// If a sink cannot be started because there is no thread for it or its file cannot be opened.
@@ -78,6 +80,7 @@ impl SinkRegistry {
         poster: &Arc<dyn Poster>,
         metrics: &Metrics,
         reply_tokens: Option<ReplyTokens>,
+        schedules: Option<HostedSchedules>,
     ) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
@@ -89,6 +92,7 @@ impl SinkRegistry {
             dead_letter: config.dead_letter.clone(),
             poster: Arc::clone(poster),
             reply_tokens,
+            schedules,
             metrics: metrics.clone(),
             last_instance_id: 0,
             board: SinkBoard::default(),
@@ -143,7 +147,7 @@ impl SinkRegistry {
         };
         let names: Arc<[_]> = parts.iter().map(|(name, _)| Arc::clone(name)).collect();
         self.board.set_account(account, &names);
-        self.tell_sinks(account, &names);
+        self.tell_sinks(account, server, &names);
         let sink: Arc<dyn EventSink> = Arc::new(CountedSink::new(together, names, self.metrics.clone()));
         let account_sink = AccountSink { parts, server: server.clone(), sink: Arc::clone(&sink), pending };
         self.account_sinks.insert(account.clone(), account_sink);
@@ -151,19 +155,29 @@ impl SinkRegistry {
     }
 
     /// Tells the sinks of an account, and those that it had before, that it delivers to them or not any more.
-    fn tell_sinks(&self, account: &AccountName, sinks: &[Arc<str>]) {
+    fn tell_sinks(&self, account: &AccountName, server: &ServerName, sinks: &[Arc<str>]) {
         let before = self.account_sinks.get(account).map(|before| &*before.parts).unwrap_or_default();
         let running = |name: &Arc<str>| self.by_name.get(name);
         let left = before.iter().map(|(name, _)| name).filter(|name| !sinks.contains(name));
-        left.filter_map(running).for_each(|sink| sink.forget_account(account));
-        sinks.iter().filter_map(running).for_each(|sink| sink.add_account(account));
+        left.filter_map(running).for_each(|sink| sink.forget_account(account, server));
+        sinks.iter().filter_map(running).for_each(|sink| sink.add_account(account, server));
     }
 
     /// Forgets an account that is no longer hosted.
     pub fn forget_account(&mut self, account: &AccountName) {
-        self.tell_sinks(account, &[]);
+        if let Some(before) = self.account_sinks.get(account) {
+            self.tell_sinks(account, &before.server, &[]);
+        }
         self.account_sinks.remove(account);
         self.board.forget_account(account);
+    }
+
+    /// Begins no more runs of schedules, and waits until the deadline for those that began.
+    pub async fn stop_schedules(&self, deadline: Instant) {
+        self.by_name.values().for_each(RunningSink::stop_schedules);
+        if let Some(schedules) = &self.schedules {
+            schedules.wait(deadline).await;
+        }
     }
 
     /// Ends all sinks within the time given. Events that are not acknowledged by then are delivered again later.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use matterhost_actors::{
-    model::AccountName,
+    bots::HostedSchedules,
+    model::{AccountName, ServerName},
     policy::RestartPolicy,
     ports::{Delivered, EventSink},
 };
@@ -104,6 +105,8 @@ pub(super) struct SinkDeps {
     pub(super) restart: watch::Receiver<RestartPolicy>,
     pub(super) start_gate: StartGate,
     pub(super) meter: SinkMeter,
+    /// Runs the schedules of bots in Rust.
+    pub(super) schedules: Option<HostedSchedules>,
 }
 
 impl RunningSink {
@@ -113,7 +116,7 @@ impl RunningSink {
         deps: SinkDeps,
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
-        let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
+        let SinkDeps { instance_id, handler_deps, restart, start_gate, meter, schedules } = deps;
         let child_gate = matches!(config.kind, SinkKind::Exec(_)).then(|| start_gate.clone());
         let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
         let kept_meter = meter.clone();
@@ -158,7 +161,7 @@ impl RunningSink {
                 (sink, SinkWorker::Nats(nats, queue))
             }
             SinkKind::Bot(bot) => {
-                let bots = HostedBots::new(bot.clone(), handler_deps);
+                let bots = HostedBots::new(bot.clone(), handler_deps, schedules);
                 let sink = timed(Arc::new(bots.clone()));
                 let queue = queue(&sink)?;
                 (sink, SinkWorker::Bots(bots, queue))
@@ -185,17 +188,31 @@ impl RunningSink {
     }
 
     /// Prepares the sink for an account that delivers to it from now on.
-    pub(super) fn add_account(&self, account: &AccountName) {
+    pub(super) fn add_account(&self, account: &AccountName, server: &ServerName) {
         if let SinkWorker::Bots(bots, _) = &self.worker {
-            bots.add_account(account);
+            bots.add_account(account, server);
         }
     }
 
     /// Forgets an account that delivers to it no more.
-    pub(super) fn forget_account(&self, account: &AccountName) {
+    pub(super) fn forget_account(&self, account: &AccountName, server: &ServerName) {
         self.hooks.forget_account(account);
         if let SinkWorker::Bots(bots, _) = &self.worker {
-            bots.forget_account(account);
+            bots.forget_account(account, server);
+        }
+    }
+
+    /// Begins no more runs of schedules.
+    pub(super) fn stop_schedules(&self) {
+        if let SinkWorker::Bots(bots, _) = &self.worker {
+            bots.stop_schedules();
+        }
+    }
+
+    /// Begins no more runs of schedules, and forgets them.
+    pub(super) fn forget_schedules(&self) {
+        if let SinkWorker::Bots(bots, _) = &self.worker {
+            bots.forget_schedules();
         }
     }
 

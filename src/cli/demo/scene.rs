@@ -88,7 +88,7 @@ impl Scene {
         let observer = supervisor.observer();
         let supervisor = supervisor.start();
         let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
-        let sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None)?;
+        let sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true), None, None)?;
         let mut scene = Self {
             simulator: Arc::new(simulator),
             channel,

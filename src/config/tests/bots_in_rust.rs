@@ -16,17 +16,25 @@ impl Bot for Wrong {
     }
 }
 
-struct Scheduled;
+struct Doubled;
 
-impl Bot for Scheduled {
+impl Bot for Doubled {
     fn schedules(&self) -> Vec<Schedule> {
-        Schedule::new("daily", "0 9 * * *").into_iter().collect()
+        ["0 8 * * *", "0 9 * * *"].map(|pattern| Schedule::new("daily", pattern).unwrap()).to_vec()
+    }
+}
+
+struct Panicking;
+
+impl Bot for Panicking {
+    fn schedules(&self) -> Vec<Schedule> {
+        panic!("no calendar")
     }
 }
 
 fn bots() -> Bots {
     let bots = Bots::default().with("helpdesk", || Helpdesk).with("deploy", || Helpdesk);
-    bots.with("wrong", || Wrong).with("scheduled", || Scheduled)
+    bots.with("wrong", || Wrong).with("doubled", || Doubled).with("panicking", || Panicking)
 }
 
 fn load(bots: Bots, text: &str) -> Result<Config, ConfigError> {
@@ -60,8 +68,8 @@ fn a_sink_names_a_bot_or_has_its_name() {
     let config = config.unwrap();
     assert_eq!(sinks(&config), pairs(&[("deploy", "deploy"), ("desk", "helpdesk")]));
     let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
-    let unused = "sinks: no sink has the bot scheduled of this program, so it receives nothing; \
-                  add [sinks.scheduled] with type = \"bot\"";
+    let unused = "sinks: no sink has the bot wrong of this program, so it receives nothing; \
+                  add [sinks.wrong] with type = \"bot\"";
     assert!(warnings.iter().any(|warning| warning.starts_with(unused)), "{warnings:?}");
     assert!(!warnings.iter().any(|warning| warning.contains("bot deploy")), "{warnings:?}");
     let by_account = "[sinks.own]\ntype = 'bot'\nbot = '{account}'\n";
@@ -76,10 +84,17 @@ fn a_sink_names_a_bot_or_has_its_name() {
 fn a_bot_that_the_program_lacks_or_that_has_mistakes_is_refused() {
     let sink = |bot: &str| format!("[sinks.desk]\ntype = 'bot'\n{bot}\n");
     for (bot, expected) in [
-        ("", "sinks.desk.bot: this program has no bot \"desk\"; write one of its bots: deploy, helpdesk,"),
+        (
+            "",
+            "sinks.desk.bot: this program has no bot \"desk\"; write one of its bots: deploy, doubled, helpdesk,",
+        ),
         ("bot = 'helpdsk'", "sinks.desk.bot: this program has no bot \"helpdsk\"; did you mean helpdesk?"),
         ("bot = 'wrong'", "sinks.desk.bot: bot wrong: the usage <env is no usage; mend it in the program"),
-        ("bot = 'scheduled'", "sinks.desk.bot: bot scheduled: it has schedules, which only a host of"),
+        (
+            "bot = 'doubled'",
+            "sinks.desk.bot: bot doubled: schedule daily is there twice; give one of them another",
+        ),
+        ("bot = 'panicking'", "sinks.desk.bot: bot panicking: the bot panicked: no calendar at"),
         ("bot = 'helpdesk'\ndeadline = '2h'", "sinks.desk.deadline: 2h is out of bounds"),
         ("bot = 'helpdesk'\nurl = 'http://a'", "sinks.desk.url: there is no such key"),
     ] {

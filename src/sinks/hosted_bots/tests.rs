@@ -4,7 +4,8 @@ use std::{
 };
 
 use matterhost_actors::{
-    bots::{Bot, BotResult, Context, Post, SlashCommand},
+    bots::{Bot, BotResult, Context, Post, Schedule, SlashCommand},
+    hosting::Observer,
     model::{OutgoingAction, ReplyError},
     ports::Poster,
 };
@@ -16,6 +17,7 @@ use crate::{
     sinks::{
         SinkRegistry,
         dead_letter::DeadLetters,
+        tests::fake_child::until,
         tests::fixtures::{
             RecordingReplyPoster, delivered, event, handler_deps, outcome, post, post_of, post_with_text,
         },
@@ -68,6 +70,10 @@ impl Bot for Counting {
         Ok(())
     }
 
+    fn schedules(&self) -> Vec<Schedule> {
+        vec![Schedule::new("yearly", "0 0 1 1 *").unwrap()]
+    }
+
     async fn slash_command(&self, _: &Context, _: &SlashCommand) -> BotResult {
         Err(refused().into())
     }
@@ -96,17 +102,18 @@ async fn each_account_has_a_bot_as_long_as_it_delivers() {
     let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
     let config = bot_config(&dir, &lives);
     assert_eq!(lives.counts(), (1, 1), "to look for mistakes, once");
-    let bots = HostedBots::new(config, handler_deps("desk"));
+    let bots = HostedBots::new(config, handler_deps("desk"), None);
     let [first, second] = ["helpdesk", "standup"].map(|name| AccountName::new(name).unwrap());
+    let server = ServerName::new("main").unwrap();
     for account in [&first, &second, &first] {
-        bots.add_account(account);
+        bots.add_account(account, &server);
     }
     for (account, id) in [("helpdesk", "1"), ("standup", "2"), ("helpdesk", "3")] {
         assert_eq!(outcome(bots.deliver(&post_of(account, "c", id))).await, Outcome::Acknowledged);
     }
     assert_eq!(lives.counts(), (3, 1));
     let under_way = bots.deliver(&post("c", "4"));
-    bots.forget_account(&first);
+    bots.forget_account(&first, &server);
     assert_eq!(lives.counts(), (3, 1), "it still has an event");
     assert!(bots.wait_until_idle().now_or_never().is_none());
     assert_eq!(outcome(under_way).await, Outcome::Acknowledged);
@@ -126,8 +133,8 @@ async fn a_rejected_event_becomes_a_dead_letter_that_reaches_the_bot_as_it_was()
         dead_letters: Some(letters.clone()),
         ..handler_deps("desk")
     };
-    let bots = HostedBots::new(bot_config(&dir, &lives), deps);
-    bots.add_account(&AccountName::new("helpdesk").unwrap());
+    let bots = HostedBots::new(bot_config(&dir, &lives), deps, None);
+    bots.add_account(&AccountName::new("helpdesk").unwrap(), &ServerName::new("main").unwrap());
     let rejected = outcome(bots.deliver(&post_with_text("c", "bad", "refuse"))).await;
     let Outcome::Rejected { cause } = rejected else { panic!("{rejected:?}") };
     assert!(cause.contains("sink desk: ") && cause.contains("not for me"), "{cause}");
@@ -163,7 +170,7 @@ async fn values_are_kept_through_filters_and_beside_other_sinks() {
     let config = config(&dir, &lives, sinks);
     let recorded = Arc::<RecordingReplyPoster>::default();
     let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
-    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(false), None).unwrap();
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(false), None, None).unwrap();
     let sink = sinks.sink_for(&config.accounts[0]);
     let storage = EventStorage::in_memory("c".into());
     for (id, text) in [("1", "a"), ("2", "refuse"), ("3", "b")] {
@@ -188,6 +195,37 @@ async fn values_are_kept_through_filters_and_beside_other_sinks() {
 }
 
 #[tokio::test]
+async fn runs_are_kept_until_the_account_or_the_sink_is_removed() {
+    let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
+    let journal = dir.path().join("schedules.json");
+    let schedules = HostedSchedules::load(Some(journal.clone()), Observer::default()).unwrap();
+    let [desk, changed, moved] = [
+        "[sinks.desk]\ntype = 'bot'\n",
+        "[sinks.desk]\ntype = 'bot'\ndeadline = '1m'\n",
+        "[sinks.other]\ntype = 'bot'\nbot = 'desk'\n",
+    ]
+    .map(|sinks| config(&dir, &lives, sinks));
+    let poster: Arc<dyn Poster> = Arc::<RecordingReplyPoster>::default();
+    let mut sinks = SinkRegistry::start(&desk, &poster, &Metrics::new(false), None, Some(schedules)).unwrap();
+    let has = |name: &str| fs::read_to_string(&journal).is_ok_and(|text| text.contains(name));
+    let account = &desk.accounts[0];
+    sinks.sink_for(account);
+    until("it is kept", || has("helpdesk/desk/yearly")).await;
+    let before = fs::read_to_string(&journal).unwrap();
+    let prepared = sinks.prepare(&changed).unwrap();
+    drop(sinks.install(prepared, &changed));
+    sinks.sink_for(account);
+    assert_eq!(fs::read_to_string(&journal).unwrap(), before, "the sink is started again");
+    let prepared = sinks.prepare(&moved).unwrap();
+    drop(sinks.install(prepared, &moved));
+    sinks.sink_for(&moved.accounts[0]);
+    until("it has moved", || !has("helpdesk/desk/yearly") && has("helpdesk/other/yearly")).await;
+    sinks.forget_account(&account.name);
+    until("it is gone", || !has("helpdesk/")).await;
+    sinks.stop_schedules(tokio::time::Instant::now() + std::time::Duration::from_secs(30)).await;
+}
+
+#[tokio::test]
 async fn a_bot_that_cannot_be_made_breaks_its_accounts_and_nothing_else() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("matterhost.toml");
@@ -202,7 +240,7 @@ async fn a_bot_that_cannot_be_made_breaks_its_accounts_and_nothing_else() {
     });
     let config = Config::load(&Sources { files: vec![file], bots, ..Sources::default() }, None).unwrap();
     let crate::config::SinkKind::Bot(bot) = config.sinks[0].kind.clone() else { panic!("no bot") };
-    let bots = HostedBots::new(bot, handler_deps("desk"));
+    let bots = HostedBots::new(bot, handler_deps("desk"), None);
     let broken = outcome(bots.deliver(&post("c", "1"))).await;
     assert_eq!(broken, Outcome::Broken { cause: "bot desk: the function that makes it panicked".into() });
     assert_eq!(delivered(&bots, &post("c", "1")).await, Outcome::Acknowledged);

@@ -81,7 +81,8 @@ impl SinkRegistry {
         };
         let instance_id = self.next_instance_id();
         let (restart, start_gate) = (self.restart_policy.subscribe(), self.start_gate(sink));
-        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
+        let schedules = self.schedules.clone();
+        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter, schedules };
         let running = RunningSink::start(sink, deps, || self.output());
         running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
     }
@@ -121,7 +122,11 @@ impl SinkRegistry {
         let wanted: HashMap<_, _> = wanted(config).map(|sink| (Arc::clone(&sink.name), sink)).collect();
         let unwanted: Vec<_> =
             self.by_name.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
-        removed.extend(unwanted.iter().filter_map(|name| self.by_name.remove(name)));
+        // The accounts start their schedules again in the new sinks.
+        removed.iter().for_each(RunningSink::stop_schedules);
+        let unwanted: Vec<_> = unwanted.iter().filter_map(|name| self.by_name.remove(name)).collect();
+        unwanted.iter().for_each(RunningSink::forget_schedules);
+        removed.extend(unwanted);
         for (name, sink) in wanted {
             self.update_filter(&name, sink);
         }

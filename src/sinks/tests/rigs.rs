@@ -219,7 +219,7 @@ fn bots() -> Rig {
     let config = BotConfig { factory, deadline: DEADLINE, typing: false };
     Rig {
         name: "bot",
-        sink: Arc::new(HostedBots::new(config, handler_deps("desk"))),
+        sink: Arc::new(HostedBots::new(config, handler_deps("desk"), None)),
         received: Box::new(move || received.lock().unwrap().clone()),
         hold: None,
         retry_text: Some("retry-once"),

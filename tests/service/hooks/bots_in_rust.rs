@@ -87,6 +87,38 @@ fn bots_that_are_built_in_have_hooks_reloads_dead_letters_and_the_admin_api() {
 }
 
 #[test]
+fn a_run_that_was_missed_between_two_starts_is_made_up_once() {
+    let mut rig = Rig::with_bots();
+    let file = rig.dir.path().join("state/matterhost/schedules.json");
+    let journal = || serde_json::from_str::<Value>(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let stop = |rig: &mut Rig| {
+        rig.running.signal("TERM");
+        rig.running.log.read_to_end();
+    };
+    stop(&mut rig);
+    let first = journal()["done_until"]["helpdesk/deploy/morning"].as_i64().unwrap();
+    let missed =
+        serde_json::json!({ "format": 1, "done_until": { "helpdesk/deploy/morning": first - 86_400_000 } });
+    std::fs::write(&file, missed.to_string()).unwrap();
+    rig.running = RunningProgram::start(rig.dir.example(PROGRAM, &["run"]));
+    let asks = |rig: &Rig| {
+        let posts = rig.fixture.bot_posts().into_iter();
+        posts.filter(|post| post.ends_with("What is deployed today?")).count()
+    };
+    let end = Instant::now() + DEADLINE;
+    while asks(&rig) == 0 {
+        assert!(Instant::now() < end, "no run in {:?}", rig.fixture.bot_posts());
+        thread::sleep(Duration::from_millis(20));
+    }
+    stop(&mut rig);
+    assert!(journal()["done_until"]["helpdesk/deploy/morning"].as_i64().unwrap() > first - 86_400_000);
+    rig.running = RunningProgram::ready_with(&rig.fixture, rig.dir.example(PROGRAM, &["run"]));
+    rig.fixture.post("1");
+    rig.fixture.await_post("The sum is 1, and this is post 1.");
+    assert_eq!(asks(&rig), 1, "once");
+}
+
+#[test]
 fn only_a_program_with_the_bots_takes_their_configuration() {
     let rig = Rig::with_bots();
     let checked = rig.ask(&["check"]);

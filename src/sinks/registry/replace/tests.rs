@@ -25,7 +25,7 @@ fn config(dir: &Path, sinks: &str) -> Config {
 
 fn start(config: &Config) -> SinkRegistry {
     let poster: Arc<dyn Poster> = Arc::<RecordingReplyPoster>::default();
-    SinkRegistry::start(config, &poster, &Metrics::new(false), None).unwrap()
+    SinkRegistry::start(config, &poster, &Metrics::new(false), None, None).unwrap()
 }
 
 fn account_sink(sinks: &mut SinkRegistry, config: &Config) -> Arc<dyn EventSink> {
