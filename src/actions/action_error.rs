@@ -47,6 +47,11 @@ pub enum ActionError {
         "file: {0:?} is not the id of an uploaded file, and only a child process whose sink has a `dir` names files by their path; send the file to POST /v1/accounts/NAME/files, or to /v1/replies/files with a reply token, and name its id"
     )]
     NotUploaded(Excerpt),
+    /// A file is to be saved, and there is no directory.
+    #[error(
+        "path: only a child process whose sink has a `dir` has a directory of its own; leave it out, and download the file by GET /v1/accounts/NAME/files/ID, or /v1/replies/files/ID with a reply token"
+    )]
+    NoDirectory,
     /// The event that is answered lacks something that the action needs.
     #[error("the event has no {0}; name one")]
     EventLacks(&'static str),
@@ -62,6 +67,7 @@ impl ActionError {
                 | Self::Both(..)
                 | Self::EventLacks(_)
                 | Self::NotUploaded(_)
+                | Self::NoDirectory
                 | Self::NoDialog
         )
     }

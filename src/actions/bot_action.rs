@@ -10,8 +10,9 @@ use utoipa::{
 };
 
 use super::schema::{
-    emoji_schema, file_id_schema, file_name_schema, files_schema, key_schema, optional_post_id_schema,
-    optional_target_schema, path_schema, post_id_schema, thread_schema, update_post_schema, user_schema,
+    emoji_schema, file_id_schema, file_name_schema, files_schema, key_schema, new_path_schema,
+    optional_post_id_schema, optional_target_schema, path_schema, post_id_schema, thread_schema,
+    update_post_schema, user_schema,
 };
 
 /// The most actions of one request. They are taken one after another, each within `replies.deadline`.
@@ -202,11 +203,15 @@ pub enum BotAction {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         post: Option<String>,
     },
-    /// Look up the name, size and type of a file.
+    /// Look up the name, size and type of a file, and save it for a child process.
     GetFile {
         /// The file.
         #[schema(schema_with = file_id_schema)]
         file: String,
+        /// The path at which a child process has the file once it is complete.
+        #[schema(schema_with = new_path_schema)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        path: Option<String>,
     },
     /// Look up the newest posts of a channel.
     GetPosts {
@@ -226,7 +231,7 @@ impl BotAction {
     pub fn file_count(&self) -> usize {
         match self {
             Self::Reply { files, .. } | Self::Post { files, .. } => files.len(),
-            Self::Upload { .. } => 1,
+            Self::Upload { .. } | Self::GetFile { path: Some(_), .. } => 1,
             _ => 0,
         }
     }

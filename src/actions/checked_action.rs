@@ -1,12 +1,14 @@
 //! The checks of an action before it is taken.
 
 use matterhost_actors::model::{
-    ChannelId, DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, Lookup, OutgoingAction, PostId, ReplyKey,
-    Target, UserId, UserRef, is_full_id,
+    ChannelId, DIALOG_ERRORS, Draft, FileId, HOOK_ANSWER, IntegrationCall, Lookup, OutgoingAction, PostId,
+    ReplyKey, Target, UserId, UserRef, is_full_id,
 };
 use serde_json::{Map, Value, json};
 
-use super::{ActionError, AnsweredEvent, BotAction, FileDir, ResponseType, named_files::file_id};
+use super::{
+    ActionError, AnsweredEvent, BotAction, FileDir, NewFilePath, ResponseType, named_files::file_id,
+};
 
 /// The posts that a look-up returns unless it says how many.
 const DEFAULT_COUNT: usize = 60;
@@ -50,7 +52,7 @@ pub struct CheckedAction {
     pub work: Work,
 }
 
-/// An action or a look-up.
+/// An action, a look-up or a download.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are actions, and none is kept for long")]
 pub enum Work {
@@ -58,6 +60,13 @@ pub enum Work {
     Act(OutgoingAction),
     /// A look-up.
     LookUp(Lookup),
+    /// The download of a file into the directory of a child process.
+    Download {
+        /// The file.
+        file: FileId,
+        /// The path of the new file.
+        to: NewFilePath,
+    },
 }
 
 impl BotAction {
@@ -110,7 +119,8 @@ impl BotAction {
             Self::FindChannel { target } => Ok(look_up(Lookup::Channel(place.target(target)?))),
             Self::FindUser { user } => Ok(look_up(Lookup::User(place.user(user)?))),
             Self::GetThread { post } => Ok(look_up(Lookup::Thread(place.post(post)?))),
-            Self::GetFile { file } => Ok(look_up(Lookup::File(file_id(&file)?))),
+            Self::GetFile { file, path: None } => Ok(look_up(Lookup::File(file_id(&file)?))),
+            Self::GetFile { file, path: Some(path) } => place.download(&file, &path),
             Self::GetPosts { target, count } => {
                 let lookup = Lookup::Posts { channel: ChannelId::default(), count: check_count(count)? };
                 Ok(look_up(lookup).to(place.target(target)?))
@@ -164,7 +174,8 @@ impl Work {
                 | OutgoingAction::Unreact { .. }
                 | OutgoingAction::Delete { .. },
             )
-            | Self::LookUp(Lookup::Channel(_) | Lookup::User(_) | Lookup::Thread(_) | Lookup::File(_)) => {}
+            | Self::LookUp(Lookup::Channel(_) | Lookup::User(_) | Lookup::Thread(_) | Lookup::File(_))
+            | Self::Download { .. } => {}
         }
     }
 

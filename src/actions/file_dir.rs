@@ -1,8 +1,9 @@
-//! The directory below which a child process names files to upload.
+//! The directory below which a child process names files.
 
 use std::{
     fs::File,
     io,
+    os::fd::OwnedFd,
     path::{Component, Path},
     sync::Arc,
 };
@@ -13,22 +14,24 @@ use rustix::{
     io::Errno,
 };
 
+use super::NewFilePath;
+
 /// The directory below which a child process names files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDir(Arc<Path>);
 
-/// The reason why a file cannot be uploaded.
+/// The reason why a file cannot be uploaded or saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path:?} {problem}")]
 pub struct FileError {
-    path: Excerpt,
-    problem: String,
+    pub(super) path: Excerpt,
+    pub(super) problem: String,
 }
 
 /// The reason for a path that leads somewhere else.
 const OUTSIDE: &str = "is not below the handler's directory (`dir` of the sink); name a file below it, without `..` and a leading slash";
 /// The reason for a path with a symbolic link, or through something that is no directory.
-const NO_WAY: &str =
+pub(super) const NO_WAY: &str =
     "leads through a symbolic link or something that is no directory; name the file itself, without links";
 
 impl FileDir {
@@ -43,8 +46,7 @@ impl FileDir {
     /// If there is no such regular file, or it cannot be opened.
     pub fn open(&self, path: &str, name: Option<String>) -> Result<Attachment, FileError> {
         let error = |problem: String| FileError { path: Excerpt::of(path), problem };
-        let parts: Option<Vec<&str>> = Path::new(path).components().filter_map(part).collect();
-        let parts = parts.filter(|_| !path.contains('\0')).unwrap_or_default();
+        let parts = split(path)?;
         let Some((last, above)) = parts.split_last() else { return Err(error(OUTSIDE.into())) };
         let file = self.open_parts(above, last).map_err(|errno| error(describe(errno)))?;
         let stored = StoredFile::new(file, ()).map_err(|problem| error(describe_unusable(&problem)))?;
@@ -52,16 +54,38 @@ impl FileDir {
         Ok(Attachment { name, bytes: FileContent::Stored(Arc::new(stored)) })
     }
 
-    fn open_parts(&self, above: &[&str], last: &str) -> Result<File, Errno> {
+    /// Returns the path of a new file below the directory.
+    ///
+    /// # Errors
+    /// If it leads elsewhere.
+    pub fn new_file(&self, path: &str) -> Result<NewFilePath, FileError> {
+        split(path)?;
+        Ok(NewFilePath { dir: self.clone(), path: path.to_owned() })
+    }
+
+    /// Opens a directory below this one.
+    pub(super) fn open_parent(&self, above: &[&str]) -> Result<OwnedFd, Errno> {
         let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let mut dir = open(&*self.0, directory, Mode::empty())?;
         for part in above {
             dir = openat(&dir, *part, directory | OFlags::NOFOLLOW, Mode::empty())?;
         }
+        Ok(dir)
+    }
+
+    fn open_parts(&self, above: &[&str], last: &str) -> Result<File, Errno> {
+        let dir = self.open_parent(above)?;
         // Without NONBLOCK, opening a pipe would wait for its writer.
         let regular = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         openat(&dir, last, regular, Mode::empty()).map(File::from)
     }
+}
+
+/// Splits a path below a directory into its parts, of which there is at least one.
+pub(super) fn split(path: &str) -> Result<Vec<&str>, FileError> {
+    let parts: Option<Vec<&str>> = Path::new(path).components().filter_map(part).collect();
+    let parts = parts.filter(|parts| !parts.is_empty() && !path.contains('\0'));
+    parts.ok_or_else(|| FileError { path: Excerpt::of(path), problem: OUTSIDE.into() })
 }
 
 /// Returns a part of a path that leads down; `Some(None)` for one that does not, `None` for one that stays.

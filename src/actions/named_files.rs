@@ -5,7 +5,7 @@ use matterhost_actors::model::{
 };
 
 use super::{
-    ActionError, ActionPlace, CheckedAction,
+    ActionError, ActionPlace, CheckedAction, Work,
     checked_action::{act, check_key, own_key},
     schema::MAX_FILES,
 };
@@ -47,6 +47,20 @@ impl ActionPlace<'_> {
             }
         }
         Ok(draft)
+    }
+
+    /// Returns the download of a file into the handler's directory.
+    pub(super) fn download(self, file: &str, path: &str) -> Result<CheckedAction, ActionError> {
+        let file = file_id(file)?;
+        match self {
+            Self::Answer { files: Some(files), .. } => {
+                let work = Work::Download { file, to: files.new_file(path)? };
+                Ok(CheckedAction { target: None, user: None, work })
+            }
+            Self::Request { .. } | Self::Answer { .. } | Self::LateAnswer { .. } => {
+                Err(ActionError::NoDirectory)
+            }
+        }
     }
 
     /// Opens a file of the handler's directory.

@@ -75,6 +75,14 @@ pub(super) fn path_schema() -> RefOr<Schema> {
     text("^[^\\u0000]{1,4095}$", "The path of a file, below the directory of the child process.")
 }
 
+/// Returns the schema of the optional path of a new file.
+pub(super) fn new_path_schema() -> RefOr<Schema> {
+    optional_text(
+        "^[^\\u0000]{1,4095}$",
+        "The path of a new file, below the directory of the child process. No other handler has one.",
+    )
+}
+
 /// Returns the schema of the optional name of a file.
 pub(super) fn file_name_schema() -> RefOr<Schema> {
     optional_text(

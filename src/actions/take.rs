@@ -71,5 +71,15 @@ pub fn start(
         Work::LookUp(lookup) => {
             poster.look_up(account, lookup).map_ok(|found| ActionDone::found(&found)).boxed()
         }
+        Work::Download { file, to } => {
+            let info = poster.look_up(account, Lookup::File(file.clone()));
+            let download = poster.open_file(account, file);
+            async move {
+                let found = info.await?;
+                to.save(download.await?).await?;
+                Ok(ActionDone::found(&found))
+            }
+            .boxed()
+        }
     }
 }

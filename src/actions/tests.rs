@@ -174,6 +174,24 @@ fn a_later_answer_has_the_key_of_its_request_or_one_of_its_own() {
     assert_eq!(key(json, Some("k")).as_str(), "e1#hook/mine");
 }
 
+#[test]
+fn a_file_is_saved_below_the_directory_of_a_child() {
+    let dir = tempfile::tempdir().unwrap();
+    let (event, files) = (event(), FileDir::new(dir.path()));
+    let save = |path: &str, files: Option<&FileDir>| {
+        let json = json!({ "action": "get_file", "file": POST, "path": path });
+        check_in(&json, ActionPlace::Answer { event: &event, index: 0, files }).map(|checked| checked.work)
+    };
+    let to = files.new_file("in/a.txt").unwrap();
+    assert_eq!(save("in/a.txt", Some(&files)), Ok(Work::Download { file: POST.into(), to }));
+    for (files, problem) in
+        [(Some(&files), "is not below the handler's directory"), (None, "has a directory of its own")]
+    {
+        let error = save("../x", files).unwrap_err();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
 /// A child names files by their path, uploaded ones by their id; nobody else has a directory.
 #[test]
 fn files_are_ids_or_paths_of_a_child() {
@@ -279,6 +297,10 @@ fn mistakes_are_named() {
         (json!({ "action": "react", "post": POST, "emoji": ":wave:" }), "without colons"),
         (json!({ "action": "delete", "post": "" }), "post must be a post's id"),
         (json!({ "action": "get_file", "file": "a.txt" }), "file must be a file's id"),
+        (
+            json!({ "action": "get_file", "file": POST, "path": "a.txt" }),
+            "only a child process whose sink has a `dir`",
+        ),
     ] {
         let error = check(&json).unwrap_err();
         assert!(error.contains(expected), "{json}: {error}");

@@ -21,7 +21,7 @@ pub(super) struct ActionOrder(Arc<Mutex<HashMap<AccountName, Weak<TurnLock<()>>>
 
 impl ActionOrder {
     /// Takes an action. It begins after those of its account that came before it, at once if none of them is being looked
-    /// up. A look-up waits for nothing.
+    /// up. A look-up or a download waits for nothing.
     pub(super) fn take(
         &self,
         poster: &Arc<dyn Poster>,
@@ -29,7 +29,7 @@ impl ActionOrder {
         action: CheckedAction,
     ) -> BoxFuture<'static, Result<ActionDone, ReplyError>> {
         let (poster, account) = (Arc::clone(poster), account.clone());
-        if matches!(action.work, Work::LookUp(_)) {
+        if matches!(action.work, Work::LookUp(_) | Work::Download { .. }) {
             return async move { take(&*poster, &account, action).await }.boxed();
         }
         let mut turn = Box::pin(self.lock(&account).lock_owned());

@@ -57,6 +57,26 @@ fn a_child_answers_with_a_file_of_its_directory() {
 }
 
 #[test]
+fn a_child_reads_the_files_of_a_post_in_its_directory() {
+    let fixture = Fixture::new();
+    let handler = fs::canonicalize("docs/handlers/saved_files.py").unwrap();
+    let child = format!(
+        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\ndir = \"files\"\n",
+        handler.display()
+    );
+    let dir = ConfigDir::with(&(fixture.config() + &child));
+    let files = dir.path().join("files");
+    fs::create_dir(&files).unwrap();
+    let _running = RunningProgram::ready(&fixture, &dir);
+    let long = "a line\n".repeat(100_000);
+    let (person, channel) = (&fixture.person.user_id, &fixture.channel);
+    fixture.simulator.post_file(person, channel, "count", ("../long.txt", long.as_bytes()));
+    fixture.await_post("../long.txt has 100000 lines.");
+    let left: Vec<_> = fs::read_dir(&files).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_webhook_reads_a_file_and_answers_with_another() {
     let fixture = Fixture::new();
     let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
