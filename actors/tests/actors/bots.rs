@@ -11,6 +11,7 @@ mod schedules;
 #[cfg(feature = "disk-state")]
 mod state;
 mod storage;
+mod storm;
 
 use std::{
     sync::{
