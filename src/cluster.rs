@@ -6,7 +6,6 @@
 //!
 //! Decisions are plain structs, which are given the current time: [`Coordinator`] joins them.
 
-mod action_queue;
 mod balance;
 mod cluster_time;
 mod coordinator;
@@ -29,7 +28,6 @@ mod shard_fences;
 #[cfg(test)]
 mod simulation;
 
-pub use action_queue::{ActionQueue, MOST_OPEN_ACTIONS, QueuedAction};
 pub use cluster_time::ClusterTime;
 pub use coordinator::{ClusterSettings, Command, Coordinator, PlannedMoves, ShardCounts};
 pub use cursor_merge::{merge_accounts, merge_channels};
@@ -42,7 +40,7 @@ pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_membership::MemoryMembership;
 pub use memory_messages::MemoryMessages;
 #[cfg(feature = "cluster")]
-pub use nats::{NatsActions, NatsCluster, NatsCursors, NatsMembership, NatsMessages, NatsSettings};
+pub use nats::{NatsCluster, NatsCursors, NatsMembership, NatsMessages, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};
 pub use shard_fences::ShardFences;

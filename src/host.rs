@@ -152,7 +152,7 @@ async fn run_until_stopped(
         manager: manager.clone(),
         hooks,
     };
-    let (member, shards) = cluster.map(|cluster| cluster.join(&config, &poster)).transpose()?.unzip();
+    let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
     if let Some(member) = &member {
         serve_members(member, &deps, hook_service);
     }

@@ -3,11 +3,9 @@
 mod bucket_watch;
 mod buckets;
 mod cursors;
-mod nats_actions;
 mod nats_messages;
 
 pub use cursors::NatsCursors;
-pub use nats_actions::NatsActions;
 pub use nats_messages::NatsMessages;
 
 use std::{sync::Arc, time::Duration};
@@ -97,14 +95,6 @@ impl NatsCluster {
         let cursors = NatsCursors::new(client.clone(), buckets.cursors.clone(), fence);
         let messages = NatsMessages::new(client.clone(), &settings.prefix);
         Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors, messages })
-    }
-
-    /// Opens the queue of actions.
-    ///
-    /// # Errors
-    /// Fails if its stream cannot be used, or is none of this program.
-    pub async fn open_actions(&self, settings: &NatsSettings) -> Result<NatsActions, NatsError> {
-        NatsActions::open(self.membership.client.clone(), settings).await
     }
 }
 

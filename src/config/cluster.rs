@@ -36,8 +36,6 @@ pub struct ClusterConfig {
     pub replicas: usize,
     /// The time after which a member that does not answer counts as ended.
     pub lease_ttl: Duration,
-    /// True if programs elsewhere may act as accounts by a queue.
-    pub actions: bool,
 }
 
 /// Reads the section. Without it the process is alone.
@@ -52,7 +50,6 @@ pub(super) fn read(
     let prefix = section.read("prefix", PREFIX.to_owned());
     let replicas = section.within("replicas", REPLICAS, 1..=MOST_REPLICAS);
     let lease_ttl = section.within("lease_ttl", LEASE_TTL, SHORTEST_TTL..=LONGEST_TTL);
-    let actions = section.read("actions", false);
     check_name(&mut section, "prefix", &prefix);
     if is_set && cfg!(not(feature = "cluster")) {
         section.refuse_table(
@@ -65,7 +62,7 @@ pub(super) fn read(
         check_name(&mut section, "name", &name);
     }
     section.finish();
-    Some(ClusterConfig { access: access?, name, prefix, replicas, lease_ttl, actions })
+    Some(ClusterConfig { access: access?, name, prefix, replicas, lease_ttl })
 }
 
 fn check_name(section: &mut TableReader<'_>, key: &str, name: &str) {

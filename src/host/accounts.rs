@@ -129,7 +129,6 @@ impl HostState {
                 for name in shards.start(shard, fence) {
                     self.add_account(&name).await?;
                 }
-                self.shards.iter_mut().for_each(|shards| shards.take_actions(shard));
             }
             ShardEvent::Stop(shard, done) => shards.stop(shard, done, &self.deps.supervisor),
             ShardEvent::Members => self.share_limits().await?,

@@ -4,7 +4,6 @@ mod cluster_handle;
 mod cluster_stores;
 mod host_members;
 mod owned_shards;
-mod queued_actions;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
@@ -33,10 +32,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::{
-    cluster_stores::{ClusterStores, connect},
-    queued_actions::QueuedActions,
-};
+use self::cluster_stores::{ClusterStores, connect};
 use super::store::Store;
 use crate::{
     cluster::{
@@ -119,16 +115,10 @@ impl PreparedCluster {
     }
 
     /// Joins the cluster.
-    pub(super) fn join(
-        self,
-        config: &Config,
-        poster: &Arc<dyn Poster>,
-    ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
-        let ClusterStores { membership, messages, release, actions, .. } = self.stores;
-        let actions = actions.map(|queue| QueuedActions::new(queue, Arc::clone(poster)));
+    pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
+        let ClusterStores { membership, messages, release, .. } = self.stores;
         let (member, orders) = ClusterMember::join(&self.config, membership, messages)?;
-        let shards =
-            OwnedShards::new(config, self.fences, orders, &member.handle, release).with_actions(actions);
+        let shards = OwnedShards::new(config, self.fences, orders, &member.handle, release);
         Ok((member, shards))
     }
 }

@@ -64,8 +64,6 @@ pub(crate) struct Cluster {
     people: Vec<Account>,
     dir: ConfigDir,
     lease_ttl: &'static str,
-    /// True if the members take actions from a queue.
-    takes_actions: bool,
     /// The proxies between members and NATS, by the name of the member.
     proxies: Mutex<BTreeMap<String, CuttingProxy>>,
 }
@@ -109,23 +107,7 @@ impl Cluster {
         dir.write("handler.py", HANDLER);
         let nats = Mutex::new(servers.remove(0));
         let more_nats = servers.into_iter().map(Mutex::new).collect();
-        Self {
-            nats,
-            more_nats,
-            simulator,
-            bots,
-            team,
-            people,
-            dir,
-            lease_ttl,
-            takes_actions: false,
-            proxies: Mutex::default(),
-        }
-    }
-
-    /// Lets the members take actions from a queue.
-    pub(crate) fn with_actions(self) -> Self {
-        Self { takes_actions: true, ..self }
+        Self { nats, more_nats, simulator, bots, team, people, dir, lease_ttl, proxies: Mutex::default() }
     }
 
     /// Puts a proxy between a member, when it starts next, and NATS.
@@ -215,8 +197,7 @@ impl Cluster {
         let urls: Vec<_> = addresses.iter().map(|address| format!("nats://{address}")).collect();
         let (lease_ttl, replicas) = (self.lease_ttl, self.more_nats.len() + 1);
         let cluster = format!(
-            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\nactions = {}\n",
-            self.takes_actions
+            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\n"
         );
         self.config_alone(name) + &cluster + admin
     }

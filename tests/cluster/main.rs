@@ -7,8 +7,6 @@
 )]
 #![cfg_attr(feature = "cluster", expect(clippy::print_stdout, reason = "a failed test prints its seed"))]
 
-#[cfg(feature = "cluster")]
-mod actions;
 mod contract;
 #[cfg(feature = "cluster")]
 mod cursors;

@@ -14,7 +14,7 @@ use matterhost_actors::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{ClusterHandle, ShardOrder, queued_actions::QueuedActions};
+use super::{ClusterHandle, ShardOrder};
 use crate::{
     cluster::{ClusterStatus, Fence, MemberRequest, ShardFences, ShardId, shard_of},
     config::Config,
@@ -32,7 +32,6 @@ pub(in crate::host) struct OwnedShards {
     members: u32,
     stopping: FuturesUnordered<BoxFuture<'static, StoppedShard>>,
     release: Box<dyn Fn(&AccountName) + Send>,
-    actions: Option<QueuedActions>,
 }
 
 /// A shard whose accounts have stopped.
@@ -73,20 +72,14 @@ impl OwnedShards {
             members: 1,
             stopping: FuturesUnordered::new(),
             release,
-            actions: None,
         };
         shards.set_accounts(config);
         shards
     }
 
-    /// Takes actions for the accounts from a queue, too.
-    pub(super) fn with_actions(self, actions: Option<QueuedActions>) -> Self {
-        Self { actions, ..self }
-    }
-
     /// Takes the accounts of a new configuration.
     pub(in crate::host) fn set_accounts(&mut self, config: &Config) {
-        let before = std::mem::take(&mut self.accounts);
+        self.accounts.clear();
         for account in &config.accounts {
             self.accounts.entry(shard_of(&account.name)).or_default().push(account.name.clone());
         }
@@ -95,10 +88,6 @@ impl OwnedShards {
         if self.member.try_send(MemberRequest::SetAccounts(weights)).is_err() {
             // Moves are only less even.
             tracing::debug!("the member does not take the numbers of accounts now");
-        }
-        let owned = self.owned.clone().into_iter();
-        for shard in owned.filter(|shard| before.get(shard) != self.accounts.get(shard)).collect::<Vec<_>>() {
-            self.take_actions(shard);
         }
     }
 
@@ -147,14 +136,6 @@ impl OwnedShards {
         self.accounts.get(&shard).cloned().unwrap_or_default()
     }
 
-    /// Takes the actions for the accounts of a shard, which have been added.
-    pub(in crate::host) fn take_actions(&mut self, shard: ShardId) {
-        let accounts = self.accounts.get(&shard).map(Vec::as_slice).unwrap_or_default();
-        if let Some(actions) = self.actions.as_mut().filter(|_| self.owned.contains(&shard)) {
-            actions.start(shard, accounts);
-        }
-    }
-
     /// Begins to stop the accounts of a shard.
     pub(in crate::host) fn stop(
         &mut self,
@@ -163,7 +144,6 @@ impl OwnedShards {
         supervisor: &Addr<Supervisor>,
     ) {
         self.owned.remove(&shard);
-        self.actions.iter_mut().for_each(|actions| actions.stop(shard));
         let accounts = self.accounts.get(&shard).cloned().unwrap_or_default();
         let removals: Vec<_> =
             accounts.iter().map(|account| supervisor.send(RemoveAccount(account.clone()))).collect();
