@@ -63,7 +63,7 @@ impl HookService {
     /// not passed on again.
     pub async fn answer_member(&self, hook: &PassedHook, deadline: ClusterTime) -> Vec<u8> {
         let left = deadline.since(ClusterTime::now()).saturating_sub(WAY_BACK);
-        let is_hosted = AccountName::new(&hook.account).is_ok_and(|name| self.may_act(&name));
+        let is_hosted = AccountName::new(&hook.account).is_ok_and(|name| self.hosts(&name));
         let reply = match hook.body() {
             Some(body) if is_hosted && !left.is_zero() => HookReply::Response(
                 self.answer_here(&hook.account, &hook.path, &body, Instant::now() + left).await,
@@ -73,9 +73,9 @@ impl HookService {
         reply.into_answer()
     }
 
-    /// Returns true if this member hosts the account, and has begun to.
+    /// Returns true if this member hosts the account, has begun to, and goes on to.
     fn is_here(&self, members: &dyn OtherMembers, name: &AccountName) -> bool {
-        members.owner(name) == Owner::Here && self.may_act(name)
+        members.owner(name) == Owner::Here && self.hosts(name)
     }
 
     /// Passes a request on to the owner of its account, and looks for the owner until one takes it or the time is over.

@@ -66,6 +66,11 @@ impl PassedHook {
         Some(hook)
     }
 
+    /// Returns the answer of a member that does not take it, so that nothing was done.
+    pub fn not_taken() -> Vec<u8> {
+        HookReply::NotTaken.into_answer()
+    }
+
     /// Returns the question for another member.
     pub(super) fn into_question(self) -> Vec<u8> {
         // Texts always serialize.

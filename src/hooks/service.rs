@@ -157,9 +157,11 @@ impl HookService {
         self.0.accounts.read().contains_key(account)
     }
 
-    /// Returns true if the account may act on this host.
-    pub(super) fn may_act(&self, account: &AccountName) -> bool {
-        self.0.poster.get().is_some_and(|poster| poster.may_act(account))
+    /// Returns true if this member of a cluster answers for the account: it hosts it, and will go on to.
+    pub(super) fn hosts(&self, account: &AccountName) -> bool {
+        let may_act = self.0.poster.get().is_some_and(|poster| poster.may_act(account));
+        let takes_hooks = self.0.sinks.get().is_some_and(|board| board.takes_hooks(account));
+        self.knows(account) && may_act && takes_hooks
     }
 
     /// Answers a request for an account of this host: a command's form, or the JSON of a button, a menu or a dialog.

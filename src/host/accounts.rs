@@ -130,7 +130,12 @@ impl HostState {
                     self.add_account(&name).await?;
                 }
             }
-            ShardEvent::Stop(shard, done) => shards.stop(shard, done, &self.deps.supervisor),
+            ShardEvent::Stop(shard, done) => {
+                let leaving = shards.stop(shard, done, &self.deps.supervisor);
+                for account in &leaving {
+                    self.sinks.board().set_leaving(account);
+                }
+            }
             ShardEvent::Members => self.share_limits().await?,
             ShardEvent::Stopped(stopped) => {
                 for account in shards.stopped(stopped) {

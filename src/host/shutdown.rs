@@ -110,6 +110,8 @@ impl ShutdownTimes {
 impl RunningHost {
     /// Stops everything in order. What is not done in time is left as after a kill.
     pub(super) async fn stop(self, times: ShutdownTimes) {
+        // Other members of a cluster take them.
+        self.sinks.board().set_all_leaving();
         self.sinks.stop_schedules(times.runs).await;
         drain(&self.supervisor, times.drain).await;
         self.manager.feed_watchdog();

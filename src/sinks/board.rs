@@ -1,7 +1,7 @@
 //! The board of the running sinks: what the admin API reads and commands, from any thread.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
 };
 
@@ -29,6 +29,10 @@ pub struct SinkBoard(Arc<RwLock<Board>>);
 struct Board {
     sinks: BTreeMap<Arc<str>, SinkHandle>,
     accounts: BTreeMap<AccountName, Vec<Arc<str>>>,
+    /// The accounts that are about to leave the host.
+    leaving: BTreeSet<AccountName>,
+    /// True if the host is stopping.
+    all_leave: bool,
 }
 
 /// A handle of a running sink.
@@ -92,12 +96,30 @@ impl SinkBoard {
         handles.filter(|handle| handle.monitor.is_waiting_for_handler()).collect()
     }
 
+    /// Returns true if a hook of the account can be answered here, to the end.
+    pub fn takes_hooks(&self, account: &AccountName) -> bool {
+        let board = self.0.read();
+        board.accounts.contains_key(account) && !board.all_leave && !board.leaving.contains(account)
+    }
+
+    /// Takes no more hooks for an account that is about to leave, unless it comes back.
+    pub fn set_leaving(&self, account: &AccountName) {
+        self.0.write().leaving.insert(account.clone());
+    }
+
+    /// Takes no more hooks for any account.
+    pub fn set_all_leaving(&self) {
+        self.0.write().all_leave = true;
+    }
+
     pub(super) fn set_sinks(&self, sinks: BTreeMap<Arc<str>, SinkHandle>) {
         self.0.write().sinks = sinks;
     }
 
-    pub(super) fn set_account(&self, account: &AccountName, sinks: &[Arc<str>]) {
+    /// Sets the sinks that an account delivers to. It is here from now on.
+    pub fn set_account(&self, account: &AccountName, sinks: &[Arc<str>]) {
         let mut board = self.0.write();
+        board.leaving.remove(account);
         let before = board.accounts.insert(account.clone(), sinks.to_vec()).unwrap_or_default();
         board.handlers(&before).filter(|handle| !sinks.contains(&handle.name)).for_each(|handle| {
             handle.monitor.forget_account(account);
@@ -107,6 +129,7 @@ impl SinkBoard {
 
     pub(super) fn forget_account(&self, account: &AccountName) {
         let mut board = self.0.write();
+        board.leaving.remove(account);
         let before = board.accounts.remove(account).unwrap_or_default();
         board.handlers(&before).for_each(|handle| handle.monitor.forget_account(account));
     }
@@ -213,5 +236,27 @@ impl SinkMonitor {
     fn is_waiting_for_handler(&self) -> bool {
         let snapshot = self.snapshot(Arc::default());
         matches!(snapshot.state, SinkState::Resting | SinkState::FailedToStart) || snapshot.next.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_leaves_takes_no_hooks_until_it_comes_back() {
+        let (board, bot) = (SinkBoard::default(), AccountName::new("bot").unwrap());
+        assert!(!board.takes_hooks(&bot), "it is not here yet");
+        board.set_account(&bot, &[]);
+        assert!(board.takes_hooks(&bot));
+        board.set_leaving(&bot);
+        assert!(!board.takes_hooks(&bot));
+        board.set_account(&bot, &[]);
+        assert!(board.takes_hooks(&bot));
+        board.forget_account(&bot);
+        assert!(!board.takes_hooks(&bot));
+        board.set_account(&bot, &[]);
+        board.set_all_leaving();
+        assert!(!board.takes_hooks(&bot));
     }
 }

@@ -1,6 +1,6 @@
 //! Hooks of which the requests come to a member that does not host their account.
 
-use std::{fs, net::TcpListener};
+use std::{cell::Cell, fs, net::TcpListener};
 
 use crate::{
     harness::{Cluster, terminate},
@@ -18,6 +18,8 @@ const DONE: &str = "Deployed 1.1 for @person-0.";
 struct Rig {
     cluster: Cluster,
     addresses: [String; 2],
+    /// Hold the ports of the members until they start.
+    listeners: [Cell<Option<TcpListener>>; 2],
     commands: String,
 }
 
@@ -28,14 +30,15 @@ impl Rig {
         let handler = fs::read_to_string("docs/handlers/buttons.py").unwrap();
         fs::write(cluster.path("handler.py"), handler).unwrap();
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let addresses = listeners.map(|listener| listener.local_addr().unwrap().to_string());
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap().to_string());
         let command = |n| {
             let url = format!("http://{}/hooks/bot-{n}/command/deploy{n}", addresses[0]);
             let token = cluster.simulator.create_command(&cluster.team, &format!("deploy{n}"), &url);
             format!("[accounts.bot-{n}.commands.deploy{n}]\ntoken = \"{token}\"\n")
         };
         let commands = (0..cluster.bots.len()).map(command).collect();
-        Self { cluster, addresses, commands }
+        let listeners = listeners.map(|listener| Cell::new(Some(listener)));
+        Self { cluster, addresses, listeners, commands }
     }
 
     fn start(&self, member: usize) -> RunningProgram {
@@ -44,6 +47,7 @@ impl Rig {
             "[hooks]\nbind = \"{}\"\npublic_url = \"http://{public}\"\nsecret = \"{SECRET}\"\n{}",
             self.addresses[member], self.commands
         );
+        drop(self.listeners[member].take());
         self.cluster.start_with_admin_and(name, &hooks)
     }
 

@@ -14,6 +14,7 @@ use crate::{
     cluster::{MemberId, MemberName},
     config::Secrets,
     hooks::{HookAccount, Integrations, Signer},
+    sinks::SinkBoard,
     telemetry::metrics::Metrics,
 };
 
@@ -77,12 +78,19 @@ impl OtherMembers for Members {
 }
 
 fn service(is_hosted: bool) -> HookService {
+    service_with(is_hosted, &SinkBoard::default())
+}
+
+fn service_with(is_hosted: bool, board: &SinkBoard) -> HookService {
     let secrets = Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap();
     let integrations = Integrations::new(Signer::new(&secrets), "http://hooks.test", Duration::from_secs(60));
     let service = HookService::new(integrations, Metrics::new(true).hook_meter());
     service.poster(Arc::new(Host(is_hosted)));
     let helpdesk = HookAccount { server: ServerName::new("main").unwrap(), commands: [].into() };
-    service.set_accounts([(AccountName::new("helpdesk").unwrap(), helpdesk)].into());
+    let name = AccountName::new("helpdesk").unwrap();
+    board.set_account(&name, &[]);
+    service.set_sinks(board.clone());
+    service.set_accounts([(name, helpdesk)].into());
     service
 }
 
@@ -168,6 +176,11 @@ async fn a_member_takes_only_what_it_hosts_and_has_time_for() {
     assert_eq!(answer(true, ClusterTime::now()).await, HookReply::NotTaken, "nobody waits any more");
     let HookReply::Response(response) = answer(true, soon).await else { panic!("not taken") };
     assert!(is_answered_here(&response), "{response:?}");
+    let board = SinkBoard::default();
+    let leaving = service_with(true, &board);
+    board.set_leaving(&AccountName::new("helpdesk").unwrap());
+    let reply = leaving.answer_member(&hook, soon).await;
+    assert_eq!(HookReply::read(&reply), Some(HookReply::NotTaken), "it is about to leave");
     let unreadable =
         PassedHook::read(br#"{"hook":{"account":"helpdesk","path":"action","body":"%"}}"#).unwrap();
     let answer = service(true).answer_member(&unreadable, soon).await;

@@ -62,10 +62,15 @@ pub(in crate::host) async fn answer(
     let (about_accounts, waiting) = Questions::channel();
     actix_rt::spawn(answer_about_accounts(waiting, accounts));
     while let Some(question) = questions.next().await {
-        let hook = PassedHook::read(&question.text);
-        if let Some((hook, hooks)) = hook.zip(hooks.clone()) {
+        if let Some(hook) = PassedHook::read(&question.text) {
             let Question { deadline, answer, .. } = question;
-            actix_rt::spawn(async move { answer.send(hooks.answer_member(&hook, deadline).await) });
+            let hooks = hooks.clone();
+            actix_rt::spawn(async move {
+                answer.send(match hooks {
+                    Some(hooks) => hooks.answer_member(&hook, deadline).await,
+                    None => PassedHook::not_taken(),
+                })
+            });
         } else if about_accounts.try_send(question).is_err() {
             tracing::warn!("the other members ask more than this one can answer");
         }

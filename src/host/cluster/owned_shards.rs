@@ -136,23 +136,25 @@ impl OwnedShards {
         self.accounts.get(&shard).cloned().unwrap_or_default()
     }
 
-    /// Begins to stop the accounts of a shard.
+    /// Begins to stop the accounts of a shard, and returns them.
     pub(in crate::host) fn stop(
         &mut self,
         shard: ShardId,
         done: oneshot::Sender<()>,
         supervisor: &Addr<Supervisor>,
-    ) {
+    ) -> Vec<AccountName> {
         self.owned.remove(&shard);
         let accounts = self.accounts.get(&shard).cloned().unwrap_or_default();
         let removals: Vec<_> =
             accounts.iter().map(|account| supervisor.send(RemoveAccount(account.clone()))).collect();
+        let stopped = accounts.clone();
         let removed = join_all(removals).map(move |results| {
             let refused = results.into_iter().filter_map(|result| result.ok()?.err());
             refused.for_each(|error| tracing::error!(%error, "the Supervisor refused to remove an account"));
             StoppedShard { shard, accounts, done }
         });
         self.stopping.push(removed.boxed());
+        stopped
     }
 
     /// Ends a shard, so that another member may take it. Returns its accounts.
