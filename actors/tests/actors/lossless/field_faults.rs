@@ -13,7 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// The most by which posts are dated back: less than the overlap, so that they are fetched.
 const MAX_BACK_MS: i64 = 500;
 
-pub(super) const FIELD_FAULTS: [&str; 18] = [
+pub(super) const FIELD_FAULTS: [&str; 19] = [
     "proxy page",
     "sign-in page",
     "unauthorized",
@@ -26,6 +26,7 @@ pub(super) const FIELD_FAULTS: [&str; 18] = [
     "custom status",
     "refused",
     "short pages",
+    "inaccessible posts",
     "odd row",
     "odd channel",
     "dated posts",
@@ -55,6 +56,11 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
         "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
+        "inaccessible posts" => {
+            // The server of today says so; the others' lists lack the member.
+            let pointer = "/first_inaccessible_post_time".to_owned();
+            Fault::new(FaultKind::Rewrite { pointer, value: Some(1.into()) }).times(random.u32(1..=4))
+        }
         "unauthorized" => {
             // It is everybody's trouble, so that nobody is asked slowly.
             users.harness.bots.iter().for_each(|bot| simulator.drop_sockets(&bot.user_id));
