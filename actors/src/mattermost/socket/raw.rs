@@ -4,6 +4,9 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
+/// The longest number that an error shows.
+const MOST_SHOWN: usize = 24;
+
 /// Returns true if a JSON text can only be an object.
 pub(super) fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
@@ -34,6 +37,18 @@ pub(super) fn any_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// Reads a time, or another whole number.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let value = <&RawValue>::deserialize(deserializer)?;
-    value.get().parse().map_err(|_| D::Error::custom("a time is no whole number"))
+    let value = <&RawValue>::deserialize(deserializer)?.get();
+    value.parse().map_err(|_| D::Error::custom(format_args!("{} in the place of a time", describe(value))))
+}
+
+/// Describes a JSON value without the texts in it.
+fn describe(value: &str) -> &str {
+    match value.as_bytes() {
+        [b'"', ..] => "a text",
+        [b'{', ..] => "an object",
+        [b'[', ..] => "a list",
+        // `null`, `true`, `false`, or a number.
+        _ if value.len() <= MOST_SHOWN => value,
+        _ => "a long number",
+    }
 }

@@ -82,24 +82,30 @@ fn an_error_shows_kind_and_place_and_nothing_of_the_frame() {
 #[test]
 fn a_time_that_is_none_is_an_error_without_its_text() {
     let ids = r#""id":"p","user_id":"u","channel_id":"c""#;
-    for (time, is_good) in [("7", true), (r#""AAAA""#, false), ("1.5", false), ("null", false)] {
+    let long = "1".repeat(30);
+    for (time, expected) in [
+        ("7", ""),
+        (r#""AAAA""#, "a text in the place of a time"),
+        ("1.5", "1.5 in the place of a time"),
+        ("null", "null in the place of a time"),
+        (&long, "a long number in the place of a time"),
+    ] {
         let post = serde_json::to_string(&format!(r#"{{{ids},"create_at":{time}}}"#)).unwrap();
         let text = format!(r#"{{"event":"posted","seq":1,"data":{{"post":{post}}}}}"#);
-        let head = event(&text)
-            .posted()
-            .unwrap()
-            .head()
-            .map(|head| head.create_at)
-            .map_err(|error| error.to_string());
-        assert!(
-            head.as_ref().err().is_none_or(|error| error.starts_with("a time is no whole number")),
-            "{head:?}"
-        );
+        let head = event(&text).posted().unwrap().head().map(|head| head.create_at);
         let text = format!(
             r#"{{"event":"user_updated","seq":1,"data":{{"user":{{"id":"u","update_at":{time}}}}}}}"#
         );
-        let user = event(&text).user_updated();
-        assert_eq!((head.is_ok(), user.is_ok()), (is_good, is_good), "{time}");
+        let user = event(&text).user_updated().map(|user| user.update_at);
+        for read in [head, user] {
+            match read {
+                Ok(time) => assert_eq!((time, expected), (7, "")),
+                Err(error) => assert!(
+                    error.to_string().starts_with(expected) && !expected.is_empty(),
+                    "{time}: {error}"
+                ),
+            }
+        }
     }
 }
 
