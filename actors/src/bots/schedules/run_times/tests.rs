@@ -66,7 +66,7 @@ fn changes_at_the_same_time_share_a_write() {
         let journal = load(path);
         let bots = ["a", "b", "c"].map(|name| runs(&journal, name, None));
         let [a, b, c] = &bots;
-        let recorded = futures_util::join!(a.record("daily", 5), b.record("daily", 5), c.record("daily", 5));
+        let recorded = tokio::join!(a.record("daily", 5), b.record("daily", 5), c.record("daily", 5));
         assert_eq!(recorded, (Ok(()), Ok(()), Ok(())));
         assert_eq!(journal.last_write.lock().await.version, 3);
         let next = load(path);
