@@ -311,7 +311,7 @@ fn an_odd_row_costs_itself_and_a_post_named_twice_comes_once() {
         assert_eq!(page(r#"["a","b"]"#, &good).await, (1, "b: it is listed but missing".into()));
         let null = post.replace(":1,", ":null,").replace(r#""a""#, r#""b""#);
         let (posts, odd) = page(r#"["a","b"]"#, &format!(r#"{{"a":{post},"b":{null}}}"#)).await;
-        assert!(posts == 1 && odd.starts_with("b: invalid type: null, expected i64"), "{odd}");
+        assert!(posts == 1 && odd.starts_with("b: null in the place of a time"), "{odd}");
         let server = Server::respond_with(json("{}"), AfterResponse::KeepAlive).await;
         let error = page_after(&server, ClientLimits::default()).await.unwrap_err();
         assert_eq!((error.kind, error.route), (RestErrorKind::BadBody, "/channels/{channel_id}/posts"));
