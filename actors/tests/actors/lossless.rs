@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     harness::{REAL_TIMEOUT, ReceivedChange},
-    simulator_harness::{SimulatorHarness, config_with, fault_tolerant_settings, quick_builder, run},
+    simulator_harness::{SimulatorHarness, config_with, fault_tolerant_settings, quick_builder, run, seeds},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -89,10 +89,7 @@ fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_ga
 
 #[test]
 fn nothing_is_lost_despite_random_faults() {
-    let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds: Vec<u64> =
-        fixed.map_or_else(|| (0..run_count()).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
-    for seeds in seeds.chunks(CONCURRENT_RUNS) {
+    for seeds in seeds(12).chunks(CONCURRENT_RUNS) {
         thread::scope(|scope| {
             for seed in seeds {
                 println!("seed {seed}; set MATTERHOST_SEED={seed} to repeat this run");
@@ -100,11 +97,6 @@ fn nothing_is_lost_despite_random_faults() {
             }
         });
     }
-}
-
-/// Returns the number of runs; `MATTERHOST_SEEDS` sets another.
-fn run_count() -> usize {
-    std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(12)
 }
 
 fn settings(max_age: Option<Duration>) -> HostSettings {

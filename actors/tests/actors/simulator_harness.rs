@@ -279,6 +279,15 @@ pub(crate) fn quick_builder(version: ServerVersion) -> SimulatorBuilder {
     Simulator::builder().version(version).timings(timings)
 }
 
+/// Returns the seed in `MATTERHOST_SEED`, or random ones: so many, unless `MATTERHOST_SEEDS` sets another number.
+pub(crate) fn seeds(count: u64) -> Vec<u64> {
+    let number = |variable| std::env::var(variable).ok().and_then(|number| number.parse().ok());
+    number("MATTERHOST_SEED").map_or_else(
+        || (0..number("MATTERHOST_SEEDS").unwrap_or(count)).map(|_| fastrand::u64(..)).collect(),
+        |seed| vec![seed],
+    )
+}
+
 pub(crate) fn run(test: impl AsyncFnOnce()) {
     actix::System::new().block_on(async { test().await });
 }

@@ -10,7 +10,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
 
-use crate::simulator_harness::fault_tolerant_settings;
+use crate::simulator_harness::{fault_tolerant_settings, seeds};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -140,11 +140,7 @@ async fn run_with_faults(seed: u64) {
 
 #[test]
 fn every_post_is_answered_once_despite_random_faults() {
-    let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count = std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(4);
-    let seeds: Vec<u64> =
-        fixed.map_or_else(|| (0..count).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
-    for seed in seeds {
+    for seed in seeds(4) {
         println!("seed {seed}; set MATTERHOST_SEED={seed} to repeat this run");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run_with_faults(seed));

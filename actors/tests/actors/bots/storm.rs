@@ -11,7 +11,10 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator};
 
-use crate::{harness::REAL_TIMEOUT, simulator_harness::fault_tolerant_settings};
+use crate::{
+    harness::REAL_TIMEOUT,
+    simulator_harness::{fault_tolerant_settings, seeds},
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -179,11 +182,7 @@ async fn run(seed: u64) {
 
 #[test]
 fn every_keyed_action_of_a_bot_is_done_once_despite_random_faults() {
-    let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count = std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(2);
-    let seeds: Vec<u64> =
-        fixed.map_or_else(|| (0..count).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
-    for seed in seeds {
+    for seed in seeds(2) {
         println!("seed {seed}; set MATTERHOST_SEED={seed} to repeat this run");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(seed));
