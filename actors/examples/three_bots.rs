@@ -1,6 +1,6 @@
 //! Three accounts with three bots in one program. One of them fails at every post; the others are not affected.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     bots::{Bot, BotResult, Context, Host, Joined, Post},
@@ -69,6 +69,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         simulator.add_to_channel(&channel, &ana.user_id);
         greeted.notified().await;
+        // Two posts of one millisecond are in no order.
+        tokio::time::sleep(Duration::from_millis(2)).await;
         simulator.post(&ana.user_id, &channel, "Thank you.");
         liked.notified().await;
         loop {
