@@ -66,13 +66,19 @@ impl ChildRun<'_> {
         if !self.has_suspects() {
             return None;
         }
-        let now = Instant::now();
-        self.unanswered.record_read(self.input.read_by_child(), now);
+        let now = self.look();
         let next_look = self.on_trial.and_then(|trial| self.unanswered.next_look_at(trial, now));
         if next_look.is_none() {
             self.on_trial = None;
         }
         next_look.or_else(|| self.turns.next_look(|place| self.unanswered.next_look_in(place, now)))
+    }
+
+    /// Looks how much the child has read, and returns the time.
+    fn look(&mut self) -> Instant {
+        let now = Instant::now();
+        self.unanswered.record_read(self.input.read_by_child(), now);
+        now
     }
 
     /// Sends the events that wait and are no suspects, as far as there are slots.
@@ -94,8 +100,7 @@ impl ChildRun<'_> {
 
     /// Lets the suspects that come now wait until nothing that the child has is fresh.
     fn wait_for_fresh(&mut self) {
-        let now = Instant::now();
-        self.unanswered.record_read(self.input.read_by_child(), now);
+        let now = self.look();
         if let Some(start) = self.unanswered.first_fresh(now) {
             self.begin_others(start);
         }
@@ -113,16 +118,19 @@ impl ChildRun<'_> {
 
     /// Returns true if the next trial needs a child that has read nothing else shortly before.
     fn next_trial_is_long(&self) -> bool {
-        let suspicions = self.suspects.iter().filter_map(|job| self.state.suspicion(&job.item));
-        suspicions.min_by_key(Suspicion::rank).is_some_and(|it| it.needs_long_trial())
+        self.next_suspect().and_then(|(_, it)| it).is_some_and(|it| it.needs_long_trial())
+    }
+
+    /// Returns the index of the suspect that goes next, with the suspicion.
+    fn next_suspect(&self) -> Option<(usize, Option<Suspicion>)> {
+        let suspicions = self.suspects.iter().map(|job| self.state.suspicion(&job.item));
+        suspicions.enumerate().min_by_key(|(_, it)| it.as_ref().map(Suspicion::rank))
     }
 
     /// Takes the suspect that goes next, with a slot. Returns it with the time for which it is to have the child for itself.
     fn take_suspect(&mut self) -> Option<(Job<Message>, Option<Duration>)> {
         loop {
-            let suspicion = |job: &Job<Message>| self.state.suspicion(&job.item);
-            let ranked = self.suspects.iter().map(suspicion).enumerate();
-            let (index, suspicion) = ranked.min_by_key(|(_, it)| it.as_ref().map(Suspicion::rank))?;
+            let (index, suspicion) = self.next_suspect()?;
             if suspicion.is_some_and(|it| it.is_doubtful()) && self.unanswered.has_doubtful() {
                 let cause = "the handler failed with this event, and is tried with another such event first";
                 let outcome = Outcome::Hold { after: DOUBTFUL_WAIT, cause: cause.into() };
