@@ -1,6 +1,10 @@
 //! The reasons for which a request of the server is not taken.
 
-use super::{hook_request::MalformedRequest, service::BUSY, signer::SignatureError};
+use super::{
+    hook_request::MalformedRequest,
+    service::{BUSY, FAILED},
+    signer::SignatureError,
+};
 
 /// The reason why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +73,7 @@ impl Refusal {
             Self::Expired => Some("This is too old. Ask the bot for a new one."),
             Self::NotOffered(_) => Some("This value was not offered."),
             Self::Busy => Some(BUSY),
-            Self::NoOwner => Some("The bot cannot answer now. Try again later."),
+            Self::NoOwner => Some(FAILED),
             Self::Unanswered => Some("The bot has not answered. It may still do what you asked."),
             Self::UnknownAccount
             | Self::UnknownCommand

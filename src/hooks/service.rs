@@ -37,8 +37,8 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// The words for a person whose request no handler takes.
 const NO_HANDLER: &str = "This bot does not take that.";
-/// The words for a person whose request the handler failed at.
-const FAILED: &str = "The bot cannot answer now. Try again later.";
+/// The words for a person whose request the handler failed at, or no member takes.
+pub(super) const FAILED: &str = "The bot cannot answer now. Try again later.";
 /// The words for a person whose request did not reach the handler, which has too many.
 pub(super) const BUSY: &str = "The bot is too busy. Try again in a moment.";
 
