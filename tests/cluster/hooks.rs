@@ -27,7 +27,7 @@ impl Rig {
     fn new() -> Self {
         // A lease that outlives the pause of a member.
         let cluster = Cluster::with(12, "20s");
-        let handler = fs::read_to_string("docs/handlers/buttons.py").unwrap();
+        let handler = fs::read_to_string("docs/handlers/python/deploy_child.py").unwrap();
         fs::write(cluster.path("handler.py"), handler).unwrap();
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap().to_string());

@@ -1,7 +1,9 @@
 //! The sink for NATS in a running program, and consumers of its stream.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -122,7 +124,9 @@ fn clients() -> PathBuf {
 
 /// Starts a consumer of the documentation, beside its packages.
 fn start_consumer(dir: &ConfigDir, program: &Path, handler: &str, server: &NatsServer) -> RunningProgram {
-    let script = dir.write(handler, &fs::read_to_string(format!("docs/handlers/{handler}")).unwrap());
+    let script = Path::new("docs/handlers").join(handler);
+    let name = script.file_name().and_then(OsStr::to_str).unwrap();
+    let script = dir.write(name, &fs::read_to_string(&script).unwrap());
     let mut command = Command::new(program);
     command.arg(script).args([&format!("nats://{}", server.address), "consumer"]);
     RunningProgram::start(command)
@@ -136,9 +140,10 @@ fn await_line(lines: &mut Lines, text: &str) {
 #[test]
 fn consumers_in_python_and_javascript_take_the_events_and_go_on_where_they_were() {
     let (fixture, clients) = (Fixture::new(), clients());
-    for (program, handler) in
-        [(clients.join("bin/python"), "nats_consumer.py"), ("node".into(), "nats_consumer.mjs")]
-    {
+    for (program, handler) in [
+        (clients.join("bin/python"), "python/nats_consumer.py"),
+        ("node".into(), "javascript/nats_consumer.mjs"),
+    ] {
         let server = NatsServer::start("");
         let dir = ConfigDir::with(&config(&fixture, &server.address, ""));
         std::os::unix::fs::symlink(clients.join("node_modules"), dir.path().join("node_modules")).unwrap();

@@ -47,8 +47,10 @@ fn each_handler_answers_the_event_as_its_page_says() {
 #[test]
 fn the_index_lists_every_example() {
     let page = fs::read_to_string(PAGE).unwrap();
-    for entry in fs::read_dir("docs/handlers").unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(page.contains(&format!("](handlers/{name})")), "{PAGE} does not list {name}");
+    let folders = fs::read_dir("docs/handlers").unwrap().map(|folder| folder.unwrap().path());
+    for file in folders.flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let path = file.unwrap().path();
+        let link = format!("]({})", path.strip_prefix("docs").unwrap().display());
+        assert!(page.contains(&link), "{PAGE} does not list {}", path.display());
     }
 }

@@ -51,14 +51,14 @@ fn the_page_of_the_command_line_has_each_exit_code_and_no_other() {
 #[test]
 fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     let page = page("sinks.md");
-    let rust = self::page("handlers/webhook.rs");
+    let rust = self::page("handlers/rust/echo_webhook.rs");
     let check = &rust[rust.find("/// Returns true if one of the signatures").unwrap()..];
     let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
-    let bots = self::page("handlers/bots.rs");
+    let bots = self::page("handlers/rust/bots.rs");
     let main = &bots[bots.find("fn main").unwrap()..];
     assert!(self::page("bots.md").contains(main), "docs/bots.md lacks\n{main}");
-    let handlers = ["webhook.py", "lines.py", "nats_consumer.py"];
-    let handlers = handlers.map(|handler| self::page(&format!("handlers/{handler}")));
+    let handlers = ["echo_webhook.py", "echo_child.py", "nats_consumer.py"];
+    let handlers = handlers.map(|handler| self::page(&format!("handlers/python/{handler}")));
     for shown in handlers.into_iter().chain([check]) {
         assert!(page.contains(&shown), "docs/sinks.md lacks\n{shown}");
     }
@@ -66,14 +66,15 @@ fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
 
 #[test]
 fn the_pages_of_slow_handlers_show_them_as_they_are() {
-    for (page, handler) in [("slow-handlers.md", "slow_webhook.py"), ("streaming.md", "slow_lines.py")] {
-        let shown = self::page(&format!("handlers/{handler}"));
-        assert!(self::page(page).contains(&format!("```python\n{shown}```")), "docs/{page} lacks {handler}");
-    }
-    for (language, handler) in [("python", "files.py"), ("js", "files.mjs")] {
+    for (page, language, handler) in [
+        ("slow-handlers.md", "python", "python/streaming_webhook.py"),
+        ("streaming.md", "python", "python/streaming_child.py"),
+        ("files.md", "python", "python/files_child.py"),
+        ("files.md", "js", "javascript/files_webhook.mjs"),
+    ] {
         let shown = self::page(&format!("handlers/{handler}"));
         let block = format!("```{language}\n{shown}```");
-        assert!(self::page("files.md").contains(&block), "docs/files.md lacks {handler}");
+        assert!(self::page(page).contains(&block), "docs/{page} lacks {handler}");
     }
 }
 

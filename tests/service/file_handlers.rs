@@ -41,7 +41,7 @@ fn text_of(fixture: &Fixture, file: &str) -> String {
 #[test]
 fn a_child_answers_with_a_file_of_its_directory() {
     let fixture = Fixture::new();
-    let handler = fs::canonicalize("docs/handlers/files.py").unwrap();
+    let handler = fs::canonicalize("docs/handlers/python/files_child.py").unwrap();
     let child = format!(
         "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\ndir = \".\"\n",
         handler.display()
@@ -59,7 +59,7 @@ fn a_child_answers_with_a_file_of_its_directory() {
 #[test]
 fn a_child_reads_the_files_of_a_post_in_its_directory() {
     let fixture = Fixture::new();
-    let handler = fs::canonicalize("docs/handlers/saved_files.py").unwrap();
+    let handler = fs::canonicalize("docs/handlers/python/saved_files.py").unwrap();
     let child = format!(
         "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\ndir = \"files\"\n",
         handler.display()
@@ -81,7 +81,7 @@ fn a_webhook_reads_a_file_and_answers_with_another() {
     let fixture = Fixture::new();
     let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = Command::new("node");
-    command.args(["docs/handlers/files.mjs", "0", &format!("http://{api}")]);
+    command.args(["docs/handlers/javascript/files_webhook.mjs", "0", &format!("http://{api}")]);
     let handler = Handler::start(command, "");
     let admin = format!("[admin]\nbind = \"{api}\"\n");
     let dir = ConfigDir::with(&(fixture.config() + &sink(handler.port) + &admin));

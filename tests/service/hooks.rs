@@ -133,7 +133,8 @@ fn command(fixture: &Fixture, url: &str) -> String {
 }
 
 fn example() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/handlers/buttons.py")).unwrap()
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(root.join("docs/handlers/python/deploy_child.py")).unwrap()
 }
 
 #[test]

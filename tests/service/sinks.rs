@@ -41,7 +41,7 @@ impl Handler {
 
     fn python(port: u16, secret: &str) -> Self {
         let mut command = Command::new("python3");
-        command.args(["docs/handlers/webhook.py", &port.to_string()]);
+        command.args(["docs/handlers/python/echo_webhook.py", &port.to_string()]);
         Self::start(command, secret)
     }
 
@@ -288,7 +288,7 @@ fn each_sink_of_an_account_gets_the_events_of_its_filter() {
 
 /// Starts a host with the child process of the page, in a directory that identifies its processes.
 fn with_child(fixture: &Fixture) -> (ConfigDir, RunningProgram) {
-    let handler = path_of("docs/handlers/lines.py");
+    let handler = path_of("docs/handlers/python/echo_child.py");
     let child =
         format!("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\n", handler.display());
     let dir = ConfigDir::with(&(fixture.config() + &child));
@@ -317,13 +317,13 @@ fn a_child_receives_events_and_exits_with_the_host() {
         running.log.wait_for_line(&format!("received {id}"));
         let here = dir.write("other", "");
         let here = here.parent().unwrap();
-        assert!(is_running(here, "lines.py"));
+        assert!(is_running(here, "echo_child.py"));
         for _ in 0..signals {
             running.signal("TERM");
         }
         running.wait_for_exit();
         let end = Instant::now() + DEADLINE;
-        while is_running(here, "lines.py") {
+        while is_running(here, "echo_child.py") {
             assert!(Instant::now() < end, "the child process is still running");
             std::thread::yield_now();
         }

@@ -52,7 +52,7 @@ fn wait_for(fixture: &Fixture, is_reached: impl Fn(&[String]) -> bool) {
 #[test]
 fn a_slow_child_answers_bit_by_bit() {
     let fixture = Fixture::new();
-    let handler = fs::canonicalize("docs/handlers/slow_lines.py").unwrap();
+    let handler = fs::canonicalize("docs/handlers/python/streaming_child.py").unwrap();
     let child = format!(
         "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\nanswer_timeout = \"200ms\"\n",
         handler.display()
@@ -67,7 +67,7 @@ fn a_slow_webhook_answers_by_its_reply_token() {
     // The handler outlives the host, which therefore has a fixed port.
     let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = Command::new("python3");
-    command.args(["docs/handlers/slow_webhook.py", "0", &format!("http://{api}")]);
+    command.args(["docs/handlers/python/streaming_webhook.py", "0", &format!("http://{api}")]);
     let handler = Handler::start(command, "");
     let admin = format!("[admin]\nbind = \"{api}\"\n");
     let dir = ConfigDir::with(&(fixture.config() + &sink(handler.port) + &admin));

@@ -1,4 +1,4 @@
-"""A deploy bot as a child process: /deploy shows buttons, a menu and a dialog. Python 3.9, no packages. See ../hooks.md."""
+"""A deploy bot as a child process: /deploy shows buttons, a menu and a dialog. Python 3.9, no packages. See ../../hooks.md."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A webhook handler that echoes posts: python3 webhook.py PORT, with the secret in HOOK_SECRET. Python 3.9, no packages."""
+"""A webhook handler that echoes posts: python3 echo_webhook.py PORT, with the secret in HOOK_SECRET. Python 3.9, no packages."""
 
 import base64
 import hashlib

@@ -1,6 +1,6 @@
-// A webhook handler that reads the files of a post and answers with a file: node files.mjs PORT API_URL.
+// A webhook handler that reads the files of a post and answers with a file: node files_webhook.mjs PORT API_URL.
 //
-// It downloads and uploads by the API of the host, with the reply token of the event. It does not check signatures; webhook.py
+// It downloads and uploads by the API of the host, with the reply token of the event. It does not check signatures; echo_webhook.py
 // shows how.
 import http from "node:http";
 

@@ -1,6 +1,6 @@
-"""A webhook handler that takes an event and answers it later, bit by bit: python3 slow_webhook.py PORT API_URL.
+"""A webhook handler that takes an event and answers it later, bit by bit: python3 streaming_webhook.py PORT API_URL.
 
-It answers by the API of the host, with the reply token of the event. It does not check signatures; webhook.py shows how."""
+It answers by the API of the host, with the reply token of the event. It does not check signatures; echo_webhook.py shows how."""
 
 import json
 import sys
