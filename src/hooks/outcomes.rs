@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use matterhost_actors::ports::Outcome;
 use tokio::time::timeout;
 
+use super::service::{BUSY, FAILED};
 use crate::sinks::{AskedSink, SinkAnswer};
 
 /// The time after which a handler that answers nothing is given up: longer than any sink waits.
@@ -20,6 +21,17 @@ pub(super) enum Answered {
     Busy,
     /// None did.
     Failed,
+}
+
+impl Answered {
+    /// Returns the words for the person, in the response or later; `None` if a sink took the event.
+    pub(super) fn words(&self) -> Option<&'static str> {
+        match self {
+            Self::Taken => None,
+            Self::Busy => Some(BUSY),
+            Self::Failed => Some(FAILED),
+        }
+    }
 }
 
 /// Waits for the sinks' answers.
@@ -58,4 +70,30 @@ async fn outcome(asked: AskedSink) -> Answered {
     };
     tracing::warn!(sink = &*asked.name, cause, "a sink did not take a command, button or dialog");
     Answered::Failed
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, future::ready};
+
+    use super::*;
+
+    fn asked(answer: SinkAnswer) -> AskedSink {
+        AskedSink { name: "hook".into(), has_handler: true, answer: ready(answer).boxed() }
+    }
+
+    #[tokio::test]
+    async fn a_person_reads_why_no_sink_took_the_event() {
+        let taken = || asked(SinkAnswer::Settled(Outcome::Acknowledged));
+        let failed = || asked(SinkAnswer::Settled(Outcome::Rejected { cause: "no".into() }));
+        let busy = || asked(SinkAnswer::Busy);
+        for (sinks, words) in [
+            (vec![busy(), taken()], None),
+            (vec![failed(), taken()], None),
+            (vec![busy(), failed()], Some(FAILED)),
+            (vec![busy(), busy()], Some(BUSY)),
+        ] {
+            assert_eq!(outcomes(sinks).await.words(), words);
+        }
+    }
 }

@@ -308,8 +308,9 @@ impl HookService {
             Err(_) => {
                 let (hooks, open) = (self.clone(), Arc::clone(&open));
                 tokio::spawn(async move {
-                    if !matches!(outcomes.await, Ok(Answered::Taken)) {
-                        hooks.tell_failure(&event, &open).await;
+                    let answered = outcomes.await.unwrap_or(Answered::Failed);
+                    if let Some(words) = answered.words() {
+                        hooks.tell_failure(&event, &open, words).await;
                     }
                     drop(answering);
                 });
@@ -318,13 +319,13 @@ impl HookService {
         }
     }
 
-    /// Tells a person who waits no more that the handler failed.
-    async fn tell_failure(&self, event: &Event, hook: &OpenHook) {
+    /// Tells a person who waits no more why there is no answer.
+    async fn tell_failure(&self, event: &Event, hook: &OpenHook, words: &str) {
         let Some(poster) = self.0.poster.get() else { return };
         let key = ReplyKey::new(&format!("{}#hooks#failed", event.id())).ok();
         let channel = event.body.channel_id.clone();
         let props = [(HOOK_ANSWER.to_owned(), Value::Bool(true))].into_iter().collect();
-        let draft = Draft { channel, text: FAILED.into(), key, props, ..Draft::default() };
+        let draft = Draft { channel, text: words.into(), key, props, ..Draft::default() };
         let whisper = OutgoingAction::Ephemeral { user: hook.origin.user_id.as_str().into(), draft };
         if let Err(error) = poster.post(&event.account, whisper).await {
             let (account, event) = (event.account.as_str(), event.id());
