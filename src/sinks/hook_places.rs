@@ -59,9 +59,11 @@ impl HookPlaces {
         async move { timeout(MAX_WAIT, &mut wait.given).await.ok()?.ok() }
     }
 
-    /// Forgets an account that delivers no more to the handler, once its events are answered.
+    /// Forgets an account that delivers no more to the handler, once its events are answered. The places that were kept free for it
+    /// go to the events that wait.
     pub(super) fn forget_account(&self, account: &AccountName) {
         self.0.lock().forget(account);
+        self.hand_out();
     }
 
     fn hand_out(&self) {
@@ -164,5 +166,21 @@ mod tests {
         let other = places.take(&account("other")).now_or_never().flatten();
         assert!(other.is_some(), "it does not wait behind {} events", many.len());
         places.forget_account(&account("other"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_that_an_account_leaves_behind_go_to_the_events_that_wait() {
+        for leaves_with_a_place in [false, true] {
+            let places = HookPlaces::default();
+            let other = take_all(&places, "other", 1);
+            let other = leaves_with_a_place.then_some(other);
+            let taken = take_all(&places, "busy", MAX_HOOKS);
+            assert!(taken.len() < MAX_HOOKS - 1, "some are kept free for the other account");
+            let mut waiting = Box::pin(places.take(&account("busy")));
+            assert!((&mut waiting).now_or_never().is_none());
+            places.forget_account(&account("other"));
+            drop(other);
+            assert!(waiting.now_or_never().flatten().is_some(), "it waits for no other event to end");
+        }
     }
 }
