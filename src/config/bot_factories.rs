@@ -33,8 +33,8 @@ pub struct BotFactory {
     mistakes: Arc<OnceLock<Vec<String>>>,
 }
 
-/// Makes a bot whose replies go to the poster, and whose handlers have that time.
-type MakeBot = dyn Fn(Arc<dyn Poster>, Duration) -> AnyBot + Send + Sync;
+/// Makes a bot for a sink, whose replies go to the poster, and whose handlers have that time.
+type MakeBot = dyn Fn(&Arc<str>, Arc<dyn Poster>, Duration) -> AnyBot + Send + Sync;
 
 /// Makes a bot and returns the mistakes in how it is built.
 type FindMistakes = dyn Fn() -> Vec<String> + Send + Sync;
@@ -92,7 +92,9 @@ impl BotFactory {
         let checked = Arc::clone(&make);
         Self {
             name,
-            make: Arc::new(move |poster, deadline| AnyBot::new(make(), poster, deadline)),
+            make: Arc::new(move |sink, poster, deadline| {
+                AnyBot::new(Arc::clone(sink), make(), poster, deadline)
+            }),
             find_mistakes: Arc::new(move || mistakes(&checked())),
             mistakes: Arc::default(),
         }
@@ -103,12 +105,17 @@ impl BotFactory {
         &self.name
     }
 
-    /// Makes a bot whose replies go to the poster, and whose handlers fail after that time.
+    /// Makes a bot for a sink, whose replies go to the poster, and whose handlers fail after that time.
     ///
     /// # Errors
     /// If the function panics: the cause.
-    pub fn make(&self, poster: Arc<dyn Poster>, deadline: Duration) -> Result<AnyBot, String> {
-        let made = catch_unwind(AssertUnwindSafe(|| (self.make)(poster, deadline)));
+    pub fn make(
+        &self,
+        sink: &Arc<str>,
+        poster: Arc<dyn Poster>,
+        deadline: Duration,
+    ) -> Result<AnyBot, String> {
+        let made = catch_unwind(AssertUnwindSafe(|| (self.make)(sink, poster, deadline)));
         made.map_err(|_| format!("bot {}: {PANICKED}", self.name))
     }
 

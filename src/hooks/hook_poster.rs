@@ -44,6 +44,10 @@ impl Poster for HookPoster {
         self.inner.may_act(account)
     }
 
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        self.inner.is_hosted(account)
+    }
+
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
         self.inner.user_called(account, channel, user);
     }

@@ -195,6 +195,10 @@ impl Poster for FencedPoster {
         self.fence.is_open(account)
     }
 
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        self.supervisor.is_hosted(account)
+    }
+
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
         self.supervisor.user_called(account, channel, user);
     }

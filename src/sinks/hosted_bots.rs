@@ -3,7 +3,13 @@
 //! Each account that delivers to it has a bot of its own. There is no thread and no queue: handlers run on the thread that delivers,
 //! and an account has at most `delivery.in_flight` events with its bot. An event that a bot rejects becomes a dead letter.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
@@ -32,16 +38,28 @@ struct Inner {
     /// Runs the schedules of the bots; `None` where no time passes.
     schedules: Option<HostedSchedules>,
     by_account: Mutex<HashMap<AccountName, HostedBot>>,
+    /// True once no more runs of schedules are to begin.
+    has_stopped: AtomicBool,
     /// The events that bots have.
     handling: Arc<Waiting>,
 }
 
 /// The bot of an account.
 struct HostedBot {
+    account: AccountName,
     server: ServerName,
-    bot: AnyBot,
+    /// `None` if it could not be made yet.
+    bot: Option<AnyBot>,
     /// The schedules run as long as this is kept.
     schedules: Option<StartedSchedules>,
+}
+
+impl Drop for HostedBot {
+    fn drop(&mut self) {
+        if let Some(bot) = self.bot.take() {
+            bot.retire(&self.account);
+        }
+    }
 }
 
 impl HostedBots {
@@ -55,22 +73,30 @@ impl HostedBots {
             handler_deps: Arc::new(handler_deps),
             schedules,
             by_account: Mutex::default(),
+            has_stopped: AtomicBool::new(false),
             handling: Arc::default(),
         }))
     }
 
     /// Makes the bot of an account that delivers from now on, unless it has one of that server, and starts its schedules.
     pub(super) fn add_account(&self, account: &AccountName, server: &ServerName) {
-        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
+        let Inner { schedules, by_account, .. } = &*self.0;
         if by_account.lock().get(account).is_some_and(|hosted| hosted.server == *server) {
             return;
         }
-        // Without the lock: the program's own code may take its time. If it fails, each event says so.
-        let Ok(bot) = self.make() else { return };
-        let started = schedules.as_ref().map(|all| all.start(&bot, account, server, &handler_deps.sink));
-        let hosted = HostedBot { server: server.clone(), bot, schedules: started };
+        let (name, server_name) = (account.clone(), server.clone());
+        let hosted = HostedBot { account: name, server: server_name, bot: None, schedules: None };
+        // Without the lock, here and below: the program's own code may take its time.
         let before = by_account.lock().insert(account.clone(), hosted);
         drop(before);
+        if let (Err(cause), Some(all)) = (self.bot_of(account), schedules) {
+            // Each event says so, too. A bot may have none.
+            all.refuse(
+                account,
+                server,
+                &format!("{cause}; its schedules begin with the event for which it is made"),
+            );
+        }
     }
 
     /// Drops the bot of an account that delivers no more, once it has handled its events, and forgets the runs of its schedules.
@@ -86,6 +112,7 @@ impl HostedBots {
 
     /// Begins no more runs of schedules.
     pub(super) fn stop_schedules(&self) {
+        self.0.has_stopped.store(true, Ordering::Release);
         self.0.by_account.lock().values_mut().for_each(|hosted| hosted.schedules = None);
     }
 
@@ -93,20 +120,40 @@ impl HostedBots {
     pub(super) fn forget_schedules(&self) {
         self.stop_schedules();
         let Inner { schedules: Some(all), by_account, handler_deps, .. } = &*self.0 else { return };
-        for (account, HostedBot { server, .. }) in &*by_account.lock() {
+        for HostedBot { account, server, .. } in by_account.lock().values() {
             all.forget(account, server, &handler_deps.sink);
         }
     }
 
-    /// Returns the bot of an account; a new one for the last events of an account that is forgotten already.
+    /// Returns the bot of an account, which is made if it could not be made before; a new one for the last events of an account
+    /// that is forgotten already.
     fn bot_of(&self, account: &AccountName) -> Result<AnyBot, String> {
-        let bot = self.0.by_account.lock().get(account).map(|hosted| hosted.bot.clone());
-        bot.map_or_else(|| self.make(), Ok)
+        let Inner { config, handler_deps, by_account, .. } = &*self.0;
+        if let Some(bot) = by_account.lock().get(account).and_then(|hosted| hosted.bot.clone()) {
+            return Ok(bot);
+        }
+        let HandlerDeps { sink, poster, .. } = &**handler_deps;
+        let made = config.factory.make(sink, Arc::clone(poster), config.deadline)?;
+        let (kept, server) = match by_account.lock().get_mut(account) {
+            None => return Ok(made),
+            // Another event was faster.
+            Some(HostedBot { bot: Some(bot), .. }) => return Ok(bot.clone()),
+            Some(hosted) => (hosted.bot.insert(made).clone(), hosted.server.clone()),
+        };
+        self.start_schedules(&kept, account, &server);
+        Ok(kept)
     }
 
-    fn make(&self) -> Result<AnyBot, String> {
-        let Inner { config, handler_deps, .. } = &*self.0;
-        config.factory.make(Arc::clone(&handler_deps.poster), config.deadline)
+    fn start_schedules(&self, bot: &AnyBot, account: &AccountName, server: &ServerName) {
+        let Inner { schedules: Some(all), by_account, has_stopped, .. } = &*self.0 else { return };
+        let has_stopped = || has_stopped.load(Ordering::Acquire);
+        if has_stopped() {
+            return;
+        }
+        let started = all.start(bot, account, server);
+        if let Some(hosted) = by_account.lock().get_mut(account).filter(|_| !has_stopped()) {
+            hosted.schedules = Some(started);
+        }
     }
 
     /// Hands over an event of a dead letter.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     model::{
         AccountName, Attachment, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId, PostedIds,
-        ReplyError, ReplyKey, ServerName, Target, TargetError, UserId,
+        ReplyError, ReplyKey, ReplyKeyError, ServerName, Target, TargetError, UserId,
     },
     ports::{EventStorage, Poster},
 };
@@ -31,8 +31,8 @@ const CLOCK_MARGIN_MS: i64 = 600_000;
 ///
 /// The posts that a handler makes for an event are numbered. When the event is delivered again, a post with the same
 /// number is the same post and is not created twice. A handler that makes the same posts in the same order therefore
-/// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a key. A clone
-/// continues the same numbers.
+/// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a
+/// [`key`](Context::key). A clone continues the same numbers.
 #[derive(Clone)]
 pub struct Context {
     event: Arc<Event>,
@@ -48,6 +48,8 @@ pub struct Context {
     /// Opens a dialog.
     trigger: Option<Box<str>>,
     storage: EventStorage,
+    /// The name of the bot, if it is one of several of the account.
+    bot: Option<Arc<str>>,
     next_reply: Arc<AtomicUsize>,
 }
 
@@ -57,6 +59,7 @@ impl Context {
         poster: Arc<dyn Poster>,
         storage: EventStorage,
         bot_event: &BotEvent,
+        bot: Option<Arc<str>>,
     ) -> Self {
         let (post, thread) = bot_event.post_and_thread();
         let (sender, acted_at) = bot_event.sender_and_time();
@@ -71,6 +74,7 @@ impl Context {
             is_hook: bot_event.is_hook(),
             trigger: bot_event.trigger(),
             storage,
+            bot,
             next_reply: Arc::default(),
         }
     }
@@ -81,9 +85,10 @@ impl Context {
         server: &ServerName,
         run: &Run,
         poster: Arc<dyn Poster>,
+        bot: Option<Arc<str>>,
     ) -> Self {
         let event = Arc::new(run.to_event(account, server));
-        let mut context = Self::new(event, poster, EventStorage::unavailable(), &BotEvent::Raw);
+        let mut context = Self::new(event, poster, EventStorage::unavailable(), &BotEvent::Raw, bot);
         context.acted_at = Some(run.due);
         context.is_scheduled = true;
         context
@@ -146,7 +151,16 @@ impl Context {
 
     /// Returns the values that the bot keeps for the event's channel. The run of a schedule has none.
     pub fn storage(&self) -> Storage {
-        Storage(self.storage.clone())
+        Storage { values: self.storage.clone(), bot: self.bot.clone() }
+    }
+
+    /// Returns the key of a post that is yours to name, such as `answer`: it is the same when the event is delivered again, and
+    /// belongs to this event and this bot alone. Give it to a [`Draft`], and to [`update`](Self::update).
+    ///
+    /// # Errors
+    /// If the name is empty or too long, or contains white space or control characters.
+    pub fn key(&self, name: &str) -> Result<ReplyKey, ReplyKeyError> {
+        ReplyKey::own_for_event(&self.event, self.bot.as_deref(), name).map(|key| self.as_made_here(key))
     }
 
     /// Posts a text in the event's channel. For a slash command it is the answer, which everyone there sees.
@@ -282,7 +296,15 @@ impl Context {
 
     /// Returns the key of the next post.
     fn next_key(&self) -> ReplyKey {
-        let key = ReplyKey::for_event(&self.event, self.next_reply.fetch_add(1, Ordering::Relaxed));
+        let n = self.next_reply.fetch_add(1, Ordering::Relaxed);
+        self.as_made_here(match &self.bot {
+            Some(bot) => ReplyKey::for_bot(&self.event, bot, n),
+            None => ReplyKey::for_event(&self.event, n),
+        })
+    }
+
+    /// Marks a key as that of a post which no event calls for, in the run of a schedule.
+    fn as_made_here(&self, key: ReplyKey) -> ReplyKey {
         if self.is_scheduled {
             key.into_announcement().with_earliest(self.event_time().saturating_sub(CLOCK_MARGIN_MS))
         } else {

@@ -5,13 +5,13 @@ use std::{
     cell::RefCell,
     future::poll_fn,
     panic::{self, AssertUnwindSafe},
-    pin::pin,
     sync::Once,
+    task::Poll,
 };
 
 use futures_util::future::FutureExt as _;
 
-use crate::model::Excerpt;
+use crate::model::{AccountName, Excerpt};
 
 tokio::task_local! {
     /// The place of the last panic of the handler that runs.
@@ -19,8 +19,7 @@ tokio::task_local! {
 }
 
 /// Keeps the panics of handlers off standard error: they are caught, and logged with the account and the event. Every other
-/// panic goes to the hook that was set before, also that of a task or a thread which a handler has started, and that of a
-/// destructor when a handler is given up.
+/// panic goes to the hook that was set before, also that of a task or a thread which a handler has started.
 pub(super) fn keep_off_standard_error() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -41,20 +40,46 @@ pub(super) fn keep_off_standard_error() {
     });
 }
 
-/// Runs a handler.
+/// Runs a handler of an account. A panic of its destructors when it is given up is logged.
 ///
 /// # Errors
 /// The message and the place of a panic.
-pub(super) async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, String> {
-    let mut handling = pin!(AssertUnwindSafe(handling).catch_unwind());
-    // Only around a poll: a panic of a handler that is dropped is not caught here.
+pub(super) async fn caught<T>(account: &AccountName, handling: impl Future<Output = T>) -> Result<T, String> {
+    let handling = Box::pin(AssertUnwindSafe(handling).catch_unwind());
+    let mut handling = Droppable { account, value: Some(handling) };
     poll_fn(|context| {
         PLACE.sync_scope(RefCell::default(), || {
+            let Some(handling) = &mut handling.value else { return Poll::Pending };
             let polled = handling.as_mut().poll(context);
             polled.map_err(|panic| describe(&*panic, PLACE.with(RefCell::take).as_deref()))
         })
     })
     .await
+}
+
+/// Drops a value of a bot. A panic of its destructors is logged.
+pub(super) fn drop_caught<T>(account: &AccountName, value: T) {
+    drop(Droppable { account, value: Some(value) });
+}
+
+/// A value of a bot, whose destructors may panic wherever it is dropped.
+struct Droppable<'a, T> {
+    account: &'a AccountName,
+    /// `None` once it is dropped.
+    value: Option<T>,
+}
+
+impl<T> Drop for Droppable<'_, T> {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        if let Err(panic) = caught_now(|| drop(value)) {
+            let account = self.account.as_str();
+            tracing::warn!(
+                account,
+                "{panic}, in a destructor; mend it, as what it had to clean up may be left"
+            );
+        }
+    }
 }
 
 /// Calls a function of a bot that is no handler.

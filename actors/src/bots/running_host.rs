@@ -134,6 +134,7 @@ async fn start_on_this_thread(
     }
     if problems.is_empty() {
         let schedules = HostedSchedules::new(spec.journal, observer.clone(), Handle::current());
+        schedules.keep_only_bots(runners.iter().map(|(_, account, _)| (account, None)));
         let start = |(bot, account, server)| schedules.start_bot(bot, &account, &server, None);
         let started = runners.into_iter().map(start).collect();
         return Ok(RunningHost { supervisor, observer, schedules, started, state: spec.state, own_system });

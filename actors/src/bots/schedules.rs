@@ -6,6 +6,7 @@
 
 mod hosted_schedules;
 mod plan;
+mod run_thread;
 mod run_times;
 mod runner;
 mod schedule;

@@ -22,6 +22,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 /// A sink that passes an account's events to a bot.
 pub struct BotSink<B> {
     bot: Arc<B>,
+    /// Tells the bots of an account apart, if it has several.
+    name: Option<Arc<str>>,
     poster: Arc<dyn Poster>,
     deadline: Duration,
     failures: Arc<Mutex<Failures>>,
@@ -38,7 +40,15 @@ impl<B: Bot> BotSink<B> {
     /// every other panic only. One that is set afterwards is called for handlers, too.
     pub fn new(bot: B, poster: Arc<dyn Poster>) -> Self {
         handler_panics::keep_off_standard_error();
-        Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE, failures: Arc::default() }
+        Self { bot: Arc::new(bot), name: None, poster, deadline: Self::DEADLINE, failures: Arc::default() }
+    }
+
+    /// Sets a name, which tells the bots of an account apart if a sink of your own hands its events to several. It is a part of the
+    /// keys of their posts: without it, an answer of the second bot to the same event counts as posted by the first. Keep the name,
+    /// as an event may come again after a restart, and keep it short, without white space.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// Limits the duration of a handler; a longer one is a failure.
@@ -66,12 +76,12 @@ impl<B: Bot> EventSink for BotSink<B> {
         // A person waits: the event goes past the others of its channel, and is tried once.
         let is_hook = bot_event.is_hook();
         let storage = if is_hook { EventStorage::unavailable() } else { storage.clone() };
-        let handler_storage = storage.clone();
+        let (handler_storage, name) = (storage.clone(), self.name.clone());
         let handling = async move {
-            let context = Context::new(event, poster, handler_storage, &bot_event);
+            let context = Context::new(event, poster, handler_storage, &bot_event, name);
             handle(&*bot, &context, &bot_event).await
         };
-        let outcome = outcome_of(handling, self.deadline);
+        let outcome = outcome_of(delivered.account.clone(), handling, self.deadline);
         let failures = Arc::clone(&self.failures);
         let outcome = async move {
             let outcome = outcome.await;
@@ -91,17 +101,25 @@ impl<B: Bot> ScheduledBot for BotSink<B> {
         self.poster.may_act(account)
     }
 
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        self.poster.is_hosted(account)
+    }
+
     fn run(&self, account: &AccountName, server: &ServerName, run: &Run) -> BoxFuture<'static, Outcome> {
         let (bot, run) = (self.bot.clone(), run.clone());
-        let context = Context::for_run(account, server, &run, self.poster.clone());
+        let context = Context::for_run(account, server, &run, self.poster.clone(), self.name.clone());
         let handling = async move { bot.scheduled(&context, &run).await };
-        outcome_of(handling, self.deadline).boxed()
+        outcome_of(account.clone(), handling, self.deadline).boxed()
     }
 }
 
 /// Waits for a handler until a deadline, and returns the outcome of its result.
-async fn outcome_of(handling: impl Future<Output = BotResult>, deadline: Duration) -> Outcome {
-    match timeout(deadline, handler_panics::caught(handling)).await {
+async fn outcome_of(
+    account: AccountName,
+    handling: impl Future<Output = BotResult>,
+    deadline: Duration,
+) -> Outcome {
+    match timeout(deadline, handler_panics::caught(&account, handling)).await {
         Ok(Ok(result)) => to_outcome(result),
         Ok(Err(panic)) => broken(panic),
         Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),

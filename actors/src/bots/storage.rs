@@ -1,4 +1,4 @@
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -6,6 +6,9 @@ use crate::{
     model::{Excerpt, StorageError},
     ports::EventStorage,
 };
+
+/// The end of a bot's name in a key: no name of a sink contains it.
+const SEPARATOR: char = '/';
 
 /// The values that a bot keeps for the channel of an event, by key.
 ///
@@ -40,7 +43,11 @@ use crate::{
 /// # });
 /// ```
 #[derive(Debug, Clone)]
-pub struct Storage(pub(super) EventStorage);
+pub struct Storage {
+    pub(super) values: EventStorage,
+    /// The name of the bot, if it is one of several of the account: they do not see each other's values.
+    pub(super) bot: Option<Arc<str>>,
+}
 
 impl Storage {
     /// Returns the value of a key, if there is one.
@@ -48,7 +55,7 @@ impl Storage {
     /// # Errors
     /// If it is no value of the type, or there is no storage.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StorageError> {
-        let value = self.0.get(key)?;
+        let value = self.values.get(&self.kept_key(key))?;
         value.map(|json| serde_json::from_str(&json).map_err(|error| of_json(key, &error))).transpose()
     }
 
@@ -57,7 +64,8 @@ impl Storage {
     /// # Errors
     /// If the key or the value is refused, the handler has ended, or there is no storage.
     pub fn put<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), StorageError> {
-        self.0.put(key, serde_json::to_string(value).map_err(|error| of_json(key, &error))?)
+        self.values
+            .put(&self.kept_key(key), serde_json::to_string(value).map_err(|error| of_json(key, &error))?)
     }
 
     /// Deletes the value of a key, if there is one.
@@ -65,7 +73,7 @@ impl Storage {
     /// # Errors
     /// If the handler has ended, or there is no storage.
     pub fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.0.delete(key)
+        self.values.delete(&self.kept_key(key))
     }
 
     /// Returns the keys that have a value, in order.
@@ -73,7 +81,15 @@ impl Storage {
     /// # Errors
     /// If there is no storage.
     pub fn keys(&self) -> Result<Vec<String>, StorageError> {
-        self.0.keys()
+        let keys = self.values.keys()?;
+        let Some(bot) = &self.bot else { return Ok(keys) };
+        let own = |key: String| Some(key.strip_prefix(&**bot)?.strip_prefix(SEPARATOR)?.to_owned());
+        Ok(keys.into_iter().filter_map(own).collect())
+    }
+
+    /// Returns the key under which a value is kept beside those of other bots.
+    fn kept_key<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        self.bot.as_ref().map_or(Cow::Borrowed(key), |bot| format!("{bot}{SEPARATOR}{key}").into())
     }
 }
 

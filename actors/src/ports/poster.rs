@@ -26,6 +26,13 @@ pub trait Poster: Send + Sync + 'static {
         true
     }
 
+    /// Returns false while the account is stopped, or about to leave this host: then no run of a schedule begins. A service that
+    /// only posts does not know.
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        let _ = account;
+        ready(true).boxed()
+    }
+
     /// Records that a user called an account in a channel by a slash command, a button, a menu or a dialog. A service without a
     /// loop guard need not know.
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {

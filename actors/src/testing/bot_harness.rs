@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 
 use super::{Answer, EventBuilder};
 use crate::{
@@ -17,10 +19,10 @@ use crate::{
         schedules::{Plan, ScheduledBot as _, Step, millis},
     },
     model::{
-        AccountName, DIALOG_ERRORS, Event, Excerpt, Found, Lookup, OutgoingAction, PostedIds, ReplyError,
-        ServerName,
+        AccountName, DIALOG_ERRORS, Event, Excerpt, FileId, Found, Lookup, OutgoingAction, PostedIds,
+        ReplyError, ServerName,
     },
-    ports::{Delivered, EventSink as _, EventStorage, Outcome, Poster, SharedValues},
+    ports::{Delivered, EventSink as _, EventStorage, FileDownload, Outcome, Poster, SharedValues},
 };
 
 /// The name of the bot's account.
@@ -68,6 +70,8 @@ struct Script {
     failures: VecDeque<ReplyError>,
     posts: usize,
     found: Vec<(Lookup, Found)>,
+    /// The names and contents of files.
+    files: Vec<(FileId, String, Bytes)>,
 }
 
 impl<B: Bot> BotHarness<B> {
@@ -81,6 +85,12 @@ impl<B: Bot> BotHarness<B> {
         let sink = BotSink::new(bot, poster.clone());
         let clock = Mutex::new(Clock { now: FIRST_EVENT_AT, plans });
         Self { sink, poster, values: SharedValues::default(), delivered: AtomicI64::new(0), clock }
+    }
+
+    /// Sets the name that tells the bots of an account apart, as [`BotSink::named`] does, and as a sink of the whole program has one.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { sink: self.sink.named(name), ..self }
     }
 
     /// Limits the duration of a handler.
@@ -160,6 +170,11 @@ impl<B: Bot> BotHarness<B> {
         if let Ok(json) = serde_json::value::to_raw_value(json) {
             self.poster.with(|script| script.found.push((lookup, Found::new(json))));
         }
+    }
+
+    /// Sets the content of a file that the bot may download. Other files do not exist.
+    pub fn set_file(&self, id: &str, name: &str, content: impl Into<Bytes>) {
+        self.poster.with(|script| script.files.push((id.into(), name.to_owned(), content.into())));
     }
 
     /// Returns the actions of the bot that succeeded so far, in order.
@@ -273,4 +288,24 @@ impl Poster for FakePoster {
         let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
         ready(found.ok_or(missing)).boxed()
     }
+
+    fn open_file(
+        &self,
+        account: &AccountName,
+        id: FileId,
+    ) -> BoxFuture<'static, Result<FileDownload, ReplyError>> {
+        let file = self.with(|script| script.files.iter().rev().find(|(known, ..)| *known == id).cloned());
+        let what = Excerpt::of(&Lookup::File(id));
+        let missing = ReplyError::NotFound { account: account.clone(), what };
+        ready(file.map(|(_, name, content)| download(name, content)).ok_or(missing)).boxed()
+    }
+}
+
+/// Returns the download of a file, in one piece.
+fn download(name: String, content: Bytes) -> FileDownload {
+    let (piece, pieces) = mpsc::channel(1);
+    let len = content.len() as u64;
+    // There is room for one.
+    let _ = piece.try_send(Ok(content));
+    FileDownload { name, content_type: String::new(), len, pieces }
 }

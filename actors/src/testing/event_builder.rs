@@ -26,6 +26,7 @@ pub struct EventBuilder {
     post: Option<String>,
     kind: String,
     props: Map<String, Value>,
+    files: Vec<String>,
     recovered: bool,
     at: Option<i64>,
     info: Option<Arc<ChannelInfo>>,
@@ -67,6 +68,7 @@ impl EventBuilder {
             post: None,
             kind: String::new(),
             props: Map::new(),
+            files: Vec::new(),
             recovered: false,
             at: None,
             info: None,
@@ -127,6 +129,12 @@ impl EventBuilder {
     /// Adds a property to the post.
     pub fn with_prop(mut self, name: &str, value: Value) -> Self {
         self.props.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Adds a file to the post, by its id. [`BotHarness::set_file`](super::BotHarness::set_file) sets its content.
+    pub fn with_file(mut self, id: &str) -> Self {
+        self.files.push(id.to_owned());
         self
     }
 
@@ -209,7 +217,7 @@ impl EventBuilder {
             let post = json!({
                 "id": id, "create_at": at, "edit_at": edit_at, "delete_at": delete_at, "user_id": self.user,
                 "channel_id": self.channel, "root_id": self.root, "message": text, "type": self.kind,
-                "props": self.props,
+                "props": self.props, "file_ids": self.files,
             });
             nested("post", &post)
         };

@@ -8,6 +8,7 @@ mod look_ups;
 mod panics;
 mod random_faults;
 mod schedules;
+mod several;
 #[cfg(feature = "disk-state")]
 mod state;
 mod storage;

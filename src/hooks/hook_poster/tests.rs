@@ -29,6 +29,14 @@ impl Poster for Behind {
         self.0.lock().push(action);
         ready(Ok(PostedIds::default())).boxed()
     }
+
+    fn may_act(&self, _: &AccountName) -> bool {
+        false
+    }
+
+    fn is_hosted(&self, _: &AccountName) -> BoxFuture<'static, bool> {
+        ready(false).boxed()
+    }
 }
 
 fn router() -> Router {
@@ -57,13 +65,25 @@ fn router() -> Router {
         })
 }
 
+/// Returns a poster in front of another.
+fn poster(behind: &Arc<Behind>, open: &Arc<OpenHooks>) -> HookPoster {
+    let signer = Signer::new(&Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap());
+    let integrations = Integrations::new(signer, "https://bots.test", Duration::from_secs(60));
+    HookPoster { inner: behind.clone(), open: Arc::clone(open), integrations }
+}
+
+#[tokio::test]
+async fn the_host_behind_says_if_an_account_may_act() {
+    let poster = poster(&Arc::default(), &Arc::default());
+    let account = AccountName::new("helpdesk").unwrap();
+    assert!(!poster.may_act(&account) && !poster.is_hosted(&account).await);
+}
+
 /// Returns the response to a request, and what the bot did besides.
 async fn ask(kind: HookKind, data: Value) -> (Value, Vec<OutgoingAction>) {
     let account = AccountName::new("helpdesk").unwrap();
     let (behind, open) = (Arc::new(Behind::default()), Arc::new(OpenHooks::default()));
-    let signer = Signer::new(&Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap());
-    let integrations = Integrations::new(signer, "https://bots.test", Duration::from_secs(60));
-    let poster = HookPoster { inner: behind.clone(), open: Arc::clone(&open), integrations };
+    let poster = poster(&behind, &open);
     let sink = BotSink::new(router(), Arc::new(poster));
     let origin = Origin { user_id: "ann".into(), channel_id: "c1".into(), ..Origin::default() };
     let mut members = data.as_object().unwrap().clone();

@@ -1,12 +1,12 @@
 use std::{
     fs,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use matterhost_actors::{
-    bots::{Bot, BotResult, Context, Post, Schedule, SlashCommand},
+    bots::{Bot, BotResult, Context, Post, Run, Schedule, SlashCommand},
     hosting::Observer,
-    model::{OutgoingAction, ReplyError},
+    model::{Draft, Fact, OutgoingAction, ReplyError},
     ports::Poster,
 };
 use tempfile::TempDir;
@@ -19,7 +19,8 @@ use crate::{
         dead_letter::DeadLetters,
         tests::fake_child::until,
         tests::fixtures::{
-            RecordingReplyPoster, delivered, event, handler_deps, outcome, post, post_of, post_with_text,
+            DEADLINE, RecordingReplyPoster, delivered, event, handler_deps, outcome, post, post_of,
+            post_with_text,
         },
     },
     telemetry::metrics::Metrics,
@@ -72,6 +73,11 @@ impl Bot for Counting {
 
     fn schedules(&self) -> Vec<Schedule> {
         vec![Schedule::new("yearly", "0 0 1 1 *").unwrap()]
+    }
+
+    async fn scheduled(&self, context: &Context, _: &Run) -> BotResult {
+        context.post(Draft { channel: "c".into(), text: "yearly".into(), ..Draft::default() }).await?;
+        Ok(())
     }
 
     async fn slash_command(&self, _: &Context, _: &SlashCommand) -> BotResult {
@@ -153,13 +159,50 @@ async fn a_rejected_event_becomes_a_dead_letter_that_reaches_the_bot_as_it_was()
     let good = post_with_text("c", "good", "hello");
     assert_eq!(outcome(bots.deliver(&good)).await, Outcome::Acknowledged);
     assert_eq!(outcome(bots.submit(&Message::from_event(&good))).await, Outcome::Acknowledged);
-    let drafts = recorded.actions().into_iter().map(|(_, action)| match action {
-        OutgoingAction::Post(draft) => (draft.text, draft.key.map(|key| key.as_str().to_owned())),
+    let expected = ("hello, 1".to_owned(), "good#desk#0".to_owned());
+    assert_eq!(posts(&recorded), [expected.clone(), expected]);
+}
+
+/// Returns the texts and keys of the posts.
+fn posts(recorded: &RecordingReplyPoster) -> Vec<(String, String)> {
+    let post = |(_, action)| match action {
+        OutgoingAction::Post(draft) => (draft.text, draft.key.unwrap().as_str().to_owned()),
         other => panic!("{other:?}"),
-    });
-    let drafts: Vec<_> = drafts.collect();
-    let expected = ("hello, 1".to_owned(), Some("good#0".to_owned()));
-    assert_eq!(drafts, [expected.clone(), expected]);
+    };
+    recorded.actions().into_iter().map(post).collect()
+}
+
+#[tokio::test]
+async fn two_bots_of_an_account_answer_the_same_event_and_run_at_the_same_time() {
+    let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
+    let journal = dir.path().join("schedules.json");
+    let sinks =
+        "sinks = ['desk', 'other']\n[sinks.desk]\ntype = 'bot'\n[sinks.other]\ntype = 'bot'\nbot = 'desk'\n";
+    let config = config(&dir, &lives, sinks);
+    let mut runs = Vec::new();
+    for _restart in 0..2 {
+        fs::write(
+            &journal,
+            r#"{"format":1,"done_until":{"helpdesk/desk/yearly":1,"helpdesk/other/yearly":1}}"#,
+        )
+        .unwrap();
+        let schedules = HostedSchedules::load(Some(journal.clone()), Observer::default()).unwrap();
+        let recorded = Arc::<RecordingReplyPoster>::default();
+        let poster = Arc::clone(&recorded) as Arc<dyn Poster>;
+        let mut sinks =
+            SinkRegistry::start(&config, &poster, &Metrics::new(false), None, Some(schedules)).unwrap();
+        let sink = sinks.sink_for(&config.accounts[0]);
+        assert_eq!(outcome(sink.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
+        until("both have run", || recorded.actions().len() == 4).await;
+        let mut keys: Vec<_> = posts(&recorded).into_iter().map(|(_, key)| key).collect();
+        keys.sort();
+        assert_eq!(keys[..2], ["1#desk#0", "1#other#0"]);
+        assert!(keys[2].starts_with("schedule/yearly/") && keys[2].ends_with("#desk#0"), "{keys:?}");
+        assert_eq!(keys[3], keys[2].replace("#desk#", "#other#"));
+        runs.push(keys);
+        sinks.stop_schedules(tokio::time::Instant::now() + DEADLINE).await;
+    }
+    assert_eq!(runs[0], runs[1], "they are the same after a restart");
 }
 
 #[tokio::test]
@@ -198,6 +241,9 @@ async fn values_are_kept_through_filters_and_beside_other_sinks() {
 async fn runs_are_kept_until_the_account_or_the_sink_is_removed() {
     let (dir, lives) = (TempDir::new().unwrap(), Arc::<Lives>::default());
     let journal = dir.path().join("schedules.json");
+    // The account had other bots and schedules when it ran last, and there were other accounts.
+    let gone = r#"{"helpdesk/gone/yearly":1,"helpdesk/desk/gone":1,"gone/desk/yearly":1}"#;
+    fs::write(&journal, format!(r#"{{"format":1,"done_until":{gone}}}"#)).unwrap();
     let schedules = HostedSchedules::load(Some(journal.clone()), Observer::default()).unwrap();
     let [desk, changed, moved] = [
         "[sinks.desk]\ntype = 'bot'\n",
@@ -210,7 +256,7 @@ async fn runs_are_kept_until_the_account_or_the_sink_is_removed() {
     let has = |name: &str| fs::read_to_string(&journal).is_ok_and(|text| text.contains(name));
     let account = &desk.accounts[0];
     sinks.sink_for(account);
-    until("it is kept", || has("helpdesk/desk/yearly")).await;
+    until("it is kept, and no other", || has("helpdesk/desk/yearly") && !has("gone")).await;
     let before = fs::read_to_string(&journal).unwrap();
     let prepared = sinks.prepare(&changed).unwrap();
     drop(sinks.install(prepared, &changed));
@@ -222,26 +268,45 @@ async fn runs_are_kept_until_the_account_or_the_sink_is_removed() {
     until("it has moved", || !has("helpdesk/desk/yearly") && has("helpdesk/other/yearly")).await;
     sinks.forget_account(&account.name);
     until("it is gone", || !has("helpdesk/")).await;
-    sinks.stop_schedules(tokio::time::Instant::now() + std::time::Duration::from_secs(30)).await;
+    sinks.stop_schedules(tokio::time::Instant::now() + DEADLINE).await;
 }
 
 #[tokio::test]
-async fn a_bot_that_cannot_be_made_breaks_its_accounts_and_nothing_else() {
+async fn a_bot_that_cannot_be_made_says_so_and_is_made_for_a_later_event() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("matterhost.toml");
     let text = "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.helpdesk]\ntoken = 'x'\n[state]\nstore = 'memory'\n\
                 [sinks.desk]\ntype = 'bot'\n";
     fs::write(&file, text).unwrap();
-    let calls = Arc::new(AtomicUsize::new(0));
+    let (fail, lives) = (Arc::<AtomicBool>::default(), Arc::<Lives>::default());
+    let (fails, made) = (Arc::clone(&fail), Arc::clone(&lives));
     let bots = Bots::default().with("desk", move || {
-        // The first call looks for mistakes.
-        assert!(calls.fetch_add(1, Ordering::AcqRel).is_multiple_of(2), "no database");
-        Counting::new(&Arc::default())
+        assert!(!fails.load(Ordering::Acquire), "no database");
+        Counting::new(&made)
     });
     let config = Config::load(&Sources { files: vec![file], bots, ..Sources::default() }, None).unwrap();
     let crate::config::SinkKind::Bot(bot) = config.sinks[0].kind.clone() else { panic!("no bot") };
-    let bots = HostedBots::new(bot, handler_deps("desk"), None);
+    fail.store(true, Ordering::Release);
+    let observer = Observer::default();
+    let mut facts = observer.subscribe();
+    let journal = dir.path().join("schedules.json");
+    let schedules = HostedSchedules::load(Some(journal.clone()), observer).unwrap();
+    let bots = HostedBots::new(bot, handler_deps("desk"), Some(schedules.clone()));
+    let account = AccountName::new("helpdesk").unwrap();
+    bots.add_account(&account, &ServerName::new("main").unwrap());
+    let Fact::Rejected { event, cause, .. } = &facts.try_recv().unwrap().fact else { panic!() };
+    assert_eq!(&**event, "schedules");
+    assert!(cause.starts_with("bot desk: the function that makes it panicked; its schedules"), "{cause}");
     let broken = outcome(bots.deliver(&post("c", "1"))).await;
     assert_eq!(broken, Outcome::Broken { cause: "bot desk: the function that makes it panicked".into() });
+    fail.store(false, Ordering::Release);
     assert_eq!(delivered(&bots, &post("c", "1")).await, Outcome::Acknowledged);
+    assert_eq!(delivered(&bots, &post("c", "2")).await, Outcome::Acknowledged);
+    assert_eq!(lives.counts(), (2, 1), "the second event has the same bot");
+    until("its schedule runs", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("helpdesk/desk/yearly"))
+    })
+    .await;
+    bots.forget_account(&account, &ServerName::new("main").unwrap());
+    schedules.wait(tokio::time::Instant::now() + DEADLINE).await;
 }

@@ -126,6 +126,7 @@ impl SinkRegistry {
         removed.iter().for_each(RunningSink::stop_schedules);
         let unwanted: Vec<_> = unwanted.iter().filter_map(|name| self.by_name.remove(name)).collect();
         unwanted.iter().for_each(RunningSink::forget_schedules);
+        self.keep_schedules(config);
         removed.extend(unwanted);
         for (name, sink) in wanted {
             self.update_filter(&name, sink);
@@ -133,6 +134,16 @@ impl SinkRegistry {
         self.ending.extend(removed.iter().map(EndingSink::of));
         self.publish_sinks();
         RemovedSinks(removed)
+    }
+
+    /// Forgets the runs of the bots that the configuration does not have, also those that were removed while no host ran.
+    fn keep_schedules(&self, config: &Config) {
+        let Some(schedules) = &self.schedules else { return };
+        let bots = config
+            .accounts
+            .iter()
+            .flat_map(|account| account.sinks.iter().map(|sink| (&account.name, &**sink)));
+        schedules.keep_only(bots);
     }
 
     /// Puts the running sinks on the board.

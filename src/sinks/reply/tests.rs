@@ -75,6 +75,25 @@ fn actions_stand_beside_replies() {
     assert!(refused.contains("unknown field `txt`"), "{refused}");
 }
 
+/// Two sinks of an account may answer the same event alike.
+#[test]
+fn the_answers_of_two_sinks_are_apart() {
+    let keys = |sink: &str| {
+        let answer = r#"[{"text":"a"},{"action":"reply","text":"b","key":"k"},{"action":"post","text":"c"},
+            {"action":"update","key":"k","text":"d"}]"#;
+        let actions = parse(answer.as_bytes(), None, &[&event("1")], &sink.into(), 0).unwrap();
+        let key = |action: HandlerAction| match action.action.work {
+            Work::Act(
+                OutgoingAction::Post(Draft { key: Some(key), .. }) | OutgoingAction::Update { key, .. },
+            ) => key.as_str().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        actions.into_iter().map(key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("hook"), ["1#hook#0", "1#hook/k", "1#hook#2", "1#hook/k"]);
+    assert_eq!(keys("child"), ["1#child#0", "1#child/k", "1#child#2", "1#child/k"]);
+}
+
 #[test]
 fn of_several_events_the_answer_names_one() {
     let (one, two) = (event("1"), event("2"));

@@ -1,7 +1,7 @@
 //! The times until which the runs of schedules are done, in memory and in a file.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{self, File},
     io::{self, Read as _, Write as _},
     ops::Bound,
@@ -12,10 +12,12 @@ use std::{
     },
 };
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync;
 
+use super::Schedule;
 use crate::model::AccountName;
 
 /// The format of the file.
@@ -41,6 +43,9 @@ pub(crate) struct Journal {
     /// The bots that may record runs, by the beginning of the names.
     bots: Mutex<HashMap<String, Weak<AtomicBool>>>,
 }
+
+/// The end of a write of the file.
+type Written = BoxFuture<'static, Result<(), String>>;
 
 /// The last write of the file.
 #[derive(Debug)]
@@ -80,12 +85,9 @@ impl Default for Write {
 }
 
 impl BotRuns {
-    /// Returns the runs of a bot of an account. `place` tells the bots of an account apart, if it can have several.
-    pub(crate) fn new(journal: Arc<Journal>, account: &AccountName, place: Option<&str>) -> Self {
-        let prefix = match place {
-            Some(place) => format!("{account}/{place}/"),
-            None => format!("{account}/"),
-        };
+    /// Returns the runs of a bot of an account, which has a name if the account can have several.
+    pub(crate) fn new(journal: Arc<Journal>, account: &AccountName, bot: Option<&str>) -> Self {
+        let prefix = prefix(account, bot);
         let is_forgotten = shared(&journal.bots, &prefix);
         Self { journal, prefix, is_forgotten }
     }
@@ -109,13 +111,19 @@ impl BotRuns {
     }
 
     /// Forgets the runs, now and for those that have not ended. If the bot comes back, none of them was missed. The file is written
-    /// once the future completes.
-    pub(crate) fn forget(&self) -> impl Future<Output = Result<(), String>> + Send + use<> {
-        let journal = Arc::clone(&self.journal);
+    /// once the future completes; `None` if there is nothing to write.
+    pub(crate) fn forget(&self) -> Option<Written> {
         self.is_forgotten.store(true, Ordering::Release);
-        journal.bots.lock().remove(&self.prefix);
-        let were_any = journal.times.lock().remove_all(&self.prefix);
-        async move { if were_any { journal.change(|_| Ok(())).await } else { Ok(()) } }
+        self.journal.bots.lock().remove(&self.prefix);
+        let were_any = self.journal.times.lock().remove_all(&self.prefix, |_| true);
+        were_any.then(|| self.journal.written())
+    }
+
+    /// Forgets the runs of schedules that the bot does not have any more, as [`forget`](Self::forget) does.
+    pub(crate) fn keep_only(&self, schedules: &[Schedule]) -> Option<Written> {
+        let kept: HashSet<_> = schedules.iter().map(|schedule| self.key(schedule.name())).collect();
+        let were_any = self.journal.times.lock().remove_all(&self.prefix, |name| !kept.contains(name));
+        were_any.then(|| self.journal.written())
     }
 
     /// Returns the lock that the one who runs a schedule holds: two never run it at the same time.
@@ -142,6 +150,27 @@ impl Journal {
             Err(error) => return Err(format!("{}: {error}; make it readable", path.display())),
         };
         Ok(Self { path: Some(path.into()), times: Mutex::new(times), ..Self::default() })
+    }
+
+    /// Forgets the runs of all bots but these, as [`BotRuns::forget`] does.
+    pub(crate) fn keep_only<'a>(
+        self: &Arc<Self>,
+        bots: impl IntoIterator<Item = (&'a AccountName, Option<&'a str>)>,
+    ) -> Option<Written> {
+        let kept: BTreeSet<_> = bots.into_iter().map(|(account, bot)| prefix(account, bot)).collect();
+        let is_gone = |name: &str| {
+            let before = (Bound::Unbounded, Bound::Included(name));
+            // No prefix begins with another, because neither part contains a slash.
+            !kept.range::<str, _>(before).next_back().is_some_and(|prefix| name.starts_with(&**prefix))
+        };
+        let were_any = self.times.lock().remove_all("", is_gone);
+        were_any.then(|| self.written())
+    }
+
+    /// Writes the file, if it has not the present times.
+    fn written(self: &Arc<Self>) -> Written {
+        let journal = Arc::clone(self);
+        async move { journal.change(|_| Ok(())).await }.boxed()
     }
 
     async fn change(&self, change: impl FnOnce(&mut Times) -> Result<(), String>) -> Result<(), String> {
@@ -190,16 +219,24 @@ impl Times {
         Ok(())
     }
 
-    /// Removes the schedules whose names begin so. Returns false if there are none.
-    fn remove_all(&mut self, prefix: &str) -> bool {
+    /// Removes the schedules whose names begin so, as far as they are to be removed. Returns false if there are none.
+    fn remove_all(&mut self, prefix: &str, is_removed: impl Fn(&str) -> bool) -> bool {
         let from = self.done_until.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let names: Vec<_> =
-            from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix)).cloned().collect();
+        let all = from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix));
+        let names: Vec<_> = all.filter(|name| is_removed(name)).cloned().collect();
         for name in &names {
             self.done_until.remove(name);
             self.bytes -= entry_bytes(name);
         }
         !names.is_empty()
+    }
+}
+
+/// Returns the beginning of the names of a bot's schedules.
+fn prefix(account: &AccountName, bot: Option<&str>) -> String {
+    match bot {
+        Some(bot) => format!("{account}/{bot}/"),
+        None => format!("{account}/"),
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) trait ScheduledBot: Send + Sync {
     /// Returns false if another host may own the account by now.
     fn may_act(&self, account: &AccountName) -> bool;
 
+    /// Returns false while the account is stopped, or about to leave this host.
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool>;
+
     /// Carries out a run as an account.
     fn run(&self, account: &AccountName, server: &ServerName, run: &Run) -> BoxFuture<'static, Outcome>;
 }
@@ -55,19 +58,36 @@ pub(super) async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: w
             runner.report(&run, "it failed until the next run was due");
         }
         match step {
-            Step::Run(run) => runner.carry_out(&mut plan, run).await,
+            Step::Run(run) if runner.bot.is_hosted(&runner.account).await => {
+                // It may have been stopped meanwhile.
+                if !*stopping.borrow() {
+                    runner.carry_out(&mut plan, run).await;
+                }
+            }
+            // As if the host did not run: the latest run happens late, if the schedule makes up for it.
+            Step::Run(_) => pause(MAX_SLEEP, &mut stopping).await,
             Step::WaitUntil(at) => {
                 let left = u64::try_from(at.saturating_sub(now())).unwrap_or_default();
-                let wait = Duration::from_millis(left.max(1)).min(MAX_SLEEP);
-                tokio::select! {
-                    () = sleep(wait) => {}
-                    // Without its owner the schedule goes on.
-                    Ok(_) = stopping.wait_for(|stopping| *stopping) => {}
-                }
+                pause(Duration::from_millis(left.max(1)).min(MAX_SLEEP), &mut stopping).await;
             }
             Step::Never => return,
         }
     }
+}
+
+/// Waits, unless the schedule is to stop. Without its owner it goes on.
+async fn pause(duration: Duration, stopping: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = sleep(duration) => {}
+        Ok(_) = stopping.wait_for(|stopping| *stopping) => {}
+    }
+}
+
+/// Reports that the schedules of a bot, or one of them, cannot be run.
+pub(super) fn refuse(observer: &Observer, account: &AccountName, server: &ServerName, cause: &str) {
+    let (event, channel) = (Excerpt::of("schedules"), ChannelId::default());
+    let fact = Fact::Rejected { event, channel, cause: Excerpt::of(cause) };
+    observer.publish_account(account, server, Generation::default(), fact);
 }
 
 impl Runner {
@@ -94,8 +114,7 @@ impl Runner {
 
     /// Reports that the bot's schedules, or one of them, cannot be run.
     pub(super) fn refuse(&self, cause: &str) {
-        let (event, channel) = (Excerpt::of("schedules"), ChannelId::default());
-        self.publish(Fact::Rejected { event, channel, cause: Excerpt::of(cause) });
+        refuse(&self.observer, &self.account, &self.server, cause);
     }
 
     /// Reports a run that did not succeed.

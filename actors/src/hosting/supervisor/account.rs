@@ -116,6 +116,11 @@ impl Account {
         matches!(self.intent, Intent::Remove(_))
     }
 
+    /// False if the account is stopped, being stopped or being removed.
+    pub(super) fn is_to_run(&self) -> bool {
+        self.state != AccountState::Stopped && !matches!(self.intent, Intent::Stop | Intent::Remove(_))
+    }
+
     /// Starts the account again after a stop that is in progress; without one it changes nothing.
     pub(super) fn start_after_stop(&mut self) {
         if self.state == AccountState::Stopping {

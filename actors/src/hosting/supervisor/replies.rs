@@ -78,6 +78,19 @@ struct UserCalled {
     user: UserId,
 }
 
+/// Asks if an account is neither stopped nor being removed.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+struct IsHosted(AccountName);
+
+impl Handler<IsHosted> for Supervisor {
+    type Result = bool;
+
+    fn handle(&mut self, IsHosted(account): IsHosted, _: &mut Self::Context) -> Self::Result {
+        self.accounts.get(&account).is_some_and(Account::is_to_run)
+    }
+}
+
 impl Handler<UserCalled> for Supervisor {
     type Result = ();
 
@@ -142,6 +155,11 @@ impl Poster for Addr<Supervisor> {
         let answer = self.send(SendReply { account: account.clone(), action: order });
         // The mailbox is closed once the host has ended.
         async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
+
+    fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        let answer = self.send(IsHosted(account.clone()));
+        async move { answer.await.unwrap_or(false) }.boxed()
     }
 
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
-use super::*;
-use crate::model::{AccountUser, EventBody, Generation, PostKey, ServerName};
+use super::{key::MAX_KEY_BYTES, *};
+use crate::model::{AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName};
 
 fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -> Event {
     Event {
@@ -47,6 +47,27 @@ fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
         assert_eq!((made.as_str(), made.earliest(), made.is_answer()), (key, oldest, true));
     }
     assert_eq!(ReplyKey::for_event(&event(None, "c", 5, 0), 3).as_str(), "c/5#3");
+}
+
+#[test]
+fn keys_of_several_bots_and_own_keys_are_apart() {
+    let posted = event(Some(Change::Posted(PostKey { create_at: 17, id: "p".into() })), "c", 1, 0);
+    let own = |bot, own: &str| ReplyKey::own_for_event(&posted, bot, own);
+    let keys = [
+        ReplyKey::for_event(&posted, 0),
+        ReplyKey::for_bot(&posted, "a", 0),
+        ReplyKey::for_bot(&posted, "b", 0),
+        own(None, "0").unwrap(),
+        own(None, "a#0").unwrap(),
+        own(Some("a"), "0").unwrap(),
+        own(Some("b"), "0").unwrap(),
+    ];
+    let texts = ["p#0", "p#a#0", "p#b#0", "p#/0", "p#/a#0", "p#a/0", "p#b/0"];
+    assert_eq!(keys.each_ref().map(ReplyKey::as_str), texts);
+    assert!(keys.iter().all(|key| (key.earliest(), key.is_answer()) == (Some(17), true)));
+    for bad in ["", "a b", &"x".repeat(MAX_KEY_BYTES)] {
+        assert!(own(Some("a"), bad).is_err(), "{bad:?}");
+    }
 }
 
 #[test]

@@ -233,13 +233,16 @@ fn the_next_process_makes_up_for_one_run() {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains("\"tick/tick\""), "{text}");
         // The host was away since long ago.
-        fs::write(&file, r#"{"format":1,"done_until":{"tick/tick":1600000000000}}"#).unwrap();
+        let times = r#"{"tick/tick":1600000000000,"tick/renamed":1,"removed/tick":1}"#;
+        fs::write(&file, format!(r#"{{"format":1,"done_until":{times}}}"#)).unwrap();
         let second = run_host(&simulator, &bot.token, &file).await;
         let at_once = second.iter().filter(|run| run.due <= second[0].due).count();
         assert!(
             second[0].due >= first[0].due && at_once == 1,
             "only the latest of the missed runs: {second:?}"
         );
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("renamed") && !text.contains("removed"), "{text}");
         fs::write(&file, "{").unwrap();
         let refused = Host::builder().schedule_file(&file).server(simulator.url()).start().await.unwrap_err();
         assert!(refused.problems[0].contains("schedules.json"), "{refused}");

@@ -3,7 +3,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use tokio::{
     sync::{Semaphore, broadcast, mpsc},
     time::timeout,
@@ -22,6 +25,10 @@ const LONG: Duration = Duration::from_secs(30);
 struct FakeBot {
     schedules: Result<Vec<Schedule>, String>,
     may_act: AtomicBool,
+    /// Called when a run is due; the run begins if it returns true.
+    is_hosted: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Called before a run waits.
+    begins: Box<dyn Fn() + Send + Sync>,
     begun: mpsc::UnboundedSender<Run>,
     may_end: Arc<Semaphore>,
 }
@@ -35,8 +42,13 @@ impl ScheduledBot for FakeBot {
         self.may_act.load(Ordering::Acquire)
     }
 
+    fn is_hosted(&self, _: &AccountName) -> BoxFuture<'static, bool> {
+        ready((self.is_hosted)()).boxed()
+    }
+
     fn run(&self, _: &AccountName, _: &ServerName, run: &Run) -> BoxFuture<'static, Outcome> {
         self.begun.send(run.clone()).unwrap();
+        (self.begins)();
         let may_end = Arc::clone(&self.may_end);
         async move {
             may_end.acquire().await.unwrap().forget();
@@ -61,7 +73,8 @@ impl Rig {
             names.iter().map(|name| Schedule::new(name, "0 0 1 1 *").unwrap()).collect::<Vec<_>>()
         });
         let (may_act, may_end) = (AtomicBool::new(true), Arc::new(Semaphore::new(0)));
-        let bot = FakeBot { schedules, may_act, begun, may_end };
+        let (is_hosted, begins) = (Box::new(|| true), Box::new(|| {}));
+        let bot = FakeBot { schedules, may_act, is_hosted, begins, begun, may_end };
         let observer = Observer::default();
         let (bot, facts) = (Arc::new(bot), observer.subscribe());
         let all = HostedSchedules::new(Journal::default(), observer, Handle::current());
@@ -70,6 +83,11 @@ impl Rig {
             rig.runs().record(schedule.name(), 1).await.unwrap();
         }
         rig
+    }
+
+    /// Changes the bot, which has not been started.
+    fn set(&mut self, change: impl FnOnce(&mut FakeBot)) {
+        change(Arc::get_mut(&mut self.bot).unwrap());
     }
 
     fn runs(&self) -> BotRuns {
@@ -145,6 +163,49 @@ async fn an_account_that_another_host_may_own_runs_nothing() {
     let started = rig.start();
     rig.end(started).await;
     assert!(rig.begun.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_stopped_account_runs_nothing_and_makes_up_for_it_when_it_is_started() {
+    let mut rig = Rig::new(Ok(&["yearly"])).await;
+    let (asked, mut asks) = mpsc::unbounded_channel();
+    let is_hosted = Arc::new(AtomicBool::new(false));
+    let hosted = Arc::clone(&is_hosted);
+    rig.set(|bot| {
+        bot.is_hosted = Box::new(move || {
+            asked.send(()).unwrap();
+            hosted.load(Ordering::Acquire)
+        });
+    });
+    let started = rig.start();
+    timeout(LONG, asks.recv()).await.unwrap().unwrap();
+    rig.end(started).await;
+    assert!(rig.begun.try_recv().is_err());
+    assert_eq!(rig.runs().done_until("yearly"), Some(1), "nor is it passed over");
+    is_hosted.store(true, Ordering::Release);
+    rig.bot.may_end.add_permits(1);
+    let started = rig.start();
+    assert_eq!(&*rig.begun().await, "yearly");
+    rig.end(started).await;
+}
+
+#[tokio::test]
+async fn a_run_that_blocks_its_thread_leaves_the_others_alone() {
+    let mut rig = Rig::new(Ok(&["yearly"])).await;
+    let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+    let (ended, was_released) = std::sync::mpsc::channel();
+    let blocked = Mutex::new(blocked);
+    rig.set(|bot| bot.begins = Box::new(move || ended.send(blocked.lock().recv_timeout(LONG)).unwrap()));
+    rig.bot.may_end.add_permits(1);
+    let started = rig.start();
+    rig.begun().await;
+    // This is the thread of the host.
+    let start = Instant::now();
+    rig.all.wait(start).await;
+    assert!(start.elapsed() < LONG, "nor does the end of the host wait for it");
+    go_on.send(()).unwrap();
+    assert_eq!(was_released.recv_timeout(LONG).unwrap(), Ok(()), "the host was blocked");
+    drop(started);
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ fn what_is_forgotten_stays_so_when_a_run_ends_afterwards() {
         }
         // Started again, and then taken away: both still have runs that end.
         let again = runs(&journal, "a", Some("desk"));
-        runs(&journal, "a", Some("desk")).forget().await.unwrap();
+        runs(&journal, "a", Some("desk")).forget().unwrap().await.unwrap();
         all[0].record("daily", 6).await.unwrap();
         again.record("daily", 6).await.unwrap();
         let next = load(path);
@@ -57,6 +57,28 @@ fn what_is_forgotten_stays_so_when_a_run_ends_afterwards() {
         let back = runs(&journal, "a", Some("desk"));
         back.record("daily", 7).await.unwrap();
         assert_eq!(back.done_until("daily"), Some(7), "the same bot comes back");
+    });
+}
+
+#[test]
+fn what_was_removed_while_no_host_ran_is_forgotten() {
+    with_path("removed", async |path| {
+        let kept = ["a/desk/daily", "a/desk2/daily", "b/desk/a/b"];
+        let gone = ["a/desk/old", "a/des/daily", "a/daily", "ab/desk/daily", "c/desk/daily", ""];
+        let text: Vec<_> = kept.iter().chain(&gone).map(|name| format!("{name:?}:5")).collect();
+        fs::write(path, format!(r#"{{"format":1,"done_until":{{{}}}}}"#, text.join(","))).unwrap();
+        let journal = load(path);
+        let (a, b) = (account("a"), account("b"));
+        let bots = [(&a, Some("desk")), (&a, Some("desk2")), (&b, Some("desk"))];
+        journal.keep_only(bots).unwrap().await.unwrap();
+        let daily = Schedule::new("daily", "0 1 * * *").unwrap();
+        runs(&journal, "a", Some("desk")).keep_only(&[daily]).unwrap().await.unwrap();
+        let next = load(path);
+        assert!(next.times.lock().done_until.keys().eq(kept), "{next:?}");
+        assert_eq!(next.times.lock().bytes, journal.times.lock().bytes);
+        assert!(next.keep_only(bots).is_none(), "there is nothing to write");
+        next.keep_only([]).unwrap().await.unwrap();
+        assert_eq!(load(path).times.lock().bytes, 0);
     });
 }
 
@@ -105,7 +127,7 @@ fn a_journal_that_is_full_is_still_read_and_takes_the_runs_that_it_has() {
         let next = load(path);
         assert_eq!(runs(&next, "a", None).done_until("daily"), Some(2));
         assert_eq!(next.times.lock().bytes, journal.times.lock().bytes);
-        bot.forget().await.unwrap();
+        bot.forget().unwrap().await.unwrap();
         assert_eq!(journal.times.lock().done_until.len(), count);
     });
 }
