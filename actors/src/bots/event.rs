@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{ButtonPress, DialogSubmission, SlashCommand};
-use crate::model::{ChannelId, Event, PostId, UserId};
+use crate::model::{ChannelId, Event, FileId, PostId, UserId};
 
 /// A post as handlers receive it. Times are in milliseconds of server time.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Post {
     /// The properties, such as `attachments`.
     #[serde(default, deserialize_with = "null_as_default")]
     pub props: Map<String, Value>,
+    /// The files, whose content [`Context::open_file`](super::Context::open_file) fetches.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub file_ids: Vec<FileId>,
     /// The users whom the server notifies of the post. Always empty for a recovered post, where they are not known.
     #[serde(skip)]
     pub mentions: Vec<UserId>,

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::Context;
 use crate::{
     bots::{Post, User},
-    model::{ChannelId, ChannelInfo, Excerpt, Found, Lookup, PostId, ReplyError, Target, UserRef},
+    model::{ChannelId, ChannelInfo, Excerpt, FileId, Found, Lookup, PostId, ReplyError, Target, UserRef},
+    ports::FileDownload,
 };
 
 /// The members of a channel that [`ChannelInfo`] has.
@@ -87,6 +88,14 @@ impl Context {
         let found: FoundChannel = self.find(Lookup::Channel(Target::Id(self.channel().clone()))).await?;
         let FoundChannel { kind, name, display_name, team_id } = found;
         Ok(Arc::new(ChannelInfo { kind, name, display_name, team_id, ..ChannelInfo::default() }))
+    }
+
+    /// Begins to download a file as the account, such as one of a post. The server waits while the pieces are not taken.
+    ///
+    /// # Errors
+    /// As [`look_up`](Self::look_up).
+    pub async fn open_file(&self, file: &FileId) -> Result<FileDownload, ReplyError> {
+        self.poster.open_file(self.account(), file.clone()).await
     }
 
     /// Returns the posts of the thread of the event's post, the oldest first.

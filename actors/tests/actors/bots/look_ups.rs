@@ -29,6 +29,19 @@ impl Bot for Curious {
             "post" => {
                 context.post_to("team/town", "by name").await?;
             }
+            "files" => {
+                let mut texts = Vec::new();
+                for id in &post.file_ids {
+                    let mut file = context.open_file(id).await?;
+                    let mut text = format!("{} ({}): ", file.name, file.len);
+                    while let Some(piece) = file.pieces.recv().await {
+                        let piece = piece.map_err(|cause| cause.to_string())?;
+                        text += str::from_utf8(&piece)?;
+                    }
+                    texts.push(text);
+                }
+                context.reply(texts.join(", ")).await?;
+            }
             "wrong" => {
                 context.post_to("town", "by what?").await?;
             }
@@ -114,5 +127,20 @@ fn posts_go_to_channels_by_name_and_carry_files() {
         let none = ReplyError::NoChannel;
         harness.fail_next(none.clone());
         assert_eq!(harness.deliver(post("upload")).await, Outcome::Rejected { cause: none.to_string() });
+    });
+}
+
+#[test]
+fn the_files_of_a_post_are_read() {
+    actix::System::new().block_on(async {
+        let harness = BotHarness::new(Curious);
+        harness.set_file("a", "a.txt", "first");
+        harness.set_file("b", "b.txt", "");
+        let files = post("files").with_file("a").with_file("b");
+        assert_eq!(answer(&harness, files).await, "a.txt (5): first, b.txt (0): ");
+        assert_eq!(answer(&harness, post("files")).await, "");
+        let gone = harness.deliver(post("files").with_file("deleted")).await;
+        let Outcome::Rejected { cause } = gone else { panic!("{gone:?}") };
+        assert!(cause.contains("deleted"), "{cause}");
     });
 }
