@@ -175,6 +175,11 @@ impl RawAction {
         self.to.as_deref()
     }
 
+    /// Returns the source of that event, if the handler names it.
+    pub(super) fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
     /// Returns about the number of bytes of the action in memory.
     pub(super) fn len(&self) -> usize {
         self.size

@@ -70,7 +70,10 @@ async fn the_results_of_actions_with_a_name_are_told() {
     .await;
     assert_eq!(actions.len(), 1);
     told.sort_by_key(|result| result["id"].to_string());
-    assert_eq!(told[0], json!({ "id": "a", "to": "1", "status": 200, "ids": ["reply-0"] }));
+    let source = told[0]["source"].take();
+    assert!(source.as_str().is_some_and(|source| source.starts_with("/matterhost/")), "{source}");
+    assert_eq!(told[1]["source"], source, "of what was read");
+    assert_eq!(told[0], json!({ "id": "a", "to": "1", "source": null, "status": 200, "ids": ["reply-0"] }));
     for (result, id, status, detail) in [
         (&told[1], "b", 404, "user @nobody was not found"),
         (&told[2], "c", 400, "the id of its event"),

@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::{
-    super::{exec_state::ExecState, result_line::ActionResultLine},
+    super::{
+        exec_state::ExecState,
+        result_line::{ActionResultLine, AnsweredEventRef},
+    },
     UnansweredEvents,
 };
 use crate::{
@@ -41,7 +44,8 @@ struct NamedAction {
     #[serde(rename = "action")]
     _action: IgnoredAny,
     id: Box<str>,
-    to: Option<Box<str>>,
+    #[serde(flatten)]
+    event: AnsweredEventRef,
 }
 
 impl UnansweredEvents {
@@ -57,20 +61,21 @@ impl UnansweredEvents {
     }
 
     pub(super) fn act(&mut self, raw: RawAction) -> Result<(), String> {
-        let (name, to) = (raw.name().map(Into::into), raw.to().map(Into::into));
+        let name = raw.name().map(Into::into);
+        let event = AnsweredEventRef { to: raw.to().map(Into::into), source: raw.source().map(Into::into) };
         let begun = self.begin(raw);
         if let (Err(problem), Some(name)) = (&begun, name) {
             let result = ActionResult::failed(BAD_REQUEST, problem.clone());
-            self.at_work.tell(ActionResultLine::new(name, to, result));
+            self.at_work.tell(ActionResultLine::new(name, event, result));
         }
         begun
     }
 
     /// Tells the child that an action with a name cannot be read.
     pub(super) fn tell_unreadable(&self, line: &str, problem: &str) {
-        if let Ok(NamedAction { id, to, .. }) = serde_json::from_str(line) {
+        if let Ok(NamedAction { id, event, .. }) = serde_json::from_str(line) {
             let result = ActionResult::failed(BAD_REQUEST, problem.into());
-            self.at_work.tell(ActionResultLine::new(id, to, result));
+            self.at_work.tell(ActionResultLine::new(id, event, result));
         }
     }
 
@@ -123,7 +128,8 @@ impl ExecState {
             }
             *posts += 1;
         }
-        let (name, to) = (action.name.clone(), message.id.clone());
+        let name = action.name.clone();
+        let event = AnsweredEventRef { to: Some(message.id.clone()), source: Some(message.source.clone()) };
         let doing = self.handler_deps.act(message, action);
         let at_work = Rc::clone(at_work);
         at_work.add(bytes);
@@ -131,7 +137,7 @@ impl ExecState {
             let result = doing.await;
             at_work.remove(bytes);
             if let Some(name) = name {
-                at_work.tell(ActionResultLine::new(name, Some(to), result));
+                at_work.tell(ActionResultLine::new(name, event, result));
             }
         })))
     }
