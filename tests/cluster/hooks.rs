@@ -12,7 +12,7 @@ use crate::{
 const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 
 /// The text of a post whose button was pressed.
-const DONE: &str = "Deployed 1.1 for @person-0.";
+const DONE: &str = "Deployed 1.1 to staging for @person-0.";
 
 /// A cluster of two members, whose hooks all come to the first.
 struct Rig {
@@ -96,7 +96,7 @@ fn a_hook_finds_the_member_that_hosts_its_account_and_a_button_outlives_the_memb
     println!("without an answer: {took:?}");
     b.signal("CONT");
     assert_eq!((rig.press(&next), rig.text_of(of_b, &next)), (None, DONE.into()));
-    assert_eq!(rig.text_of(of_b, &paused), "Deploying.", "what came too late is not done");
+    assert_eq!(rig.text_of(of_b, &paused), "Deploying to staging.", "what came too late is not done");
 
     terminate(b);
     rig.cluster.await_that("all accounts on the other member", |cluster| {

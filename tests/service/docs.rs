@@ -65,16 +65,21 @@ fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
 }
 
 #[test]
-fn the_pages_of_slow_handlers_show_them_as_they_are() {
-    for (page, language, handler) in [
-        ("slow-handlers.md", "python", "python/streaming_webhook.py"),
-        ("streaming.md", "python", "python/streaming_child.py"),
-        ("files.md", "python", "python/files_child.py"),
-        ("files.md", "js", "javascript/files_webhook.mjs"),
+fn the_pages_show_their_examples_as_they_are() {
+    for (page, folder, example, from, to) in [
+        ("slow-handlers.md", "python", "streaming_webhook.py", "def take", "\n\nclass Handler"),
+        ("streaming.md", "python", "streaming_child.py", "", ""),
+        ("files.md", "python", "files_child.py", "def ask", "\n\ndef finish"),
+        ("files.md", "javascript", "files_webhook.mjs", "// Sends a request to", "\n// Returns the body"),
+        ("migration.md", "javascript", "echo_webhook.mjs", "import {", ""),
+        ("hooks.md", "python", "deploy_child.py", "def handle", "\n\ndef send"),
     ] {
-        let shown = self::page(&format!("handlers/{handler}"));
+        let text = self::page(&format!("handlers/{folder}/{example}"));
+        let text = &text[text.find(from).unwrap()..];
+        let shown = if to.is_empty() { text } else { text.split(to).next().unwrap() };
+        let language = if folder == "python" { "python" } else { "js" };
         let block = format!("```{language}\n{shown}```");
-        assert!(self::page(page).contains(&block), "docs/{page} lacks {handler}");
+        assert!(self::page(page).contains(&block), "docs/{page} lacks {example}: {block}");
     }
 }
 

@@ -8,25 +8,56 @@ mod files;
 mod streaming;
 
 use std::{
-    env, fs,
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use matterhost_simulator::{Account, Post, ServerVersion, Simulator};
 
 use crate::{
     admin::host::free_address,
-    program::{ConfigDir, RunningProgram, wait_until_complete},
+    program::{ConfigDir, RunningProgram, text, wait_until_complete},
     sinks::Handler,
 };
 
 /// The secret of the webhooks.
 const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 
-/// The languages: the folder, the extension and the interpreter of each.
-const LANGUAGES: [[&str; 3]; 2] = [["python", "py", "python3"], ["javascript", "mjs", "node"]];
+/// A language of the examples.
+struct Language {
+    folder: &'static str,
+    extension: &'static str,
+    program: &'static str,
+    /// The arguments with which the program prints its path, which may be behind a slow script of the same name.
+    print_path: [&'static str; 2],
+}
+
+const LANGUAGES: [Language; 2] = [
+    Language {
+        folder: "python",
+        extension: "py",
+        program: "python3",
+        print_path: ["-c", "import sys; print(sys.executable)"],
+    },
+    Language {
+        folder: "javascript",
+        extension: "mjs",
+        program: "node",
+        print_path: ["-p", "process.execPath"],
+    },
+];
+
+/// The paths of the interpreters.
+static INTERPRETERS: LazyLock<[String; 2]> = LazyLock::new(|| {
+    LANGUAGES.map(|Language { program, print_path, .. }| {
+        let printed = Command::new(program).args(print_path).output();
+        let printed = printed.unwrap_or_else(|error| panic!("{program} cannot be run: {error}"));
+        text(&printed.stdout).trim().to_owned()
+    })
+});
 
 /// A file of `docs/handlers`.
 struct Example {
@@ -37,9 +68,11 @@ struct Example {
 impl Example {
     /// Returns the examples of a bot in all languages.
     fn of(bot: &str, door: &str) -> [Self; 2] {
-        LANGUAGES.map(|[folder, extension, interpreter]| {
+        [0, 1].map(|n| {
+            let Language { folder, extension, .. } = LANGUAGES[n];
             let path = format!("docs/handlers/{folder}/{bot}_{door}.{extension}");
-            Self { path: fs::canonicalize(&path).unwrap_or_else(|_| panic!("{path}")), interpreter }
+            let path = fs::canonicalize(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            Self { path, interpreter: &INTERPRETERS[n] }
         })
     }
 
@@ -51,12 +84,11 @@ impl Example {
     /// Returns the configuration in its header: the lines that are indented.
     fn config(&self) -> String {
         let text = fs::read_to_string(&self.path).unwrap();
-        let header: Vec<_> = match text.strip_prefix("\"\"\"") {
-            Some(docstring) => docstring.split("\"\"\"").next().unwrap().lines().collect(),
-            None => {
-                let comment = text.lines().map_while(|line| line.strip_prefix("//"));
-                comment.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect()
-            }
+        let header: Vec<_> = if let Some(docstring) = text.strip_prefix("\"\"\"") {
+            docstring.split("\"\"\"").next().unwrap().lines().collect()
+        } else {
+            let comment = text.lines().map_while(|line| line.strip_prefix("//"));
+            comment.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect()
         };
         let config: Vec<_> = header.iter().filter_map(|line| line.strip_prefix("    ")).collect();
         config.join("\n") + "\n"
@@ -121,11 +153,13 @@ impl Rig {
     /// Adds an example, with the sink of its header for so many accounts. A webhook is started.
     fn add(&mut self, example: &Example, accounts: usize) {
         let name = example.name();
-        let mut sink =
-            example.config().replace("/opt/bots", example.path.parent().unwrap().to_str().unwrap());
-        let named =
-            sink.split_once("[sinks.").and_then(|(_, rest)| rest.split_once(']')).unwrap().0.to_owned();
-        sink = sink.replace(&format!("[sinks.{named}]"), &format!("[sinks.{name}]"));
+        let folder = example.path.parent().unwrap().to_str().unwrap();
+        let mut sink = example.config().replace("/opt/bots", folder);
+        for Language { program, .. } in LANGUAGES {
+            sink = sink.replace(&format!("[\"{program}\""), &format!("[\"{}\"", example.interpreter));
+        }
+        let header = sink.split_once("[sinks.").and_then(|(_, rest)| rest.split_once(']')).unwrap().0;
+        sink = sink.replace(&format!("[sinks.{header}]"), &format!("[sinks.{name}]"));
         if sink.contains("dir = \"files\"") {
             sink = sink.replace("dir = \"files\"", &format!("dir = \"{name}\""));
             fs::create_dir(self.dir.path().join(&name)).unwrap();
@@ -160,12 +194,11 @@ impl Rig {
 
     /// Starts the host, and waits until all accounts are ready.
     fn start(&self) -> RunningProgram {
-        let mut command = self.dir.matterhost(&["run"]);
-        command.env("PATH", env::var_os("PATH").unwrap());
-        self.ready(command.into())
+        self.ready(self.dir.matterhost(&["run"]))
     }
 
-    fn ready(&self, command: Command) -> RunningProgram {
+    /// Runs a command, and waits until all accounts are ready.
+    fn ready(&self, command: impl Into<Command>) -> RunningProgram {
         let mut host = RunningProgram::start(command);
         for _ in self.variants.iter().flat_map(|variant| &variant.bots) {
             host.log.wait_for_fact("ready");

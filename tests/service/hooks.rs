@@ -138,28 +138,6 @@ fn example() -> String {
 }
 
 #[test]
-fn the_deploy_bot_of_the_docs_answers_a_command_buttons_a_menu_and_a_dialog() {
-    let rig = Rig::new(&example());
-    assert_eq!(rig.run("/deploy nowhere").1["text"], "Say /deploy staging or /deploy production.");
-    let post = rig.deploy();
-    assert_eq!(rig.press(&post, "newest", None).0, 200);
-    assert_eq!(rig.text_of(&post), "Deployed 1.1 for @ann.");
-    assert_eq!(rig.press(&post, "newest", None).0, 400, "the buttons are gone");
-    let post = rig.deploy();
-    assert_eq!(rig.press(&post, "version", Some("1.0")).0, 200);
-    assert_eq!(rig.text_of(&post), "Deployed 1.0 for @ann.");
-
-    let post = rig.deploy();
-    assert_eq!(rig.press(&post, "reason", None).0, 200);
-    let dialog = rig.fixture.simulator.opened_dialogs().pop().unwrap();
-    let errors = json!({ "errors": { "reason": "Write a few words." } });
-    assert_eq!(rig.submit(&dialog, &json!({ "reason": "no" })), (200, errors));
-    assert_eq!(rig.submit(&dialog, &json!({ "reason": "because it is Friday" })), (200, json!({})));
-    rig.fixture.await_post("Deployed 1.1: because it is Friday");
-    assert_eq!(rig.submit(&dialog, &json!({ "reason": "because it is Friday" })).0, 400, "once");
-}
-
-#[test]
 fn commands_buttons_and_dialogs_of_a_person_end_a_row_of_posts_by_bots() {
     let sink = format!("{CHILD_SINK}[replies]\nloop_limit = 1\n");
     let rig = Rig::with(&sink, &example());
@@ -168,7 +146,7 @@ fn commands_buttons_and_dialogs_of_a_person_end_a_row_of_posts_by_bots() {
     assert_eq!(rig.press(&post, "reason", None).0, 200);
     let dialog = rig.fixture.simulator.opened_dialogs().pop().unwrap();
     assert_eq!(rig.submit(&dialog, &json!({ "reason": "because it is Friday" })), (200, json!({})));
-    rig.fixture.await_post("Deployed 1.1: because it is Friday");
+    rig.fixture.await_post("Deployed 1.1 to staging for @ann. Reason: because it is Friday");
 }
 
 /// A request with a change.

@@ -15,7 +15,7 @@ mod cookbook;
 mod demo;
 mod deployment;
 mod docs;
-mod file_handlers;
+mod examples;
 mod handler_faults;
 mod handler_replies;
 mod hooks;

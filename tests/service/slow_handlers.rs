@@ -1,10 +1,8 @@
-//! Handlers that take long and answer bit by bit: each answer is one post with its last text, also after a kill.
+//! Handlers that take long: updates of their answers, and reply tokens.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::Command,
     sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::{Duration, Instant},
@@ -18,61 +16,8 @@ use crate::{
         http_client::Response,
     },
     program::{ConfigDir, DEADLINE, Fixture, RunningProgram},
-    sinks::{Handler, sink},
+    sinks::sink,
 };
-
-/// The last text of the examples' answer.
-const LAST: &str = "You asked: why? Let me think about that for a while.";
-
-/// Asks, kills the host once the answer has begun, and waits for its end under the next one.
-fn kill_while_it_answers(fixture: &Fixture, dir: &ConfigDir) {
-    let running = RunningProgram::ready(fixture, dir);
-    fixture.post("why?");
-    wait_for(fixture, |posts| !posts.is_empty());
-    running.signal("KILL");
-    running.wait_for_exit();
-    let _running = RunningProgram::ready(fixture, dir);
-    fixture.await_post(LAST);
-    fixture.post("why?");
-    wait_for(fixture, |posts| *posts == [LAST, LAST]);
-}
-
-fn wait_for(fixture: &Fixture, is_reached: impl Fn(&[String]) -> bool) {
-    let end = Instant::now() + DEADLINE;
-    loop {
-        let posts = fixture.bot_posts();
-        if is_reached(&posts) {
-            return;
-        }
-        assert!(posts.len() <= 2 && Instant::now() < end, "{posts:?}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
-fn a_slow_child_answers_bit_by_bit() {
-    let fixture = Fixture::new();
-    let handler = fs::canonicalize("docs/handlers/python/streaming_child.py").unwrap();
-    let child = format!(
-        "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\nanswer_timeout = \"200ms\"\n",
-        handler.display()
-    );
-    let dir = ConfigDir::with(&(fixture.config() + &child));
-    kill_while_it_answers(&fixture, &dir);
-}
-
-#[test]
-fn a_slow_webhook_answers_by_its_reply_token() {
-    let fixture = Fixture::new();
-    // The handler outlives the host, which therefore has a fixed port.
-    let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = Command::new("python3");
-    command.args(["docs/handlers/python/streaming_webhook.py", "0", &format!("http://{api}")]);
-    let handler = Handler::start(command, "");
-    let admin = format!("[admin]\nbind = \"{api}\"\n");
-    let dir = ConfigDir::with(&(fixture.config() + &sink(handler.port) + &admin));
-    kill_while_it_answers(&fixture, &dir);
-}
 
 /// A child that streams as many updates as its post says, as fast as it can.
 const STREAMER: &str = r#"

@@ -7,6 +7,7 @@ use matterhost_simulator::{Account, Simulator};
 use crate::{
     admin::host::free_address,
     code_blocks::blocks,
+    hooks::serve,
     program::{ConfigDir, DEADLINE, Program, RunningProgram, text},
 };
 
@@ -52,6 +53,7 @@ impl Reader {
     fn matterhost(&self, args: &[&str]) -> Program {
         let mut command = self.dir.matterhost(args);
         command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("OPENCLAW_GATEWAY_TOKEN", "of the gateway");
         command
     }
 
@@ -135,8 +137,8 @@ fn migrated(config: &str, files: &[(&str, &str)], question: &str, answer: &str) 
 #[test]
 fn the_handlers_of_the_migration_page_answer() {
     let page = "docs/migration.md";
-    let [config, _] = &copied(page, "toml")[..] else { panic!("two configurations") };
-    let [mmpy, driver] = &copied(page, "python")[..] else { panic!("two handlers in Python") };
+    let [config, ..] = &copied(page, "toml")[..] else { panic!("a configuration") };
+    let [mmpy, driver, _] = &copied(page, "python")[..] else { panic!("three handlers in Python") };
     let [hubot, _] = &copied(page, "js")[..] else { panic!("two handlers in JavaScript") };
     migrated(config, &[("handler.py", mmpy)], "deploy billing", "Deploying billing.");
     migrated(config, &[("handler.py", driver)], "anything", "Hello");
@@ -146,10 +148,34 @@ fn the_handlers_of_the_migration_page_answer() {
     migrated(&node, &[("handler.mjs", hubot)], "badge ann", "Badge ann is ready.");
 }
 
+/// A stream of a model: its role, the parts of the answer, and the end.
+const STREAM: &str = r#"data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}
+
+data: {"choices":[{"index":0,"delta":{"content":"forty-"}}]}
+
+data: {"choices":[{"index":0,"delta":{"content":"two"},"finish_reason":"stop"}]}
+
+data: [DONE]
+
+"#;
+
+#[test]
+fn the_handler_for_openclaw_asks_its_gateway_and_answers_bit_by_bit() {
+    let page = "docs/migration.md";
+    let [config, sink, _] = &copied(page, "toml")[..] else { panic!("three configurations") };
+    let [_, _, handler] = &copied(page, "python")[..] else { panic!("three handlers in Python") };
+    let gateway = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gateway.local_addr().unwrap().to_string();
+    serve(gateway, STREAM);
+    let (head, _) = config.split_once("[sinks.handler]").unwrap();
+    let handler = handler.replace("127.0.0.1:18789", &address);
+    migrated(&format!("{head}{sink}"), &[("handler.py", &handler)], "@echo what is it?", "forty-two");
+}
+
 #[test]
 fn the_web_server_of_the_migration_page_answers_signed_requests() {
     let page = "docs/migration.md";
-    let [config, hook] = &copied(page, "toml")[..] else { panic!("two configurations") };
+    let [config, _, hook] = &copied(page, "toml")[..] else { panic!("three configurations") };
     let [_, server] = &copied(page, "js")[..] else { panic!("two handlers in JavaScript") };
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let hook = hook.replace("8000", &port.to_string());

@@ -13,7 +13,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import http from "node:http";
 
 const key = Buffer.from((process.env.HOOK_SECRET ?? "").replace(/^whsec_/, ""), "base64");
-if (key.length === 0) throw new Error("HOOK_SECRET holds the secret of the sink");
+if (key.length === 0) throw new Error("HOOK_SECRET must hold the secret of the sink");
 const TOLERANCE_S = 300; // An older request may be a recorded one, sent again.
 const MAX_BODY_BYTES = 16 * 1024 * 1024; // Larger than any post with its attachments.
 const PLACES = ["staging", "production"];

@@ -11,7 +11,7 @@
 //     ignore_bots = true
 
 import { createReadStream } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 
 const MAX_DOWNLOADS = 4; // At once, of each account: the host refuses more.
@@ -54,9 +54,8 @@ async function countLines(path) {
 }
 
 // Returns the row of a file; nothing if there are too many at a time, or the server is away.
-async function row({ id, source, account }, file) {
-  const path = `${account}-${id}-${file}`; // Of our own: the name that people gave the file may be any text.
-  await rm(path, { force: true }); // An earlier process may have left it there, and nothing is replaced.
+async function row({ id, source }, dir, file) {
+  const path = `${dir}/${file}`; // Of our own: the name that people gave the file may be any text.
   const result = await act({ action: "get_file", id: file, file, path, to: id, source });
   if (result.status === 429 || result.status >= 500) return null;
   if (result.status !== 200) return `${file},${quote(result.detail)}`;
@@ -65,30 +64,36 @@ async function row({ id, source, account }, file) {
   return `${quote(result.found.name)},${lines}`;
 }
 
-async function handle(event, files) {
-  const { id, source, account } = event;
+// Counts the lines of files, and posts the table. Returns the answer to the event.
+async function handle({ id, source, account }, files, dir) {
   // Without this line, the event would be delivered again after answer_timeout.
   send({ working: id, source, for: "10m" });
   if (!queues.has(account)) queues.set(account, new Queue());
-  const rows = await Promise.all(files.map((file) => queues.get(account).run(() => row(event, file))));
+  const rows = await Promise.all(files.map((file) => queues.get(account).run(() => row({ id, source }, dir, file))));
   if (rows.includes(null)) return { retry: id, source, after: "5s" };
-  const table = `${account}-${id}-table`;
+  const table = `${dir}/lines.csv`;
   await writeFile(table, ["file,lines", ...rows, ""].join("\n"));
   // The key belongs to the event: the table is posted once, also if the event comes again.
   const reply = { action: "reply", key: "table", text: "I counted the lines.", files: [table] };
   await act({ ...reply, id: "table", to: id, source }); // What cannot be posted is kept by the host, as a dead letter.
-  await rm(table);
   return { ack: id, source };
 }
 
 async function take(event) {
   const { id, source, data } = event;
   const name = `${source} ${id}`;
+  const dir = `${event.account}-${id}`; // For the files of the event.
   if (atWork.has(name)) return; // It came again while it is at work.
   atWork.add(name);
   try {
     const files = event.type === "com.mattermost.posted" && !event.own ? data.post.file_ids : [];
-    send(files?.length ? await handle(event, files) : { ack: id, source });
+    if (files?.length) {
+      await rm(dir, { recursive: true, force: true }); // An earlier process may have left it there.
+      await mkdir(dir);
+      send(await handle(event, files, dir).finally(() => rm(dir, { recursive: true })));
+    } else {
+      send({ ack: id, source });
+    }
   } catch (error) {
     send({ reject: id, source, cause: String(error) }); // It is kept, with the cause.
   }

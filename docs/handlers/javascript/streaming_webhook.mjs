@@ -15,7 +15,7 @@ import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const key = Buffer.from((process.env.HOOK_SECRET ?? "").replace(/^whsec_/, ""), "base64");
-if (key.length === 0) throw new Error("HOOK_SECRET holds the secret of the sink");
+if (key.length === 0) throw new Error("HOOK_SECRET must hold the secret of the sink");
 const TOLERANCE_S = 300; // An older request may be a recorded one, sent again.
 const MAX_BODY_BYTES = 16 * 1024 * 1024; // Larger than any post with its attachments.
 const API_URL = process.argv[3];
@@ -39,10 +39,11 @@ function take(event, token) {
   const name = `${event.source} ${event.id}`;
   if (event.type !== "com.mattermost.posted" || event.own || taken.has(name)) return 202;
   if (!token || atWork >= MAX_AT_WORK) return 503; // Without [admin] there is no token to answer with.
+  const question = event.data.post.message;
   if (taken.size >= MAX_TAKEN) taken.delete(taken.values().next().value);
   taken.add(name);
   atWork += 1;
-  answerLater(event.data.post.message, token).finally(() => (atWork -= 1));
+  answerLater(question, token).finally(() => (atWork -= 1));
   return 202;
 }
 

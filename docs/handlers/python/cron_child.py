@@ -25,13 +25,14 @@ import urllib.parse
 import urllib.request
 
 API_URL, ACCOUNT, TARGET, AT, TEXT = sys.argv[1:]
+TOKEN = os.environ["CRON_TOKEN"]
 LOOK_EVERY_S = 5  # Instead of one long sleep, which a clock that is set, or a machine that sleeps, would make wrong.
 
 
 def post(key, text):
     url = f"{API_URL}/v1/accounts/{urllib.parse.quote(ACCOUNT, safe='')}/actions"
     body = json.dumps({"action": "post", "target": TARGET, "text": text}).encode()
-    headers = {"authorization": "Bearer " + os.environ["CRON_TOKEN"], "idempotency-key": key}
+    headers = {"authorization": "Bearer " + TOKEN, "idempotency-key": key}
     headers["content-type"] = "application/json"
     urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=300).close()
 

@@ -27,7 +27,8 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = base64.b64decode(os.environ["HOOK_SECRET"].removeprefix("whsec_"))
-assert KEY, "HOOK_SECRET holds the secret of the sink"
+if not KEY:
+    sys.exit("HOOK_SECRET must hold the secret of the sink")
 API_URL = sys.argv[2]
 TOLERANCE_S = 300  # An older request may be a recorded one, sent again.
 MAX_BODY_BYTES = 16 * 1024 * 1024  # Larger than any post with its attachments.

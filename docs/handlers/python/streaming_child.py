@@ -1,4 +1,12 @@
-"""An exec handler that answers slowly and bit by bit, as a language model does. Each event has a thread of its own."""
+"""A bot that answers slowly and bit by bit, as a language model does, as a child process. Python 3.9, no packages.
+
+    [sinks.model]
+    type = "exec"
+    command = ["python3", "/opt/bots/streaming_child.py"]
+    events = ["posted"]
+    ignore_bots = true
+    in_flight = 16  # The most questions at work; each has a thread of its own.
+"""
 
 import json
 import sys
@@ -14,7 +22,7 @@ def send(**line):
 
 
 def think(question):
-    """Yield the answer as it grows."""
+    """Yield the answer as it grows. Put your model here."""
     words = f"You asked: {question} Let me think about that for a while.".split()
     for n in range(1, len(words) + 1):
         time.sleep(0.05)
@@ -22,12 +30,17 @@ def think(question):
 
 
 def answer(event):
-    about = {"to": event["id"], "source": event["source"], "key": "answer"}
-    send(action="reply", text="…", **about)
-    # Only the newest text is sent, at most twice a second, so a handler need not hold back.
-    for text in think(event["data"]["post"]["message"]):
-        send(action="update", text=text, **about)
-    send(ack=event["id"], source=event["source"])
+    about = {"to": event["id"], "source": event["source"]}
+    try:
+        # If the event comes again, after a crash, the reply is there already, and the updates go on with it.
+        send(action="reply", key="answer", text="…", **about)
+        # Only the newest text is sent, at most twice a second, so a handler need not hold back.
+        for text in think(event["data"]["post"]["message"]):
+            send(action="update", key="answer", text=text, **about)
+        send(ack=event["id"], source=event["source"])
+    except Exception as error:
+        send(action="update", key="answer", text="I cannot answer that.", **about)
+        send(reject=event["id"], source=event["source"], cause=repr(error))
 
 
 for line in sys.stdin:

@@ -1,7 +1,7 @@
 //! Requests to the webhooks that the host did not send, and events that the examples do not expect.
 
 use std::{
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     process::Stdio,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -37,12 +37,26 @@ fn status(handler: &Handler, headers: &[(&'static str, String)], body: &str) -> 
     api.request("POST", "/", &headers, body.as_bytes()).status
 }
 
+/// Returns true if a webhook starts with this secret.
+fn starts_with(secret: &str, example: &Example) -> bool {
+    let mut command = example.command(&["0", "http://127.0.0.1:1"]);
+    command.env("HOOK_SECRET", secret).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // It may have ended already.
+    let _ = child.kill();
+    child.wait().unwrap();
+    !line.is_empty()
+}
+
 #[test]
 fn webhooks_refuse_what_the_host_did_not_send_and_go_on() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let other = SECRET.replace('r', "s");
     for example in ["echo", "streaming", "deploy", "files"].iter().flat_map(|bot| Example::of(bot, "webhook"))
     {
+        assert!(!starts_with("", &example), "{}: anybody could sign with an empty key", example.name());
         let handler = Handler::start(example.command(&["0", "http://127.0.0.1:1"]), SECRET);
         let refused = |headers: &[(&'static str, String)], body: &str, expected: u16| {
             assert_eq!(status(&handler, headers, body), expected, "{}: {headers:?}", example.name());

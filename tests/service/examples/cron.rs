@@ -1,6 +1,6 @@
 //! The posts at set times: once for each key, however often they are made.
 
-use std::{collections::BTreeSet, env, fs, process::Output};
+use std::{collections::BTreeSet, fs, process::Output};
 
 use super::{Example, Rig};
 use crate::program::{RunningProgram, text};
@@ -54,8 +54,8 @@ fn a_post_from_crontab_is_made_once_however_often_the_job_runs() {
 /// Starts the host, waits until each child has posted, and adds the keys.
 fn start(rig: &Rig, keys: &mut BTreeSet<(String, String)>) -> RunningProgram {
     let mut command = rig.dir.matterhost(&["run"]);
-    command.env("PATH", env::var_os("PATH").unwrap()).env("CRON_TOKEN", TOKEN);
-    let mut host = rig.ready(command.into());
+    command.env("CRON_TOKEN", TOKEN);
+    let mut host = rig.ready(command);
     for _ in &rig.variants {
         let line = host.log.wait_for_json("a post", |line| line.to_string().contains("posted daily-"));
         let key =

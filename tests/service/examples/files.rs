@@ -26,8 +26,10 @@ fn a_file_bot_reads_six_files_of_a_post_and_answers_with_a_table_for_each_accoun
             let post = rig.posts(variant, bot).pop().unwrap();
             let [file] = &post.file_ids[..] else { panic!("{}: {post:?}", variant.name) };
             let server = Api { address: rig.simulator.address(), token: Some(bot.token.clone().leak()) };
+            let info = server.get(&format!("/api/v4/files/{file}/info")).json();
+            assert_eq!(info["name"], "lines.csv", "{}", variant.name);
             let table = server.get(&format!("/api/v4/files/{file}")).text();
-            assert_eq!(table.replace('\r', "").replace('"', ""), expected, "{}", variant.name);
+            assert_eq!(table.replace(['\r', '"'], ""), expected, "{}", variant.name);
         }
         let dir = rig.dir.path().join(&variant.name);
         if dir.exists() {

@@ -24,20 +24,21 @@ impl Simulator {
     }
 
     /// Makes a post with a file, as if its author had uploaded and sent it.
-    pub fn post_file(
-        &self,
-        user_id: &str,
-        channel_id: &str,
-        text: &str,
-        (name, content): (&str, &[u8]),
-    ) -> Post {
-        let content = Bytes::copy_from_slice(content);
-        let file = self.shared.change(|state| state.store_file(user_id, channel_id, name, &content));
+    pub fn post_file(&self, user_id: &str, channel_id: &str, text: &str, file: (&str, &[u8])) -> Post {
+        self.post_files(user_id, channel_id, text, &[file])
+    }
+
+    /// Makes a post with files, each with its name.
+    pub fn post_files(&self, user_id: &str, channel_id: &str, text: &str, files: &[(&str, &[u8])]) -> Post {
+        let store = |(name, content): &(&str, &[u8])| {
+            let content = Bytes::copy_from_slice(content);
+            self.shared.change(|state| state.store_file(user_id, channel_id, name, &content)).id
+        };
         self.post_with(&PostOptions {
             user_id: user_id.to_owned(),
             channel_id: channel_id.to_owned(),
             message: text.to_owned(),
-            file_ids: vec![file.id],
+            file_ids: files.iter().map(store).collect(),
             ..PostOptions::default()
         })
     }
