@@ -43,7 +43,8 @@ pub(super) struct SimMember {
     /// The shards whose accounts have started and not yet stopped.
     active: BTreeMap<ShardId, (Fence, u64)>,
     starts: u64,
-    seen: usize,
+    /// The number of changes of the store that it has seen; `None` until it has loaded.
+    seen: Option<usize>,
     /// Its clock: ahead of that of the model, and its rate in millionths.
     ahead: Millis,
     rate: u64,
@@ -84,7 +85,7 @@ impl SimMember {
             stops: 0,
             active: BTreeMap::new(),
             starts: 0,
-            seen: 0,
+            seen: None,
             ahead: rng.u64(..1_000_000),
             // Half a percent is far more than clocks differ.
             rate: rng.u64(995_000..=1_005_000),
@@ -109,16 +110,18 @@ impl SimMember {
     }
 
     pub(super) fn load(&mut self, store: &Store, now: ClusterTime) {
-        self.seen = store.log.len();
+        self.seen = Some(store.log.len());
         store.snapshot().into_iter().for_each(|change| self.coordinator.changed(change, now));
         self.coordinator.changed(ClusterChange::Loaded, now);
     }
 
-    /// Sees the changes in the store. Returns true if one of them is lost.
+    /// Sees the changes in the store since it was loaded. Returns true if one of them is lost.
     pub(super) fn watch(&mut self, store: &Store, now: ClusterTime) -> bool {
         let mut any_lost = false;
         self.is_notified = false;
-        for change in store.log.iter().skip(self.seen) {
+        let Some(seen) = self.seen else { return false };
+        self.seen = Some(store.log.len());
+        for change in store.log.iter().skip(seen) {
             let chance = self.lost_marks.as_mut().filter(|_| matches!(change, ClusterChange::MemberGone(_)));
             if chance.is_some_and(|rng| rng.u8(..5) == 0) {
                 any_lost = true;
@@ -126,7 +129,6 @@ impl SimMember {
                 self.coordinator.changed(change.clone(), now);
             }
         }
-        self.seen = self.seen.max(store.log.len());
         any_lost
     }
 
