@@ -190,9 +190,9 @@ fn generated() -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect()
 }
 
-/// Returns the key of the `n`th part, from 0.
+/// Returns the key of the `n`th part, from 0. No other post has it, because a key has no white space.
 pub(super) fn part_key(key: &str, n: usize) -> String {
-    if n == 0 { key.to_owned() } else { format!("{key}/{}", n + 1) }
+    if n == 0 { key.to_owned() } else { format!("{key} {}", n + 1) }
 }
 
 /// Returns the time of the newest event received, less a margin: later posts are not older.

@@ -85,6 +85,19 @@ fn a_key_is_posted_once_for_all_callers() {
 }
 
 #[test]
+fn no_key_is_that_of_a_part_of_a_long_text() {
+    with_a_bot(settings(), async |harness| {
+        let long = "word ".repeat(5_000);
+        assert_eq!(post(harness, keyed("town", &long, "answer")).await.unwrap().ids.len(), 2);
+        for (n, key) in ["answer/1", "answer/2", "answer#2", "answer2"].into_iter().enumerate() {
+            post(harness, keyed("town", key, key)).await.unwrap();
+            let shown = harness.fake.rest_messages("town");
+            assert_eq!((shown.len(), shown.last().map(String::as_str)), (3 + n, Some(key)));
+        }
+    });
+}
+
+#[test]
 fn a_channel_is_searched_once_for_all_keys() {
     with_a_bot(settings(), async |harness| {
         for n in 0..500 {
