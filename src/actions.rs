@@ -8,6 +8,7 @@ mod done;
 mod file_dir;
 mod named_files;
 mod new_file;
+mod partial_file;
 mod reply_token;
 mod schema;
 pub(crate) mod signed_json;

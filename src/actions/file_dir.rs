@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::NewFilePath;
+use super::{NewFilePath, partial_file::remove_left_over};
 
 /// The directory below which a child process names files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,11 @@ impl FileDir {
     pub fn new_file(&self, path: &str) -> Result<NewFilePath, FileError> {
         split(path)?;
         Ok(NewFilePath { dir: self.clone(), path: path.to_owned() })
+    }
+
+    /// Removes the files that are left over from downloads of a host that was killed, and returns their number.
+    pub fn remove_left_over(&self) -> usize {
+        self.open_parent(&[]).map_or(0, |dir| remove_left_over(&dir))
     }
 
     /// Opens a directory below this one.

@@ -1,23 +1,21 @@
 //! Files that are downloaded into the directory of a child process.
 
-use std::{
-    fs::File,
-    io::{self, Write as _},
-    os::fd::OwnedFd,
-};
+use std::io;
 
-use bytes::Bytes;
 use matterhost_actors::{
     model::{Excerpt, ReplyError},
     ports::FileDownload,
 };
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, linkat, openat, statat, unlinkat},
+    fs::{AtFlags, statat},
     io::Errno,
 };
 use tokio::task::spawn_blocking;
 
-use super::file_dir::{FileDir, FileError, NO_WAY, split};
+use super::{
+    file_dir::{FileDir, FileError, NO_WAY, split},
+    partial_file::PartialFile,
+};
 
 /// The largest file that is downloaded, in bytes: more than servers take.
 const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
@@ -32,36 +30,34 @@ pub struct NewFilePath {
     pub(super) path: String,
 }
 
-/// A file that is being written under another name. It is removed when it is dropped.
-struct PartialFile {
-    to: NewFilePath,
-    parent: OwnedFd,
-    part_name: String,
-    file: File,
-}
-
 impl NewFilePath {
-    /// Saves a download. The file is there once it is complete, and never instead of another one.
+    /// Saves a download, which begins once there is a place for it. The file is there once it is complete, and never instead of
+    /// another one.
     ///
     /// # Errors
-    /// If the download breaks off, or the file cannot be written.
-    pub(super) async fn save(self, download: FileDownload) -> Result<(), ReplyError> {
-        let FileDownload { len, mut pieces, .. } = download;
+    /// If the download fails or breaks off, or the file cannot be written.
+    pub(super) async fn save(
+        self,
+        opening: impl Future<Output = Result<FileDownload, ReplyError>>,
+    ) -> Result<(), ReplyError> {
+        let creating = self.clone();
+        let mut part = blocking(move || creating.create()).await?;
+        let FileDownload { len, mut pieces, .. } = opening.await?;
         if len > MAX_BYTES {
             return Err(self.refused(&format!("cannot have {len} bytes; {MAX_BYTES} is the limit")));
         }
         let (broke_off, mut left) = (self.refused("is not complete: the download broke off"), len);
-        let mut part = blocking(move || self.create()).await?;
         while let Some(piece) = pieces.recv().await {
             let Ok(piece) = piece else { return Err(broke_off) };
             let Some(rest) = left.checked_sub(piece.len() as u64) else { return Err(broke_off) };
             left = rest;
-            part = blocking(move || part.append(&piece)).await?;
+            part = self.write(move || part.append(&piece)).await?;
         }
         if left > 0 {
             return Err(broke_off);
         }
-        blocking(move || part.publish()).await
+        part = self.write(move || part.sync()).await?;
+        blocking(move || self.publish(part)).await
     }
 
     fn create(self) -> Result<PartialFile, FileError> {
@@ -73,10 +69,22 @@ impl NewFilePath {
         if statat(&parent, *name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(error(Errno::EXIST));
         }
-        let part_name = format!(".matterhost-{:016x}.part", fastrand::u64(..));
-        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(&parent, &part_name, new, Mode::RUSR | Mode::WUSR).map_err(error)?;
-        Ok(PartialFile { file: file.into(), parent, part_name, to: self })
+        PartialFile::create(parent).map_err(error)
+    }
+
+    async fn write(
+        &self,
+        write: impl FnOnce() -> io::Result<PartialFile> + Send + 'static,
+    ) -> Result<PartialFile, ReplyError> {
+        let to = self.clone();
+        blocking(move || write().map_err(|error| to.error(format!("cannot be written: {error}")))).await
+    }
+
+    /// Gives the file its name.
+    fn publish(self, part: PartialFile) -> Result<(), FileError> {
+        let parts = split(&self.path)?;
+        let Some(name) = parts.last() else { return Err(self.error(NO_WAY.into())) };
+        part.publish(name).map_err(|errno| self.error(describe(errno)))
     }
 
     fn error(&self, problem: String) -> FileError {
@@ -85,30 +93,6 @@ impl NewFilePath {
 
     fn refused(&self, problem: &str) -> ReplyError {
         ReplyError::Refused { cause: Excerpt::of(&self.error(problem.to_owned())) }
-    }
-}
-
-impl PartialFile {
-    fn append(mut self, piece: &Bytes) -> Result<Self, FileError> {
-        match self.file.write_all(piece) {
-            Ok(()) => Ok(self),
-            Err(error) => Err(self.to.error(format!("cannot be written: {error}"))),
-        }
-    }
-
-    /// Gives the file its name.
-    fn publish(self) -> Result<(), FileError> {
-        let parts = split(&self.to.path)?;
-        let Some(name) = parts.last() else { return Err(self.to.error(NO_WAY.into())) };
-        // Unlike a renaming, this replaces nothing.
-        linkat(&self.parent, &self.part_name, &self.parent, *name, AtFlags::empty())
-            .map_err(|errno| self.to.error(describe(errno)))
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        let _ = unlinkat(&self.parent, &self.part_name, AtFlags::empty());
     }
 }
 
@@ -138,6 +122,7 @@ mod tests {
         path::Path,
     };
 
+    use bytes::Bytes;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -152,7 +137,7 @@ mod tests {
         drop(sender);
         let download = FileDownload { name: "a".into(), content_type: String::new(), len, pieces };
         let to = FileDir::new(dir).new_file(path).map_err(|error| error.to_string())?;
-        to.save(download).await.map_err(|error| error.to_string())
+        to.save(async { Ok(download) }).await.map_err(|error| error.to_string())
     }
 
     fn names(dir: &Path) -> Vec<String> {

@@ -30,13 +30,13 @@ impl ActionOrder {
     ) -> BoxFuture<'static, Result<ActionDone, ReplyError>> {
         let (poster, account) = (Arc::clone(poster), account.clone());
         if matches!(action.work, Work::LookUp(_) | Work::Download { .. }) {
-            return async move { take(&*poster, &account, action).await }.boxed();
+            return async move { take(&poster, &account, action).await }.boxed();
         }
         let mut turn = Box::pin(self.lock(&account).lock_owned());
         // Polled once, it has its place in the lock's queue.
         let mut guard = turn.as_mut().now_or_never();
         if guard.is_some() && !action.has_names() {
-            return start(&*poster, &account, action.work);
+            return start(&poster, &account, action.work);
         }
         async move {
             let guard = match guard.take() {
@@ -44,7 +44,7 @@ impl ActionOrder {
                 None => turn.await,
             };
             let work = look_up_names(&*poster, &account, action).await?;
-            let doing = start(&*poster, &account, work);
+            let doing = start(&poster, &account, work);
             drop(guard);
             doing.await
         }

@@ -198,6 +198,7 @@ impl ChildKeeper {
             return;
         }
         loop {
+            self.state.remove_left_over().await;
             self.restarts.child_started();
             let mut started = true;
             let began = Instant::now();

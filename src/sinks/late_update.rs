@@ -17,7 +17,7 @@ impl SinkHandle {
             return false;
         }
         let (poster, account, action) = (Arc::clone(&self.poster), event.account.clone(), update.clone());
-        let mut taking = async move { take(&*poster, &account, action.attached()).await }.boxed();
+        let mut taking = async move { take(&poster, &account, action.attached()).await }.boxed();
         // Polled once, it has its place among the updates.
         let taken = (&mut taking).now_or_never();
         let (handle, message) = (self.clone(), Message::of_answered(event));

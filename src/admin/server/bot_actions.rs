@@ -138,7 +138,7 @@ async fn take_one(
     }
     // The caller waits for one that the sink does not take, and learns of its failure.
     let action = if event.is_some() { action.attached() } else { action };
-    take(&*backend.poster, account, action).await
+    take(&backend.poster, account, action).await
 }
 
 async fn take_all(
@@ -209,7 +209,7 @@ pub(super) async fn get_lookup(
     let account = backend.hosted_name(&name)?;
     let permit = backend.large_answer_permit()?;
     let action = action(kind, query.into_inner()).check(ActionPlace::Request { key: None })?;
-    let done = take(&*backend.poster, &account, action).await?;
+    let done = take(&backend.poster, &account, action).await?;
     let json = done.found.map(|found| found.get().to_owned()).unwrap_or_default();
     let answer = HttpResponse::Ok().content_type("application/json").body(json);
     Ok(answer.map_body(|_, body| hold_until_sent(body, permit)))

@@ -122,7 +122,7 @@ impl SinkHandle {
         let event = Message::parse(event).ok_or("the event of a letter cannot be read; drop it")?;
         let action = reply.clone().into_action(&event.answered(&self.name));
         let action = action.map_err(|error| error.to_string())?;
-        let posting = take(&*self.poster, &event.account, action);
+        let posting = take(&self.poster, &event.account, action);
         let error = match timeout(GIVE_UP_AFTER, posting).await {
             Ok(Ok(_)) => return Ok(true),
             Ok(Err(error)) => error,

@@ -151,6 +151,7 @@ impl<'a> ChildRun<'a> {
             None => self.shut_down(EXIT_GRACE_PERIOD, TERM_GRACE_PERIOD).await,
         }
         self.process.kill().await;
+        self.unanswered.end_downloads();
         let end = match fault {
             None if is_restart => RunEnd::Restarted,
             None => RunEnd::Closing,

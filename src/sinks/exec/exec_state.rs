@@ -6,7 +6,7 @@ use std::{
 };
 
 use matterhost_actors::ports::Outcome;
-use tokio::time::Instant;
+use tokio::{task::spawn_blocking, time::Instant};
 
 use super::trial::Turns;
 use crate::actions::FileDir;
@@ -36,6 +36,17 @@ impl ExecState {
     /// Forgets the accounts that no longer deliver to the sink.
     pub(super) fn forget_accounts(&self) {
         self.handler_deps.forget_accounts(&self.waiting, &self.failing);
+    }
+
+    /// Removes what a kill has left of downloads into the directory of the child.
+    pub(super) async fn remove_left_over(&self) {
+        let Some(files) = self.files.clone() else { return };
+        // The task ends only with the program.
+        let removed = spawn_blocking(move || files.remove_left_over()).await.unwrap_or_default();
+        if removed > 0 {
+            let sink = &*self.handler_deps.sink;
+            tracing::info!(sink, removed, "files of downloads that were not complete are removed");
+        }
     }
 
     /// Takes the next event that waits, with a slot for it.

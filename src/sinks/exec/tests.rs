@@ -1,5 +1,6 @@
 mod actions;
 mod commands;
+mod downloads;
 mod failures;
 mod slow;
 mod trials;

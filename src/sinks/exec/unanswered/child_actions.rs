@@ -1,11 +1,14 @@
 //! The actions of a child.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::{
     sync::{Notify, mpsc},
-    task::JoinHandle,
+    task::{AbortHandle, JoinHandle},
 };
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
     UnansweredEvents,
 };
 use crate::{
-    actions::{ActionResult, BAD_REQUEST},
+    actions::{ActionResult, BAD_REQUEST, Work},
     sinks::{
         message::Message,
         reply::{MAX_REPLIES_PER_EVENT, RawAction, ReplyParseError},
@@ -34,6 +37,8 @@ pub(super) struct ActionsAtWork {
     bytes: Cell<usize>,
     /// Notified when one is done.
     done: Notify,
+    /// The downloads into the directory of the child.
+    downloads: RefCell<Vec<AbortHandle>>,
     /// The results that the child wants to be told.
     results: mpsc::Sender<ActionResultLine>,
 }
@@ -58,6 +63,11 @@ impl UnansweredEvents {
     pub(in crate::sinks::exec) fn action_done(&self) -> impl Future<Output = ()> + use<> {
         let at_work = Rc::clone(&self.at_work);
         async move { at_work.done.notified().await }
+    }
+
+    /// Ends the downloads of a child that has ended: the next one may want the same paths.
+    pub(in crate::sinks::exec) fn end_downloads(&self) {
+        self.at_work.downloads.take().iter().for_each(AbortHandle::abort);
     }
 
     pub(super) fn act(&mut self, raw: RawAction) -> Result<(), String> {
@@ -130,27 +140,39 @@ impl ExecState {
         }
         let name = action.name.clone();
         let event = AnsweredEventRef { to: Some(message.id.clone()), source: Some(message.source.clone()) };
+        let is_download = matches!(action.action.work, Work::Download { .. });
         let doing = self.handler_deps.act(message, action);
-        let at_work = Rc::clone(at_work);
         at_work.add(bytes);
-        Ok(Some(tokio::task::spawn_local(async move {
+        let done = Rc::clone(at_work);
+        let task = tokio::task::spawn_local(async move {
             let result = doing.await;
-            at_work.remove(bytes);
+            done.remove(bytes);
             if let Some(name) = name {
-                at_work.tell(ActionResultLine::new(name, event, result));
+                done.tell(ActionResultLine::new(name, event, result));
             }
-        })))
+        });
+        if is_download {
+            at_work.add_download(task.abort_handle());
+        }
+        Ok(Some(task))
     }
 }
 
 impl ActionsAtWork {
     pub(super) fn new(results: mpsc::Sender<ActionResultLine>) -> Self {
-        Self { count: Cell::default(), bytes: Cell::default(), done: Notify::new(), results }
+        let (count, bytes, downloads) = (Cell::default(), Cell::default(), RefCell::default());
+        Self { count, bytes, done: Notify::new(), downloads, results }
     }
 
     fn add(&self, bytes: usize) {
         self.count.set(self.count.get() + 1);
         self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    fn add_download(&self, download: AbortHandle) {
+        let mut downloads = self.downloads.borrow_mut();
+        downloads.retain(|download| !download.is_finished());
+        downloads.push(download);
     }
 
     fn remove(&self, bytes: usize) {
