@@ -106,10 +106,26 @@ fn settings(account: &AccountConfig, trigger: &str, command: &CommandConfig, url
     }
 }
 
+/// Names the commands that cannot be deleted, because their server has no token for commands any more.
+fn warn_of_left_over(plans: &[ServerPlan], record: &Record) {
+    let is_planned = |server: &str| plans.iter().any(|plan| plan.server.name.as_str() == server);
+    for RegisteredCommand { server, account, trigger, .. } in record.commands() {
+        if !is_planned(server) {
+            tracing::warn!(
+                account = &**account,
+                trigger = &**trigger,
+                "a slash command stays registered, because server {server} has no token for commands any more; set \
+                 servers.{server}.commands_token_file again and reload, or delete it in Mattermost"
+            );
+        }
+    }
+}
+
 /// Registers what the newest plans say, again after each change and after some time.
 async fn follow(mut plans: watch::Receiver<Vec<ServerPlan>>, mut record: Record, service: HookService) {
     loop {
         let current = plans.borrow_and_update().clone();
+        warn_of_left_over(&current, &record);
         let accept = |command: &RegisteredCommand| service.accept_registered(command);
         let all = current.iter().map(|plan| register(plan, record.of(&plan.server.name), &accept));
         let all = join_all(all).await;

@@ -1,6 +1,6 @@
 //! One run of the registration at a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matterhost_actors::{
     mattermost::{Client, RestError, RestErrorKind},
@@ -20,7 +20,8 @@ pub(super) async fn register(
     accept: &dyn Fn(&RegisteredCommand),
 ) -> (Vec<RegisteredCommand>, Result<(), RegistrationError>) {
     let client = Client::new(&plan.server.client);
-    let mut registration = Registration { client, plan, registered, accept, failed: None };
+    let mut registration =
+        Registration { client, plan, registered, accept, failed: None, unknown_teams: BTreeSet::new() };
     let result = registration.run().await;
     (registration.registered, result)
 }
@@ -54,6 +55,8 @@ struct Registration<'a> {
     accept: &'a dyn Fn(&RegisteredCommand),
     /// The first step that failed; the others are tried, too.
     failed: Option<RegistrationError>,
+    /// The teams of which nothing is known, because they were not found or did not show their commands.
+    unknown_teams: BTreeSet<String>,
 }
 
 impl Registration<'_> {
@@ -62,16 +65,26 @@ impl Registration<'_> {
             return Ok(());
         }
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
-        for (team, id) in self.teams().await? {
+        for (team, id) in self.teams().await {
+            let of_team = match self.client.commands(&self.plan.token, &id).await {
+                Ok(of_team) => of_team,
+                Err(error) => {
+                    self.skip(team, forbidden(error));
+                    continue;
+                }
+            };
+            found.extend(of_team);
             let planned = self.plan.commands.iter().filter(|planned| planned.team == team);
             wanted.extend(planned.map(|planned| {
                 let mut command = planned.command.clone();
                 command.settings.team_id.clone_from(&id);
                 command
             }));
-            found.extend(self.client.commands(&self.plan.token, &id).await.map_err(forbidden)?);
         }
         for step in registration_steps(&wanted, &found, &self.registered) {
+            if self.is_perhaps_wanted(&step) {
+                continue;
+            }
             let token = |id: &str| found.iter().find(|made| *made.id == *id)?.token();
             if let Err(error) = self.take(step, token).await {
                 self.failed.get_or_insert(error);
@@ -80,23 +93,41 @@ impl Registration<'_> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Returns the ids of the teams by their names.
-    async fn teams(&self) -> Result<BTreeMap<String, Box<str>>, RegistrationError> {
-        let mut teams = BTreeMap::new();
-        for PlannedCommand { team, command } in &self.plan.commands {
-            if teams.contains_key(team) {
+    /// Returns the ids of the teams by their names. Those that cannot be found are skipped.
+    async fn teams(&mut self) -> BTreeMap<String, Box<str>> {
+        let (plan, mut teams) = (self.plan, BTreeMap::new());
+        for PlannedCommand { team, command } in &plan.commands {
+            if teams.contains_key(team) || self.unknown_teams.contains(team) {
                 continue;
             }
-            let id = self.client.team_by_name(&self.plan.token, team).await.map_err(|error| {
-                if error.kind != RestErrorKind::NotFound {
-                    return forbidden(error);
+            match self.client.team_by_name(&plan.token, team).await {
+                Ok(id) => drop(teams.insert(team.clone(), id)),
+                Err(error) if error.kind == RestErrorKind::NotFound => {
+                    let (account, trigger) = (command.account.to_string(), command.settings.trigger.clone());
+                    let error = RegistrationError::NoTeam { team: team.clone(), account, trigger };
+                    self.skip(team.clone(), error);
                 }
-                let (account, trigger) = (command.account.to_string(), command.settings.trigger.clone());
-                RegistrationError::NoTeam { team: team.clone(), account, trigger }
-            })?;
-            teams.insert(team.clone(), id);
+                Err(error) => self.skip(team.clone(), forbidden(error)),
+            }
         }
-        Ok(teams)
+        teams
+    }
+
+    /// Goes on without a team.
+    fn skip(&mut self, team: String, error: RegistrationError) {
+        self.unknown_teams.insert(team);
+        self.failed.get_or_insert(error);
+    }
+
+    /// Returns true for the deletion of a command that may be the wanted one of a team of which nothing is known.
+    fn is_perhaps_wanted(&self, step: &RegistrationStep) -> bool {
+        let RegistrationStep::Delete(id) = step else { return false };
+        let Some(made) = self.registered.iter().find(|made| made.id == *id) else { return false };
+        self.plan.commands.iter().any(|PlannedCommand { team, command }| {
+            let is_it =
+                (command.account.as_str(), &command.settings.trigger) == (&*made.account, &made.trigger);
+            is_it && self.unknown_teams.contains(team)
+        })
     }
 
     async fn take(

@@ -144,6 +144,47 @@ fn a_command_that_is_refused_is_explained_and_others_are_registered() {
     assert_eq!(rig.answer("/release now"), "here");
 }
 
+/// A misspelt team is no reason to leave out the commands of others, or to delete those that it may have.
+#[test]
+fn a_team_that_is_not_found_is_explained_and_the_others_have_their_commands() {
+    let rig = Rig::new();
+    let in_two = DEPLOY.replace("[\"crew\"]", "[\"crew\", \"crwe\"]");
+    rig.write(&format!("{in_two}{}", DEPLOY.replace("deploy", "release")));
+    let mut running = rig.start();
+    running.log.wait_for_json("the reason", |line| {
+        line["message"].as_str().is_some_and(|text| text.contains("there is no team \"crwe\""))
+    });
+    let triggers =
+        || rig.commands().as_array().unwrap().iter().map(|made| made[0].clone()).collect::<Vec<_>>();
+    let await_triggers = |expected: &[&str]| {
+        let end = Instant::now() + DEADLINE;
+        while triggers() != expected {
+            assert!(Instant::now() < end, "{:?}", triggers());
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    await_triggers(&["deploy", "release"]);
+    rig.write(&in_two);
+    running.signal("HUP");
+    await_triggers(&["deploy"]);
+    // It may be the one of the misspelt team.
+    let in_none = DEPLOY.replace("crew", "crwe");
+    rig.write(&format!("{in_none}{}", DEPLOY.replace("deploy", "release")));
+    running.signal("HUP");
+    await_triggers(&["deploy", "release"]);
+    rig.write(&in_none);
+    running.signal("HUP");
+    await_triggers(&["deploy"]);
+
+    // Without the token nothing can be deleted.
+    let config = rig.config.replace("commands_token_file = \"commands.token\"\n", "");
+    rig.dir.write("matterhost.toml", &config);
+    running.signal("HUP");
+    running.log.wait_for_json("the command", |line| {
+        line["message"].as_str().is_some_and(|text| text.starts_with("a slash command stays registered"))
+    });
+}
+
 #[test]
 fn check_says_what_an_administrator_has_to_make() {
     let rig = Rig::new();
