@@ -30,26 +30,40 @@ for line in sys.stdin:
         send(action="reply", text="…", **about)
         for n in range(1, int(event["data"]["post"]["message"]) + 1):
             send(action="update", text="text " * n, **about)
-            time.sleep(0.004)
+            time.sleep(PAUSE)
     send(ack=event["id"], source=event["source"])
 "#;
 
-#[test]
-fn hundreds_of_updates_become_a_few_requests() {
+/// Streams so many updates with a pause between them. Returns the numbers of updates and of signs of typing that the server gets.
+fn stream(count: usize, pause: &str) -> (u64, u64) {
     let fixture = Fixture::new();
     let child = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"child.py\"]\ntyping = true\n";
     let dir = ConfigDir::with(&(fixture.config() + child));
-    dir.write("child.py", STREAMER);
+    dir.write("child.py", &STREAMER.replace("PAUSE", pause));
     let _running = RunningProgram::ready(&fixture, &dir);
     let begun = Instant::now();
-    fixture.post("400");
-    fixture.await_post(&"text ".repeat(400));
+    fixture.post(&count.to_string());
+    fixture.await_post(&"text ".repeat(count));
     let most = 2 + 2 * begun.elapsed().as_secs() + 2;
     let counters = fixture.simulator.counters();
     let updates = counters.requests_to("PUT /posts/{post_id}/patch");
     assert!((2..=most).contains(&updates), "{updates} requests, at most {most}");
-    assert!(counters.requests_to("POST /users/{user_id}/typing") > 0, "it is shown as typing");
     assert_eq!(fixture.bot_posts().len(), 1);
+    (updates, counters.requests_to("POST /users/{user_id}/typing"))
+}
+
+#[test]
+fn hundreds_of_updates_become_a_few_requests() {
+    let (_, typing) = stream(400, "0.004");
+    assert!(typing > 0, "it is shown as typing");
+}
+
+#[test]
+#[ignore = "it counts for 20 s: see docs/BENCHMARKS.md"]
+fn the_requests_for_a_long_stream_are_counted() {
+    let (updates, typing) = stream(2_000, "0.01");
+    println!("2,000 updates: {updates} requests, and {typing} signs of typing");
+    assert!(updates <= 50, "{updates}");
 }
 
 /// Serves as a webhook that takes every event by 202. Sends the texts of posts and commands, and their reply tokens.
