@@ -2,7 +2,6 @@
 
 mod admission;
 mod answer;
-mod at_once;
 mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -26,7 +25,7 @@ pub use self::{
     event::{HookData, HookedAccount},
     hook_request::{ActionRequest, CommandRequest, DialogRequest, MalformedRequest, Origin},
     integrations::{IntegrationError, Integrations},
-    passed_hook::{HookPath, PassedHook},
+    passed_hook::HookPath,
     refusal::Refusal,
     registrar::{CommandRegistrar, RegisteredCommand},
     seen::Seen,

@@ -47,6 +47,7 @@ use self::{
 };
 use crate::{
     admin::server::{HostedAccounts, Operations as _},
+    cluster::Topic,
     config::{Config, Sources},
     hooks::HookService,
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
@@ -179,7 +180,8 @@ fn serve_members(member: &ClusterMember, deps: &HostDeps, hooks: Option<HookServ
         hooks.set_members(members);
     }
     let hosted = HostedAccounts::new(deps.supervisor.clone(), deps.operations.clone());
-    actix_rt::spawn(cluster::answer(member.questions(), hosted, hooks));
+    actix_rt::spawn(cluster::answer_about_accounts(member.questions(Topic::Accounts), hosted));
+    actix_rt::spawn(cluster::answer_hooks(member.questions(Topic::Hooks), hooks));
 }
 
 /// Shuts down within the time limit, or at once after a second signal. Returns the exit status.

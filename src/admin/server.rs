@@ -2,6 +2,7 @@
 
 mod access;
 mod account_feed;
+mod account_shares;
 mod accounts;
 mod all_accounts;
 mod api_error;
@@ -19,6 +20,7 @@ mod http_server;
 mod late_answers;
 mod listener;
 mod middleware;
+mod open_connections;
 mod openapi;
 mod routes;
 mod scope;
@@ -40,11 +42,13 @@ pub use openapi::document as openapi;
 pub use sink_operations::{SinkAnswer, SinkOperations, SinkRefused};
 
 pub(crate) use {
+    account_shares::{AccountPlace, AccountShares},
     api_error::ApiError,
     backend::RateLimit,
     body::{hold_request, read as read_body},
     http_server::{RequestHandling, RunningServer, serve},
-    middleware::refuse_further_request,
+    middleware::{refuse_further_request, request_came},
+    open_connections::OpenConnections,
 };
 
 /// A running server of the admin API.

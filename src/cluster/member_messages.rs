@@ -17,6 +17,19 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// Questions that wait for their turn: what takes time is answered elsewhere.
 const MAX_QUESTIONS: usize = 16;
 
+/// The questions on a topic that wait for their answers at once, such as those for which a handler works for seconds. The others
+/// wait in the connection, and those that wait there too long are left out.
+pub const MOST_OPEN: usize = 512;
+
+/// The topic of questions. Each has a queue of its own, so that handlers that take long keep no operator waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// The accounts that the member hosts.
+    Accounts,
+    /// Requests to hooks.
+    Hooks,
+}
+
 /// A question of another member.
 #[derive(Debug)]
 pub struct Question {
@@ -51,16 +64,17 @@ pub enum AskError {
 
 /// The way from member to member. A question is sent once, and is not carried out after the wait for its answer.
 pub trait MemberMessages: fmt::Debug + Send + Sync + 'static {
-    /// Asks a member, and waits so long for its answer.
+    /// Asks a member on a topic, and waits so long for its answer.
     fn ask(
         &self,
         member: &MemberId,
+        topic: Topic,
         question: Vec<u8>,
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
 
-    /// Returns the questions to a member from now on, whatever its incarnation is.
-    fn questions(&self, member: &MemberId) -> Questions;
+    /// Returns the questions to a member on a topic from now on, whatever its incarnation is.
+    fn questions(&self, member: &MemberId, topic: Topic) -> Questions;
 }
 
 impl Questions {

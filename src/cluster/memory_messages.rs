@@ -11,21 +11,25 @@ use tokio::{
 
 use super::{
     ClusterTime, MemberId,
-    member_messages::{AskError, MAX_ANSWER_BYTES, MemberMessages, Question, Questions},
+    member_messages::{AskError, MAX_ANSWER_BYTES, MemberMessages, Question, Questions, Topic},
 };
 
-/// The members of one process by the names of their processes. Clones share them.
+/// The members of one process by the names of their processes, and topics. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryMessages(Arc<Mutex<BTreeMap<String, mpsc::Sender<Question>>>>);
+pub struct MemoryMessages(Arc<Mutex<BTreeMap<Subject, mpsc::Sender<Question>>>>);
+
+/// The name of a process, and a topic.
+type Subject = (String, Topic);
 
 impl MemberMessages for MemoryMessages {
     fn ask(
         &self,
         member: &MemberId,
+        topic: Topic,
         text: Vec<u8>,
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
-        let asked = self.0.lock().get(&member.process_name()).cloned();
+        let asked = self.0.lock().get(&(member.process_name(), topic)).cloned();
         let deadline = ClusterTime::now() + within;
         let ask = async move {
             let asked = asked.ok_or(AskError::Unreachable)?;
@@ -38,9 +42,9 @@ impl MemberMessages for MemoryMessages {
         async move { timeout(within, ask).await.unwrap_or(Err(AskError::Late(within))) }.boxed()
     }
 
-    fn questions(&self, member: &MemberId) -> Questions {
+    fn questions(&self, member: &MemberId, topic: Topic) -> Questions {
         let (sender, questions) = Questions::channel();
-        self.0.lock().insert(member.process_name(), sender);
+        self.0.lock().insert((member.process_name(), topic), sender);
         questions
     }
 }

@@ -12,8 +12,8 @@ use super::{
     sinks::Secrets,
 };
 
-/// More than a server opens at once. Each connection needs a file descriptor.
-const CONNECTIONS: usize = 256;
+/// One account may have half: as many as its handler has at once. Each connection needs a file descriptor.
+const CONNECTIONS: usize = 512;
 const MOST_CONNECTIONS: usize = 20_000;
 
 /// The most commands, buttons and dialogs that a handler has at once, beside the slots of other events: a thousand a second for a

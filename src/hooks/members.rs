@@ -6,13 +6,13 @@ use matterhost_actors::model::AccountName;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    HookPath, HookResponse, HookService, PassedHook, Refusal,
-    passed_hook::HookReply,
+    HookPath, HookResponse, HookService, Refusal,
+    passed_hook::{HookQuestion, HookReply, PassedHook},
     service::{ANSWER_WITHIN, refuse},
 };
 use crate::{
     admin::server::{OtherMembers, Owner},
-    cluster::{AskError, ClusterTime},
+    cluster::{AskError, ClusterTime, Topic},
 };
 
 /// The time from a request's arrival to its response, if another member answers it: in sum less than a handler has here.
@@ -21,8 +21,10 @@ const PASS_WITHIN: Duration = Duration::from_millis(2_900);
 /// The time for the way of an answer back to the member that waits for it.
 const WAY_BACK: Duration = Duration::from_millis(100);
 
-/// The pause until the owner is looked up again. An account moves within about 200 ms.
+/// The first pause until the owner is looked up again, and the longest; each is twice the one before. An account moves within
+/// about 200 ms, and one that has no owner for longer may have none at all.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// The result of passing a request on.
 enum Passed {
@@ -38,39 +40,53 @@ impl HookService {
     /// Answers a request, also one for an account that another member hosts.
     pub async fn answer(&self, account: &str, path: &HookPath, body: &[u8]) -> HookResponse {
         let arrived = Instant::now();
-        let elsewhere = match self.members().zip(AccountName::new(account).ok()) {
-            Some((members, name)) if self.knows(&name) && !self.is_here(&*members, &name) => {
-                Some((members, name))
-            }
-            Some(_) | None => None,
-        };
-        let Some((members, name)) = elsewhere else {
-            return self.answer_here(account, path, body, arrived + ANSWER_WITHIN).await;
-        };
+        let here = || self.answer_here(account, path, body, arrived + ANSWER_WITHIN, self.connections());
+        let Some((members, name)) = self.elsewhere(account) else { return here().await };
         let timer = self.meter().start(path.label());
-        let passed = self.pass_on(&members, &name, PassedHook::new(account, path, body), arrived).await;
+        let passed = match self.check_to_pass_on(account, path, body) {
+            Ok(()) => self.pass_on(&*members, &name, PassedHook::new(account, path, body), arrived).await,
+            Err(refusal) => Err(refusal),
+        };
         let response = match passed {
             Ok(Some(response)) => Ok(response),
             // It has come here meanwhile.
-            Ok(None) => return self.answer_here(account, path, body, arrived + ANSWER_WITHIN).await,
+            Ok(None) => return here().await,
             Err(refusal) => Err(refusal),
         };
         timer.finish(response.as_ref().map_or_else(Refusal::label, |_| "passed_on"));
         response.unwrap_or_else(|refusal| refuse(&refusal, path.label(), account))
     }
 
-    /// Answers a request that another member has passed on, if the account is hosted here and the time is not over. It is
-    /// not passed on again.
-    pub async fn answer_member(&self, hook: &PassedHook, deadline: ClusterTime) -> Vec<u8> {
-        let left = deadline.since(ClusterTime::now()).saturating_sub(WAY_BACK);
-        let is_hosted = AccountName::new(&hook.account).is_ok_and(|name| self.hosts(&name));
-        let reply = match hook.body() {
-            Some(body) if is_hosted && !left.is_zero() => HookReply::Response(
-                self.answer_here(&hook.account, &hook.path, &body, Instant::now() + left).await,
-            ),
-            Some(_) | None => HookReply::NotTaken,
+    /// Returns the other members if one of them is to answer for the account.
+    fn elsewhere(&self, account: &str) -> Option<(Arc<dyn OtherMembers>, AccountName)> {
+        let (members, name) = (self.members()?, AccountName::new(account).ok()?);
+        (self.knows(&name) && !self.is_here(&*members, &name)).then_some((members, name))
+    }
+
+    /// Answers another member: whether it can pass a request on to this one, or a request that it has passed on.
+    pub async fn answer_member(&self, question: &[u8], deadline: ClusterTime) -> Vec<u8> {
+        let is_hosted = |account: &str| AccountName::new(account).is_ok_and(|name| self.hosts(&name));
+        let reply = match HookQuestion::read(question) {
+            Some(HookQuestion::Hosts(account)) if is_hosted(&account) => HookReply::Hosted,
+            Some(HookQuestion::Hook(hook)) if is_hosted(&hook.account) => {
+                self.answer_passed(&hook, deadline).await
+            }
+            Some(HookQuestion::Hosts(_) | HookQuestion::Hook(_)) | None => HookReply::NotTaken,
         };
         reply.into_answer()
+    }
+
+    /// Returns the answer of a member without hooks.
+    pub fn not_taken() -> Vec<u8> {
+        HookReply::NotTaken.into_answer()
+    }
+
+    /// Answers a request that another member has passed on, if the time is not over. It is not passed on again.
+    async fn answer_passed(&self, hook: &PassedHook, deadline: ClusterTime) -> HookReply {
+        let left = deadline.since(ClusterTime::now()).saturating_sub(WAY_BACK);
+        let Some(body) = hook.body().filter(|_| !left.is_zero()) else { return HookReply::NotTaken };
+        let (until, places) = (Instant::now() + left, self.places_of_members());
+        HookReply::Response(self.answer_here(&hook.account, &hook.path, &body, until, places).await)
     }
 
     /// Returns true if this member hosts the account, has begun to, and goes on to.
@@ -82,38 +98,55 @@ impl HookService {
     /// Returns `None` once this member is the owner.
     async fn pass_on(
         &self,
-        members: &Arc<dyn OtherMembers>,
+        members: &dyn OtherMembers,
         name: &AccountName,
         hook: PassedHook,
         arrived: Instant,
     ) -> Result<Option<HookResponse>, Refusal> {
-        let (until, question) = (arrived + PASS_WITHIN, hook.into_question());
+        let _connection = self.connections().take(name).ok_or(Refusal::Busy)?;
+        let (until, hook) = (arrived + PASS_WITHIN, HookQuestion::Hook(hook));
+        let mut pause = LOOK_AGAIN;
         loop {
-            if self.is_here(&**members, name) {
+            if self.is_here(members, name) {
                 return Ok(None);
             }
-            match ask(&**members, name, &question, until).await {
+            match ask_owner(members, name, &hook, until).await {
                 Passed::Answered(response) => return Ok(Some(response)),
                 Passed::Unanswered => return Err(Refusal::Unanswered),
                 Passed::NotTaken => {}
             }
-            let again = Instant::now() + LOOK_AGAIN;
+            let again = Instant::now() + pause;
             if again + WAY_BACK >= until {
                 return Err(Refusal::NoOwner);
             }
             sleep_until(again).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
 }
 
-/// Asks the owner of an account once.
-async fn ask(members: &dyn OtherMembers, name: &AccountName, question: &[u8], until: Instant) -> Passed {
+/// Passes a request on to the owner of its account, once that says that it hosts the account: a request may be long.
+async fn ask_owner(
+    members: &dyn OtherMembers,
+    name: &AccountName,
+    hook: &HookQuestion,
+    until: Instant,
+) -> Passed {
     let Owner::Member(owner) = members.owner(name) else { return Passed::NotTaken };
-    let within = until.saturating_duration_since(Instant::now());
-    match members.ask(&owner, question.to_vec(), within).await.map(|answer| HookReply::read(&answer)) {
+    let ask = async |question: &HookQuestion| {
+        let within = until.saturating_duration_since(Instant::now());
+        let answer = members.ask(&owner, Topic::Hooks, question.to_question(), within).await;
+        answer.map(|answer| HookReply::read(&answer))
+    };
+    match ask(&HookQuestion::Hosts(name.to_string())).await {
+        Ok(Some(HookReply::Hosted)) => {}
+        // It has done nothing.
+        Ok(_) | Err(_) => return Passed::NotTaken,
+    }
+    match ask(hook).await {
         Ok(Some(HookReply::Response(response))) => Passed::Answered(response),
         Ok(Some(HookReply::NotTaken)) | Err(AskError::Unreachable | AskError::Silent(_)) => Passed::NotTaken,
-        Ok(None) | Err(AskError::Late(_) | AskError::TooLong) => Passed::Unanswered,
+        Ok(Some(HookReply::Hosted) | None) | Err(AskError::Late(_) | AskError::TooLong) => Passed::Unanswered,
     }
 }
 

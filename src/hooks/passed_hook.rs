@@ -19,7 +19,7 @@ pub enum HookPath {
 
 /// A request as it came, with nothing checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassedHook {
+pub(super) struct PassedHook {
     /// The account in its path.
     pub(super) account: String,
     pub(super) path: HookPath,
@@ -27,10 +27,13 @@ pub struct PassedHook {
     body: String,
 }
 
-/// The question of the member that passes a request on.
-#[derive(Serialize, Deserialize)]
+/// The question of the member that got a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum HookQuestion {
+pub(super) enum HookQuestion {
+    /// Asks whether the other member hosts the account. It is small, so that it can be asked often.
+    Hosts(String),
+    /// Passes the request on.
     Hook(PassedHook),
 }
 
@@ -38,6 +41,8 @@ enum HookQuestion {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum HookReply {
+    /// The account is hosted here.
+    Hosted,
     /// The response for the server.
     Response(HookResponse),
     /// Nothing was done: the account is hosted elsewhere, or the time is over.
@@ -60,26 +65,21 @@ impl PassedHook {
         Self { account: account.to_owned(), path: path.clone(), body: BASE64_STANDARD.encode(body) }
     }
 
-    /// Reads the question of another member; `None` if it is about something else.
-    pub fn read(question: &[u8]) -> Option<Self> {
-        let HookQuestion::Hook(hook) = serde_json::from_slice(question).ok()?;
-        Some(hook)
-    }
-
-    /// Returns the answer of a member that does not take it, so that nothing was done.
-    pub fn not_taken() -> Vec<u8> {
-        HookReply::NotTaken.into_answer()
-    }
-
-    /// Returns the question for another member.
-    pub(super) fn into_question(self) -> Vec<u8> {
-        // Texts always serialize.
-        serde_json::to_vec(&HookQuestion::Hook(self)).unwrap_or_default()
-    }
-
     /// Returns the body; `None` if it is not Base64.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         BASE64_STANDARD.decode(&self.body).ok()
+    }
+}
+
+impl HookQuestion {
+    /// Reads the question of another member; `None` if it is about something else.
+    pub(super) fn read(question: &[u8]) -> Option<Self> {
+        serde_json::from_slice(question).ok()
+    }
+
+    pub(super) fn to_question(&self) -> Vec<u8> {
+        // Texts always serialize.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -108,8 +108,9 @@ mod tests {
         for path in [HookPath::Command("deploy".into()), HookPath::Action, HookPath::Dialog] {
             for body in bodies {
                 let hook = PassedHook::new("helpdesk", &path, body);
-                let read = PassedHook::read(&hook.clone().into_question()).unwrap();
-                assert_eq!((&read, read.body().as_deref()), (&hook, Some(body)));
+                let question = HookQuestion::Hook(hook.clone());
+                assert_eq!(HookQuestion::read(&question.to_question()), Some(question));
+                assert_eq!(hook.body().as_deref(), Some(body));
             }
         }
     }
@@ -117,17 +118,18 @@ mod tests {
     #[test]
     fn the_longest_body_fits_a_message_of_nats() {
         let longest = vec![b'"'; 256 * 1024];
-        let question = PassedHook::new("helpdesk", &HookPath::Action, &longest).into_question();
+        let question = HookQuestion::Hook(PassedHook::new("helpdesk", &HookPath::Action, &longest));
+        let question = question.to_question();
         assert!(question.len() < 1_000_000, "{}", question.len());
     }
 
     #[test]
     fn other_questions_and_answers_are_told_apart() {
         for other in [MemberQuestion::Accounts, MemberQuestion::Account("helpdesk".into())] {
-            assert_eq!(PassedHook::read(&serde_json::to_vec(&other).unwrap()), None);
+            assert_eq!(HookQuestion::read(&serde_json::to_vec(&other).unwrap()), None);
         }
         let response = HookResponse { status: 200, body: json!({ "text": "hi" }) };
-        for reply in [HookReply::Response(response), HookReply::NotTaken] {
+        for reply in [HookReply::Hosted, HookReply::Response(response), HookReply::NotTaken] {
             let answer = reply.into_answer();
             assert_eq!(HookReply::read(&answer).map(HookReply::into_answer), Some(answer));
         }

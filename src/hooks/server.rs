@@ -13,8 +13,8 @@ use actix_web::{
 
 use super::{HookPath, HookResponse, HookService};
 use crate::admin::server::{
-    ApiError, Listener, RateLimit, RequestHandling, RunningServer, hold_request, read_body,
-    refuse_further_request, serve,
+    ApiError, Listener, OpenConnections, RateLimit, RequestHandling, RunningServer, hold_request, read_body,
+    refuse_further_request, request_came, serve,
 };
 
 /// Requests per second of all callers together: many times what the people of a large server press.
@@ -42,7 +42,10 @@ impl HookServer {
 
 fn server(listener: Listener, max_connections: usize, service: HookService) -> io::Result<Server> {
     let (service, rate) = (Data::new(service), Data::new(RateLimit::new(REQUESTS_PER_SECOND)));
-    serve(listener, max_connections, move || app(service.clone(), rate.clone()))
+    let connections = OpenConnections::new(max_connections);
+    serve(listener, connections.clone(), move || {
+        app(service.clone(), rate.clone()).app_data(connections.clone())
+    })
 }
 
 fn app(service: Data<HookService>, rate: Data<RateLimit>) -> App<impl RequestHandling> {
@@ -75,7 +78,10 @@ async fn guard<B: MessageBody + 'static>(
         other => other,
     };
     let response = match admitted {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Ok(()) => {
+            request_came(&request);
+            next.call(request).await?.map_into_boxed_body()
+        }
         Err(error) => request.into_response(error.error_response()),
     };
     Ok(response.map_body(|_, answer| hold_request(answer, payload)))

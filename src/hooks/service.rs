@@ -1,9 +1,11 @@
 //! The way of a request: checked, handed to the account's sinks, answered.
 
+mod checked_hook;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use matterhost_actors::{
@@ -13,27 +15,32 @@ use matterhost_actors::{
     ports::Poster,
 };
 use parking_lot::{Mutex, RwLock};
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use subtle::ConstantTimeEq as _;
 use tokio::time::{Instant as TokioInstant, timeout_at};
 
+use self::checked_hook::Checked;
 use super::{
-    ActionRequest, CommandRequest, DialogRequest, HookAnswer, HookData, HookKind, HookPath, HookedAccount,
-    Integrations, Refusal, RegisteredCommand,
-    admission::{self, Admission},
-    at_once::{Answering, AtOnce},
+    HookAnswer, HookKind, HookPath, HookedAccount, Integrations, Refusal, RegisteredCommand,
+    admission::Admission,
     hook_poster::HookPoster,
     open_hooks::{OpenHook, OpenHooks},
     outcomes::{Answered, outcomes},
 };
 use crate::{
-    admin::server::OtherMembers, config::AdminToken, sinks::SinkBoard, telemetry::metrics::HookMeter,
+    admin::server::{AccountPlace, AccountShares, OtherMembers},
+    cluster::MOST_OPEN,
+    config::AdminToken,
+    sinks::SinkBoard,
+    telemetry::metrics::HookMeter,
 };
 
 /// The time that a handler has for an answer in the response. The server waits longer (fact 43), people do not.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The most requests that are being answered, of all accounts: a thousand a second for the three seconds that a person waits,
+/// and as many that are answered later.
+const MAX_AT_ONCE: usize = 4_000;
 
 /// The words for a person whose request no handler takes.
 const NO_HANDLER: &str = "This bot does not take that.";
@@ -58,7 +65,12 @@ struct Inner {
     /// The other members of the cluster, if the host is in one.
     members: OnceLock<Arc<dyn OtherMembers>>,
     meter: HookMeter,
-    at_once: AtOnce,
+    /// The connections on which people wait.
+    connections: AccountShares,
+    /// The requests of other members that are being answered.
+    passed: AccountShares,
+    /// The requests that are being answered, also after the response.
+    at_once: AccountShares,
 }
 
 /// An account that takes hooks.
@@ -79,16 +91,9 @@ pub struct HookResponse {
     pub body: Value,
 }
 
-/// A request that passed the checks.
-struct Checked {
-    data: HookData,
-    hook: OpenHook,
-    server: ServerName,
-}
-
 impl HookService {
-    /// Returns the hooks of a host with these integrations.
-    pub fn new(integrations: Integrations, meter: HookMeter) -> Self {
+    /// Returns the hooks of a host with these integrations, whose listener has so many connections.
+    pub fn new(integrations: Integrations, max_connections: usize, meter: HookMeter) -> Self {
         Self(Arc::new(Inner {
             accounts: RwLock::default(),
             registered: RwLock::default(),
@@ -99,7 +104,9 @@ impl HookService {
             poster: OnceLock::new(),
             members: OnceLock::new(),
             meter,
-            at_once: AtOnce::default(),
+            connections: AccountShares::new(max_connections),
+            passed: AccountShares::new(MOST_OPEN),
+            at_once: AccountShares::new(MAX_AT_ONCE),
         }))
     }
 
@@ -144,6 +151,16 @@ impl HookService {
         *self.0.registered.write() = commands.to_vec();
     }
 
+    /// Returns the connections on which people wait.
+    pub(super) fn connections(&self) -> &AccountShares {
+        &self.0.connections
+    }
+
+    /// Returns the places of other members' requests.
+    pub(super) fn places_of_members(&self) -> &AccountShares {
+        &self.0.passed
+    }
+
     pub(super) fn members(&self) -> Option<Arc<dyn OtherMembers>> {
         self.0.members.get().cloned()
     }
@@ -164,28 +181,36 @@ impl HookService {
         self.knows(account) && may_act && takes_hooks
     }
 
-    /// Answers a request for an account of this host: a command's form, or the JSON of a button, a menu or a dialog.
+    /// Answers a request for an account of this host: a command's form, or the JSON of a button, a menu or a dialog. While the
+    /// person waits, it has one of the places.
     pub(super) async fn answer_here(
         &self,
         account: &str,
         path: &HookPath,
         body: &[u8],
         until: TokioInstant,
+        places: &AccountShares,
     ) -> HookResponse {
         let checked = match path {
             HookPath::Command(name) => self.check_command(account, name, body),
             HookPath::Action => self.check_action(account, body),
-            HookPath::Dialog => return self.answer_dialog(account, body, until).await,
+            HookPath::Dialog => return self.answer_dialog(account, body, until, places).await,
         };
-        self.respond(path.label(), account, checked, until).await
+        self.respond(path.label(), (account, checked), until, places).await
     }
 
-    async fn answer_dialog(&self, account: &str, body: &[u8], until: TokioInstant) -> HookResponse {
+    async fn answer_dialog(
+        &self,
+        account: &str,
+        body: &[u8],
+        until: TokioInstant,
+        places: &AccountShares,
+    ) -> HookResponse {
         let (claims, checked) = match self.check_dialog(account, body) {
             Ok((claims, checked)) => (Some(claims), Ok(checked)),
             Err(refusal) => (None, Err(refusal)),
         };
-        let response = self.respond(HookPath::Dialog.label(), account, checked, until).await;
+        let response = self.respond(HookPath::Dialog.label(), (account, checked), until, places).await;
         // Any other answer leaves the dialog open.
         let is_done = response.body.as_object().is_some_and(serde_json::Map::is_empty);
         if let Some(claims) = claims.filter(|_| !is_done) {
@@ -194,65 +219,12 @@ impl HookService {
         response
     }
 
-    fn check_command(&self, account: &str, name: &str, form: &[u8]) -> Result<Checked, Refusal> {
-        let known = self.account(account)?;
-        let request = CommandRequest::parse(form)?;
-        let tokens = known.commands.get(name).ok_or(Refusal::UnknownCommand)?;
-        let registered = self.registered_tokens(account, name);
-        let tokens = tokens.iter().map(AdminToken::expose).chain(registered.iter().map(|token| &**token));
-        let shown = request.token.expose_secret().as_bytes();
-        // All are compared, so that the time does not say which one is nearly right.
-        let matching = tokens.filter(|token| token.as_bytes().ct_eq(shown).into()).count();
-        if matching == 0 {
-            return Err(Refusal::WrongToken);
-        }
-        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
-        let mut hook = OpenHook::new(HookKind::SlashCommand, request.origin.clone());
-        hook.response_id = request.response_id.as_deref().map(Into::into);
-        Ok(Checked { data: HookData::of_command(&request), hook, server: known.server })
-    }
-
-    fn check_action(&self, account: &str, body: &[u8]) -> Result<Checked, Refusal> {
-        let known = self.account(account)?;
-        let request = ActionRequest::parse(body)?;
-        let signer = self.0.integrations.signer();
-        let claims = admission::check_action(&request, account, signer, SystemTime::now())?;
-        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
-        let data = HookData::of_action(&request, claims);
-        let mut hook = OpenHook::new(data.kind, request.origin.clone());
-        hook.post = Some(request.post_id.as_str().into());
-        Ok(Checked { data, hook, server: known.server })
-    }
-
-    fn check_dialog(&self, account: &str, body: &[u8]) -> Result<(super::DialogClaims, Checked), Refusal> {
-        let known = self.account(account)?;
-        let request = DialogRequest::parse(body)?;
-        let signer = self.0.integrations.signer();
-        let claims = admission::check_dialog(&request, account, signer, SystemTime::now())?;
-        self.0.admission.lock().take_dialog(&claims, Instant::now())?;
-        let hook = OpenHook::new(HookKind::Dialog, claims.origin.clone());
-        let data = HookData::of_dialog(request, &claims);
-        Ok((claims, Checked { data, hook, server: known.server }))
-    }
-
-    fn registered_tokens(&self, account: &str, trigger: &str) -> Vec<Box<str>> {
-        let registered = self.0.registered.read();
-        let of_command =
-            registered.iter().filter(|known| (&*known.account, &*known.trigger) == (account, trigger));
-        of_command.map(|known| known.token.clone()).collect()
-    }
-
-    fn account(&self, account: &str) -> Result<HookAccount, Refusal> {
-        let name = AccountName::new(account).map_err(|_| Refusal::UnknownAccount)?;
-        self.0.accounts.read().get(&name).cloned().ok_or(Refusal::UnknownAccount)
-    }
-
     async fn respond(
         &self,
         hook: &'static str,
-        account: &str,
-        checked: Result<Checked, Refusal>,
+        (account, checked): (&str, Result<Checked, Refusal>),
         until: TokioInstant,
+        places: &AccountShares,
     ) -> HookResponse {
         let timer = self.0.meter.start(hook);
         let (account, checked) = match (AccountName::new(account), checked) {
@@ -263,7 +235,7 @@ impl HookService {
             }
             (Err(_), Ok(_)) => return refuse(&Refusal::UnknownAccount, hook, account),
         };
-        let Some(answering) = self.0.at_once.begin(&account) else {
+        let Some((_place, answering)) = places.take(&account).zip(self.0.at_once.take(&account)) else {
             timer.finish(Refusal::Busy.label());
             return refuse(&Refusal::Busy, hook, account.as_str());
         };
@@ -278,7 +250,7 @@ impl HookService {
         &self,
         account: &AccountName,
         checked: Checked,
-        answering: Answering,
+        answering: AccountPlace,
         until: TokioInstant,
     ) -> (HookAnswer, &'static str) {
         let Checked { data, hook, server } = checked;

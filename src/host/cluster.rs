@@ -7,7 +7,7 @@ mod owned_shards;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
-    host_members::{HostMembers, answer},
+    host_members::{HostMembers, answer_about_accounts, answer_hooks},
     owned_shards::{OwnedShards, ShardEvent},
 };
 
@@ -37,7 +37,7 @@ use super::store::Store;
 use crate::{
     cluster::{
         ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberMessages, MemberName, MemberRecord,
-        MemberRequest, Membership, Questions, SHARDS, ShardFences, ShardId, ShardRunner,
+        MemberRequest, Membership, Questions, SHARDS, ShardFences, ShardId, ShardRunner, Topic,
     },
     config::{ClusterConfig, Config},
     telemetry::version,
@@ -150,9 +150,9 @@ impl ClusterMember {
         self.handle.clone()
     }
 
-    /// Returns the questions of the other members.
-    pub(super) fn questions(&self) -> Questions {
-        self.handle.messages.questions(&self.handle.id)
+    /// Returns the questions of the other members on a topic.
+    pub(super) fn questions(&self, topic: Topic) -> Questions {
+        self.handle.messages.questions(&self.handle.id, topic)
     }
 
     /// Leaves the cluster, after the accounts have stopped. Without an answer in time the lease ends by itself.

@@ -33,7 +33,7 @@ impl BoundHooks {
         };
         let integrations =
             Integrations::new(Signer::new(&secrets), &config.public_url, config.button_lifetime);
-        let service = HookService::new(integrations, metrics.hook_meter());
+        let service = HookService::new(integrations, config.max_connections, metrics.hook_meter());
         let (max_connections, public_url) = (config.max_connections, config.public_url.clone());
         Ok(Some(Self { listener, max_connections, public_url, service }))
     }

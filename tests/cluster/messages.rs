@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use matterhost::cluster::{
-    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberId, MemberMessages, MemoryMessages, Question,
+    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberId, MemberMessages, MemoryMessages, Question,
+    Topic,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -12,12 +13,14 @@ use crate::contract::id;
 /// The longest wait for what is certain to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const ACCOUNTS: Topic = Topic::Accounts;
+
 /// Runs the whole contract of the port.
 pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
-    let unknown = messages.ask(&id("nobody", 1), b"?".to_vec(), ANSWER_LIMIT).await;
+    let unknown = messages.ask(&id("nobody", 1), ACCOUNTS, b"?".to_vec(), ANSWER_LIMIT).await;
     assert_eq!(unknown, Err(AskError::Unreachable), "nobody listens");
     let a = id("a", 1);
-    let mut questions = messages.questions(&a);
+    let mut questions = messages.questions(&a, ACCOUNTS);
     tokio::spawn(async move {
         let mut unanswered = Vec::new();
         while let Some(Question { text, answer, .. }) = questions.next().await {
@@ -36,29 +39,59 @@ pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
     });
     first_answer(&*messages, &a).await;
     let later = MemberId::parse("a.0000000000000001.7").unwrap();
-    let many = (0..20)
-        .map(|n| messages.ask(if n % 2 == 0 { &a } else { &later }, format!("{n}").into_bytes(), PATIENCE));
+    let many = (0..20).map(|n| {
+        messages.ask(if n % 2 == 0 { &a } else { &later }, ACCOUNTS, format!("{n}").into_bytes(), PATIENCE)
+    });
     for (n, answer) in futures_util::future::join_all(many).await.into_iter().enumerate() {
         assert_eq!(answer, Ok(format!("answer to {n}").into_bytes()), "to each its own, in any incarnation");
     }
-    assert_eq!(messages.ask(&a, b"nothing".to_vec(), PATIENCE).await, Ok(Vec::new()));
-    let much = messages.ask(&a, b"much".to_vec(), PATIENCE).await.unwrap();
+    assert_eq!(messages.ask(&a, ACCOUNTS, b"nothing".to_vec(), PATIENCE).await, Ok(Vec::new()));
+    let much = messages.ask(&a, ACCOUNTS, b"much".to_vec(), PATIENCE).await.unwrap();
     assert!(
         much.len() == 2_000_000 && much.iter().enumerate().all(|(n, byte)| n % 251 == usize::from(*byte))
     );
-    let other_process = messages.ask(&id("a", 2), b"?".to_vec(), ANSWER_LIMIT).await;
+    let other_process = messages.ask(&id("a", 2), ACCOUNTS, b"?".to_vec(), ANSWER_LIMIT).await;
     assert_eq!(other_process, Err(AskError::Unreachable), "a process that has replaced it is another one");
     let asked = Instant::now();
-    let silent = messages.ask(&a, b"silence".to_vec(), ANSWER_LIMIT).await;
+    let silent = messages.ask(&a, ACCOUNTS, b"silence".to_vec(), ANSWER_LIMIT).await;
     assert_eq!(silent, Err(AskError::Late(ANSWER_LIMIT)));
     assert!(asked.elapsed() >= ANSWER_LIMIT);
     check_concurrency(&*messages).await;
+    check_topics(&*messages).await;
+}
+
+/// Hooks that are not answered, however many, keep no question of an operator waiting.
+async fn check_topics(messages: &dyn MemberMessages) {
+    let c = id("c", 1);
+    let (mut hooks, mut questions) = (messages.questions(&c, Topic::Hooks), messages.questions(&c, ACCOUNTS));
+    let taking = tokio::spawn(async move {
+        let mut unanswered = Vec::new();
+        while let Some(hook) = hooks.next().await {
+            unanswered.push(hook);
+        }
+    });
+    let answering = tokio::spawn(async move {
+        while let Some(Question { text, answer, .. }) = questions.next().await {
+            let _ = answer.send(text);
+        }
+    });
+    first_taken(messages, &c).await;
+    let many = (0..2 * MOST_OPEN).map(|_| messages.ask(&c, Topic::Hooks, b"hook".to_vec(), PATIENCE));
+    let mut many = futures_util::future::join_all(many);
+    let asked = messages.ask(&c, ACCOUNTS, b"restart".to_vec(), PATIENCE);
+    tokio::select! {
+        biased;
+        _ = &mut many => panic!("nobody answers hooks"),
+        answer = asked => assert_eq!(answer, Ok(b"restart".to_vec())),
+    }
+    taking.abort();
+    answering.abort();
 }
 
 /// A question that takes long does not keep others, and one that nobody waits for any more is not handed over.
 async fn check_concurrency(messages: &dyn MemberMessages) {
     let b = id("b", 1);
-    let mut questions = messages.questions(&b);
+    let mut questions = messages.questions(&b, ACCOUNTS);
     let (begun, begins) = tokio::sync::oneshot::channel();
     let (end, ends) = tokio::sync::oneshot::channel();
     let answering = tokio::spawn(async move {
@@ -74,8 +107,8 @@ async fn check_concurrency(messages: &dyn MemberMessages) {
     let slow = first_taken(messages, &b);
     let quick = async {
         begins.await.unwrap();
-        let quick = messages.ask(&b, b"quick".to_vec(), PATIENCE).await;
-        let hurried = messages.ask(&b, b"hurried".to_vec(), Duration::from_millis(300)).await;
+        let quick = messages.ask(&b, ACCOUNTS, b"quick".to_vec(), PATIENCE).await;
+        let hurried = messages.ask(&b, ACCOUNTS, b"hurried".to_vec(), Duration::from_millis(300)).await;
         // Silent if the machine is so busy that its clock was not shown in time.
         assert!(matches!(hurried, Err(AskError::Late(_) | AskError::Silent(_))), "{hurried:?}");
         end.send(()).unwrap();
@@ -83,7 +116,7 @@ async fn check_concurrency(messages: &dyn MemberMessages) {
     };
     let (slow, quick) = futures_util::future::join(slow, quick).await;
     assert_eq!((slow, quick), (b"slow".to_vec(), Ok(b"quick".to_vec())));
-    let later = messages.ask(&b, b"later".to_vec(), PATIENCE).await;
+    let later = messages.ask(&b, ACCOUNTS, b"later".to_vec(), PATIENCE).await;
     assert_eq!(later, Ok(b"later".to_vec()), "the hurried one is left out");
     answering.await.unwrap();
 }
@@ -91,7 +124,7 @@ async fn check_concurrency(messages: &dyn MemberMessages) {
 /// Asks until a member listens, and returns its answer.
 async fn first_taken(messages: &dyn MemberMessages, member: &MemberId) -> Vec<u8> {
     loop {
-        match messages.ask(member, b"slow".to_vec(), PATIENCE).await {
+        match messages.ask(member, ACCOUNTS, b"slow".to_vec(), PATIENCE).await {
             Ok(answer) => return answer,
             Err(AskError::Unreachable) => sleep(Duration::from_millis(5)).await,
             Err(error) => panic!("{error}"),
@@ -102,7 +135,9 @@ async fn first_taken(messages: &dyn MemberMessages, member: &MemberId) -> Vec<u8
 /// Waits until a member listens.
 async fn first_answer(messages: &dyn MemberMessages, member: &MemberId) {
     let answered = async {
-        while messages.ask(member, b"first".to_vec(), PATIENCE).await != Ok(b"answer to first".to_vec()) {
+        while messages.ask(member, ACCOUNTS, b"first".to_vec(), PATIENCE).await
+            != Ok(b"answer to first".to_vec())
+        {
             sleep(Duration::from_millis(5)).await;
         }
     };

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use matterhost::{
     cluster::{
         AskError, LeaseRequest, MemberMessages as _, MemberRecord, Membership as _, NatsCluster,
-        NatsMembership, NatsSettings, ShardFences,
+        NatsMembership, NatsSettings, ShardFences, Topic,
     },
     config::{NatsAccess, NatsCredentials},
 };
@@ -77,7 +77,7 @@ async fn a_question_that_comes_after_its_deadline_is_not_taken() {
     let server = NatsServer::start("");
     let cluster =
         NatsCluster::connect(&server.settings(), TTL, Arc::new(ShardFences::default())).await.unwrap();
-    let mut questions = cluster.messages.questions(&contract::id("a", 1));
+    let mut questions = cluster.messages.questions(&contract::id("a", 1), Topic::Accounts);
     let client = async_nats::connect(&server.address).await.unwrap();
     let subject = "matterhost.member.a.0000000000000001";
     let mut clock = client.request(subject, "".into()).await;
@@ -87,7 +87,7 @@ async fn a_question_that_comes_after_its_deadline_is_not_taken() {
     }
     let mut asked = client.subscribe("matterhost.member.silent.0000000000000001").await.unwrap();
     let (silent, limit) = (contract::id("silent", 1), Duration::from_millis(200));
-    let ask = || cluster.messages.ask(&silent, b"restart".to_vec(), limit);
+    let ask = || cluster.messages.ask(&silent, Topic::Accounts, b"restart".to_vec(), limit);
     let mut unasked = ask().await;
     while unasked == Err(AskError::Unreachable) {
         // The server of NATS does not know the subscription yet.

@@ -1,6 +1,7 @@
 //! Slash commands, buttons, menus and dialogs, from a person to a handler and back.
 
 mod bots_in_rust;
+mod crowds;
 mod load;
 mod registration;
 
@@ -52,15 +53,26 @@ impl Rig {
     }
 
     fn of(sinks: &str, handler: &str, start: impl FnOnce(&Fixture, &ConfigDir) -> RunningProgram) -> Self {
+        Self::limited("", |_, _| sinks.to_owned(), handler, start)
+    }
+
+    /// Starts a host with further settings of `[hooks]`, and with what `more` returns for the URL of the hooks.
+    fn limited(
+        settings: &str,
+        more: impl FnOnce(&Fixture, &str) -> String,
+        handler: &str,
+        start: impl FnOnce(&Fixture, &ConfigDir) -> RunningProgram,
+    ) -> Self {
         let fixture = Fixture::on(Simulator::builder().version(ServerVersion::V11_1).start().unwrap());
         // The command is made with the address of the hooks, which must not change.
         let [hooks, admin] = free_addresses();
         let url = format!("http://{hooks}");
         let token = command(&fixture, &format!("{url}/hooks/helpdesk/command/deploy"));
+        let more = more(&fixture, &url);
         let config = format!(
-            "{}[hooks]\nbind = \"{hooks}\"\npublic_url = \"{url}\"\n\
+            "{}[hooks]\nbind = \"{hooks}\"\npublic_url = \"{url}\"\n{settings}\
              [admin]\nbind = \"{admin}\"\nallow_anonymous = true\n\
-             [accounts.helpdesk.commands.deploy]\ntoken_file = \"{PATH_OF_TOKEN}\"\n{sinks}",
+             [accounts.helpdesk.commands.deploy]\ntoken_file = \"{PATH_OF_TOKEN}\"\n{more}",
             fixture.config()
         );
         let dir = ConfigDir::with(&config);

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::{api_error::ApiError, hosted_accounts::HostedAccounts};
 use crate::{
     admin::dto::{Account, AccountDetail, Action, ActionAccepted, MemberAnswer, MemberQuestion},
-    cluster::{ANSWER_LIMIT, AskError, MemberId},
+    cluster::{ANSWER_LIMIT, AskError, MemberId, Topic},
 };
 
 /// The other members of the cluster, and the accounts that each is to host.
@@ -28,10 +28,11 @@ pub trait OtherMembers: Send + Sync + 'static {
     /// Returns the owner of an account.
     fn owner(&self, account: &AccountName) -> Owner;
 
-    /// Asks a member, once and within a limit.
+    /// Asks a member on a topic, once and within a limit.
     fn ask(
         &self,
         member: &MemberId,
+        topic: Topic,
         question: Vec<u8>,
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>>;
@@ -141,7 +142,8 @@ async fn ask(
     let failed = |cause: &dyn std::fmt::Display| {
         ApiError::unavailable(format!("member {} does not answer: {cause}", member.name()))
     };
-    let answer = members.ask(member, question, ANSWER_LIMIT).await.map_err(|error| failed(&error))?;
+    let answer =
+        members.ask(member, Topic::Accounts, question, ANSWER_LIMIT).await.map_err(|error| failed(&error))?;
     serde_json::from_slice(&answer).map_err(|error| failed(&Excerpt::of(&error)))
 }
 

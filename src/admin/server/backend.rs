@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     access::Access,
     account_feed::AccountFeed,
+    account_shares::{AccountPlace, AccountShares},
     accounts::parse_name,
     all_accounts::{AllAccounts, OtherMembers},
     api_error::ApiError,
@@ -54,6 +55,11 @@ const ANONYMOUS_REQUESTS_PER_SECOND: f64 = 200.0;
 const MAX_LARGE_ANSWERS: usize = 16;
 /// The `Retry-After` when there are too many of them: most are sent sooner.
 const LARGE_ANSWER_RETRY: Duration = Duration::from_secs(1);
+
+/// The look-ups of all accounts at once: each may take as much memory, and as long as a slow server takes.
+const MAX_LOOK_UPS: usize = 32;
+/// The time after which an action or look-up may be tried again while too many wait: each takes about so long.
+const ACTION_RETRY: Duration = Duration::from_secs(1);
 
 /// The most files that are downloaded at once, as many as are uploaded.
 const MAX_DOWNLOADS: usize = MAX_UPLOADS;
@@ -164,8 +170,10 @@ pub struct Backend {
     pub(super) full_rate: RateLimit,
     pub(super) act_rate: RateLimit,
     pub(super) reply_rate: RateLimit,
-    /// Permits for later answers; while a server is down they wait, and must leave connections for operators.
-    pub(super) late_answers: Arc<Semaphore>,
+    /// Places of actions; while a server is down they wait, and must leave connections for operators.
+    actions: AccountShares,
+    /// Places of look-ups, which may also have large answers.
+    look_ups: AccountShares,
     pub(super) read_rate: RateLimit,
     pub(super) anonymous_rate: RateLimit,
     pub(super) state_counts: StateCountsCache,
@@ -227,7 +235,8 @@ impl Backend {
             full_rate: RateLimit::new(REQUESTS_PER_SECOND),
             act_rate: RateLimit::new(REQUESTS_PER_SECOND),
             reply_rate: RateLimit::new(REQUESTS_PER_SECOND),
-            late_answers: Arc::new(Semaphore::new(config.max_connections / 2)),
+            actions: AccountShares::new(config.max_connections / 2),
+            look_ups: AccountShares::new(MAX_LOOK_UPS),
             read_rate: RateLimit::new(REQUESTS_PER_SECOND),
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
@@ -293,6 +302,16 @@ impl Backend {
         Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
+    /// Takes a place of an account for actions that wait for its server, to hold until they are done.
+    pub(super) fn action_place(&self, account: &AccountName) -> Result<AccountPlace, ApiError> {
+        self.actions.take(account).ok_or_else(|| too_many("actions", account))
+    }
+
+    /// Takes a place of an account for a look-up, to hold until its answer is sent.
+    pub(super) fn look_up_place(&self, account: &AccountName) -> Result<AccountPlace, ApiError> {
+        self.look_ups.take(account).ok_or_else(|| too_many("look-ups", account))
+    }
+
     /// Acquires a permit for files to upload, to hold until that is done.
     pub(super) fn upload_permit(&self) -> Result<UploadPermit, ApiError> {
         self.uploads.begin()
@@ -319,6 +338,11 @@ impl Backend {
             },
         }
     }
+}
+
+/// Returns the error for more than an account's share of what waits for servers.
+fn too_many(what: &str, account: &AccountName) -> ApiError {
+    ApiError::busy(format!("too many {what} of account {account} wait for its server"), ACTION_RETRY)
 }
 
 /// Returns the directory for files that are to be uploaded: that of the state if it is on disk, else that of the generated token.

@@ -54,10 +54,11 @@ pub(super) async fn run(
     key: Option<&str>,
     event: Option<&AnsweredEvent>,
 ) -> Result<HttpResponse, ApiError> {
+    let _place = backend.action_place(account)?;
     match actions {
         BotActions::One(action) => {
             let action = action.check(place(event, key))?;
-            let permit = is_look_up(&action).then(|| backend.large_answer_permit()).transpose()?;
+            let permit = is_look_up(&action).then(|| backend.look_up_place(account)).transpose()?;
             let done = take_one(backend, account, action, event).await?;
             Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
@@ -68,7 +69,8 @@ pub(super) async fn run(
                 checked.map_err(|error| to_api_error(&error, &format!("[{n}]: ")))
             };
             let actions: Vec<_> = actions.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
-            let permit = actions.iter().any(is_look_up).then(|| backend.large_answer_permit()).transpose()?;
+            let is_any = actions.iter().any(is_look_up);
+            let permit = is_any.then(|| backend.look_up_place(account)).transpose()?;
             let results = take_all(backend, account, actions, event).await;
             Ok(HttpResponse::Ok().json(results).map_body(|_, body| hold_until_sent(body, permit)))
         }
@@ -207,7 +209,7 @@ pub(super) async fn get_lookup(
     }
     let (name, kind) = path.into_inner();
     let account = backend.hosted_name(&name)?;
-    let permit = backend.large_answer_permit()?;
+    let permit = backend.look_up_place(&account)?;
     let action = action(kind, query.into_inner()).check(ActionPlace::Request { key: None })?;
     let done = take(&backend.poster, &account, action).await?;
     let json = done.found.map(|found| found.get().to_owned()).unwrap_or_default();

@@ -1,20 +1,23 @@
 //! HTTP servers with the limits of the admin API: on threads of their own, one request per connection, slow clients cut off.
 
-use std::{io, net::TcpListener, sync::mpsc, thread, time::Duration};
+use std::{fmt, io, net::TcpListener, os::unix::net::UnixListener, sync::mpsc, thread, time::Duration};
 
-use actix_http::HttpService;
+use actix_http::{HttpServiceBuilder, Request, Response};
+use actix_rt::net::TcpStream;
 use actix_server::ServerBuilder;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_service::{IntoServiceFactory as _, Service, ServiceFactoryExt as _, apply_fn_factory, map_config};
 use actix_web::{
     App, Error, HttpServer,
     body::BoxBody,
-    dev::{AppConfig, Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{AppConfig, Extensions, Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
     http::KeepAlive,
 };
+use rustls::ServerConfig;
 
 use super::{
     listener::{ListenSocket, Listener, SocketFile},
     middleware,
+    open_connections::OpenConnections,
 };
 use crate::config::AdminTls;
 
@@ -108,16 +111,34 @@ impl RunningServer {
     }
 }
 
-/// Creates a server, ready to run, from a factory of its app.
-pub(crate) fn serve<F, T>(listener: Listener, max_connections: usize, app: F) -> io::Result<Server>
+/// Creates a server, ready to run, from a factory of its app, whose middleware marks the connections of its requests.
+pub(crate) fn serve<F, T>(listener: Listener, connections: OpenConnections, app: F) -> io::Result<Server>
 where
     F: Fn() -> App<T> + Clone + Send + 'static,
     T: RequestHandling + 'static,
 {
-    let listener = match (listener.socket, listener.tls) {
-        (ListenSocket::Tcp(listener), Some(tls)) => return over_tls(listener, &tls, max_connections, app),
-        (socket, _) => socket,
-    };
+    let most = connections.limit();
+    match (listener.socket, listener.tls) {
+        (ListenSocket::Unix(socket), _) => over_unix_socket(socket, most, app),
+        (ListenSocket::Tcp(socket), None) => {
+            let service = move || watched(limited().h1(whole(app())).tcp(), connections.clone());
+            over_tcp(socket, most, service)
+        }
+        (ListenSocket::Tcp(socket), Some(tls)) => {
+            let service = move || {
+                watched(limited().h1(whole(app())).rustls_0_23(tls_config(&tls)), connections.clone())
+            };
+            over_tcp(socket, most, service)
+        }
+    }
+}
+
+/// Creates the server at a Unix socket, which only the user of the process can open.
+fn over_unix_socket<F, T>(listener: UnixListener, max_connections: usize, app: F) -> io::Result<Server>
+where
+    F: Fn() -> App<T> + Clone + Send + 'static,
+    T: RequestHandling + 'static,
+{
     let server = HttpServer::new(app)
         .workers(1)
         .disable_signals()
@@ -127,36 +148,74 @@ where
         .keep_alive(KEEP_ALIVE)
         .on_connect(|_, data| middleware::on_connect(data))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-    let server = match listener {
-        ListenSocket::Tcp(listener) => server.listen(listener)?,
-        ListenSocket::Unix(listener) => server.listen_uds(listener)?,
-    };
-    Ok(server.run())
+    Ok(server.listen_uds(listener)?.run())
 }
 
-/// Creates the server behind TLS, from the parts of `HttpServer`, which would offer HTTP/2: such a connection may be idle
-/// for ever and has no limit of concurrent requests.
-fn over_tls<F, T>(listener: TcpListener, tls: &AdminTls, max_connections: usize, app: F) -> io::Result<Server>
+/// Creates the server at a TCP address from the parts of `HttpServer`, which would not show the connections, and would offer
+/// HTTP/2 over TLS: such a connection may be idle for ever and has no limit of concurrent requests.
+fn over_tcp<S>(
+    listener: TcpListener,
+    max_connections: usize,
+    service: impl Fn() -> S + Clone + Send + 'static,
+) -> io::Result<Server>
 where
-    F: Fn() -> App<T> + Clone + Send + 'static,
-    T: RequestHandling + 'static,
+    S: ServiceFactory<TcpStream, Config = (), Response = (), InitError = ()> + 'static,
+    S::Error: fmt::Debug,
 {
-    let mut tls = tls.server_config();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let server = ServerBuilder::new()
         .workers(1)
         .disable_signals()
         .max_concurrent_connections(max_connections)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
-    let service = move || {
-        let app = app().into_factory().map_err(|error| error.error_response());
-        HttpService::build()
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
-            .on_connect_ext(|_, data| middleware::on_connect(data))
-            .h1(map_config(app, |()| AppConfig::default()))
-            .rustls_0_23(tls.clone())
-    };
-    Ok(server.listen("https", listener, service)?.run())
+    Ok(server.listen("tcp", listener, service)?.run())
+}
+
+/// Returns the builder of HTTP for connections over `S`, with the limits of time.
+fn limited<S, H>() -> HttpServiceBuilder<S, H>
+where
+    H: ServiceFactory<Request, Config = ()>,
+    H::Error: Into<Response<BoxBody>> + 'static,
+    H::InitError: fmt::Debug,
+    <H::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .on_connect_ext(|_: &S, data: &mut Extensions| middleware::on_connect(data))
+}
+
+/// Returns the service of a whole app.
+fn whole<T: RequestHandling + 'static>(
+    app: App<T>,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = ServiceResponse<BoxBody>,
+    Error = Response<BoxBody>,
+    InitError = (),
+> {
+    let app = app.into_factory().map_err(|error: Error| Response::from(error.error_response()));
+    map_config(app, |()| AppConfig::default())
+}
+
+/// Counts the connections of a service, from before the handshake of TLS to their end, and ends those that keep out others.
+fn watched<S>(
+    service: S,
+    connections: OpenConnections,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = S::Error, InitError = ()>
+where
+    S: ServiceFactory<TcpStream, Config = (), Response = (), InitError = ()>,
+{
+    apply_fn_factory(service, move |stream: TcpStream, service: &S::Service| {
+        let client = stream.peer_addr().ok();
+        let served = connections.clone().serve(client, service.call(stream));
+        async move { served.await.unwrap_or(Ok(())) }
+    })
+}
+
+fn tls_config(tls: &AdminTls) -> ServerConfig {
+    let mut config = tls.server_config();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
 }

@@ -1,9 +1,6 @@
 //! The route by which a handler answers an event later.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::SystemTime;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -27,9 +24,6 @@ const PATH: &str = "/v1/replies";
 
 /// The path of the route for files; the id of a file follows it.
 const FILES_PATH: &str = "/v1/replies/files";
-
-/// The time after which a handler may try again while too many answers wait: an answer takes about so long.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 /// True if a reply token is the credential for a request.
 pub(super) fn takes_reply_token(method: &Method, path: &str) -> bool {
@@ -74,8 +68,6 @@ pub(super) async fn answer(
     request: HttpRequest,
     actions: Json<BotActions>,
 ) -> Result<HttpResponse, ApiError> {
-    let busy = |_| ApiError::busy("too many later answers wait for their server", BUSY_RETRY);
-    let _permit = Arc::clone(&backend.late_answers).try_acquire_owned().map_err(busy)?;
     let key = idempotency_key(&request)?;
     run(&backend, &event.account, actions.into_inner(), key, Some(&event)).await
 }

@@ -17,7 +17,7 @@ use tokio::task::yield_now;
 
 use super::{
     api_error::ApiError, authenticator::Authenticator, backend::Backend, body, file_routes, late_answers,
-    scope, upload_body::UploadBody,
+    open_connections::OpenConnections, scope, upload_body::UploadBody,
 };
 use crate::{
     admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS},
@@ -38,6 +38,13 @@ const SECURITY_HEADERS: [(&str, &str); 6] = [
 #[derive(Debug, Default)]
 struct ConnectionUse {
     has_request: Cell<bool>,
+}
+
+/// Marks the connection of a request that has come, so that it is kept until the answer is sent.
+pub(crate) fn request_came(request: &ServiceRequest) {
+    if let Some(connections) = request.app_data::<OpenConnections>() {
+        connections.request_came(request);
+    }
 }
 
 /// Prepares a new connection for counting its requests.
@@ -101,6 +108,7 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
         let event = late_answers::authenticate(&backend, request.headers())?;
         backend.reply_rate.take()?;
         request.extensions_mut().insert(event);
+        request_came(request);
         return take_body(request, payload).await;
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
@@ -113,6 +121,7 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
     rate.take()?;
     scope::check(&caller.scope, request.method(), request.uri())?;
     request.extensions_mut().insert(caller);
+    request_came(request);
     take_body(request, payload).await
 }
 

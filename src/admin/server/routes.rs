@@ -21,20 +21,21 @@ use super::{
     api_error::ApiError,
     body, bot_actions, cluster_routes, file_routes, health, host,
     http_server::{self, RequestHandling},
-    late_answers, middleware, sign_in, sinks, sse,
+    late_answers, middleware,
+    open_connections::OpenConnections,
+    sign_in, sinks, sse,
 };
 use crate::admin::ui::{ASSETS, Asset, DOCUMENTS};
 
 /// Creates the server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
     backend.event_log.follow();
-    let max_connections = backend.max_connections;
-    let backend = Data::new(backend);
-    http_server::serve(listener, max_connections, move || app(backend.clone()))
+    let (connections, backend) = (OpenConnections::new(backend.max_connections), Data::new(backend));
+    http_server::serve(listener, connections.clone(), move || app(backend.clone(), connections.clone()))
 }
 
-fn app(backend: Data<Backend>) -> App<impl RequestHandling> {
-    App::new().app_data(backend).wrap(from_fn(middleware::guard)).configure(routes)
+fn app(backend: Data<Backend>, connections: OpenConnections) -> App<impl RequestHandling> {
+    App::new().app_data(backend).app_data(connections).wrap(from_fn(middleware::guard)).configure(routes)
 }
 
 /// The methods of a path that can only be read.

@@ -1,4 +1,4 @@
-//! Messages between members through NATS: a subject for each member, and an inbox for each question.
+//! Messages between members through NATS: a subject for each member and topic, and an inbox for each question.
 //!
 //! A question begins with the time at which the wait for its answer ends, by the clock of the asked member: the clocks of two
 //! machines show different times. A message without anything asks for that clock.
@@ -19,15 +19,13 @@ use tokio::{
 
 use crate::cluster::{
     ClusterTime, MemberId,
-    member_messages::{ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MemberMessages, Question, Questions},
+    member_messages::{
+        ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberMessages, Question, Questions, Topic,
+    },
 };
 
 /// The most bytes of one message of an answer. NATS takes 1 MB by default; between these the renewals of leases go through.
 const PART_BYTES: usize = 128 * 1024;
-
-/// The questions that wait for their answers at once, such as those for which a handler works for seconds. The others wait in
-/// the connection, and those that wait there too long are left out.
-const MOST_OPEN: usize = 512;
 
 /// The messages of a cluster through its connection to NATS.
 #[derive(Debug, Clone)]
@@ -41,8 +39,12 @@ impl NatsMessages {
         Self { client, prefix: prefix.to_owned() }
     }
 
-    fn subject(&self, member: &MemberId) -> String {
-        format!("{}.member.{}", self.prefix, member.process_name())
+    fn subject(&self, member: &MemberId, topic: Topic) -> String {
+        let member = format!("{}.member.{}", self.prefix, member.process_name());
+        match topic {
+            Topic::Accounts => member,
+            Topic::Hooks => member + ".hooks",
+        }
     }
 }
 
@@ -50,10 +52,11 @@ impl MemberMessages for NatsMessages {
     fn ask(
         &self,
         member: &MemberId,
+        topic: Topic,
         question: Vec<u8>,
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
-        let (client, subject) = (self.client.clone(), self.subject(member));
+        let (client, subject) = (self.client.clone(), self.subject(member, topic));
         async move {
             // Otherwise the client would keep the question and send it later.
             if client.connection_state() != State::Connected {
@@ -64,9 +67,9 @@ impl MemberMessages for NatsMessages {
         .boxed()
     }
 
-    fn questions(&self, member: &MemberId) -> Questions {
+    fn questions(&self, member: &MemberId, topic: Topic) -> Questions {
         let (sender, questions) = Questions::channel();
-        tokio::spawn(pass_on(self.client.clone(), self.subject(member), sender));
+        tokio::spawn(pass_on(self.client.clone(), self.subject(member, topic), sender));
         questions
     }
 }

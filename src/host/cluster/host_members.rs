@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::ClusterHandle;
 use crate::{
     admin::server::{HostedAccounts, OtherMembers, OwnedAccount, Owner},
-    cluster::{AskError, MemberId, Question, Questions, shard_of},
-    hooks::{HookService, PassedHook},
+    cluster::{AskError, MemberId, Question, Questions, Topic, shard_of},
+    hooks::HookService,
     host::known_accounts::KnownAccounts,
 };
 use futures_util::future::BoxFuture;
@@ -46,40 +46,31 @@ impl OtherMembers for HostMembers {
     fn ask(
         &self,
         member: &MemberId,
+        topic: Topic,
         question: Vec<u8>,
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
-        self.cluster.messages.ask(member, question, within)
+        self.cluster.messages.ask(member, topic, question, within)
     }
 }
 
-/// Answers the other members: requests to hooks as they come, and questions about accounts one after the other.
-pub(in crate::host) async fn answer(
-    mut questions: Questions,
-    accounts: HostedAccounts,
-    hooks: Option<HookService>,
-) {
-    let (about_accounts, waiting) = Questions::channel();
-    actix_rt::spawn(answer_about_accounts(waiting, accounts));
-    while let Some(question) = questions.next().await {
-        if let Some(hook) = PassedHook::read(&question.text) {
-            let Question { deadline, answer, .. } = question;
-            let hooks = hooks.clone();
-            actix_rt::spawn(async move {
-                answer.send(match hooks {
-                    Some(hooks) => hooks.answer_member(&hook, deadline).await,
-                    None => PassedHook::not_taken(),
-                })
-            });
-        } else if about_accounts.try_send(question).is_err() {
-            tracing::warn!("the other members ask more than this one can answer");
-        }
-    }
-}
-
-async fn answer_about_accounts(mut questions: Questions, accounts: HostedAccounts) {
+/// Answers the questions of the other members about accounts, one after the other.
+pub(in crate::host) async fn answer_about_accounts(mut questions: Questions, accounts: HostedAccounts) {
     while let Some(Question { text, answer, .. }) = questions.next().await {
         // An error means that the other member waits no more.
         let _ = answer.send(accounts.answer(&text).await);
+    }
+}
+
+/// Answers the requests to hooks that other members pass on, as they come.
+pub(in crate::host) async fn answer_hooks(mut questions: Questions, hooks: Option<HookService>) {
+    while let Some(Question { text, deadline, answer }) = questions.next().await {
+        let hooks = hooks.clone();
+        actix_rt::spawn(async move {
+            answer.send(match hooks {
+                Some(hooks) => hooks.answer_member(&text, deadline).await,
+                None => HookService::not_taken(),
+            })
+        });
     }
 }

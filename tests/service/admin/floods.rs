@@ -4,17 +4,21 @@ use std::{
     collections::BTreeMap,
     io::Write as _,
     net::TcpStream,
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
+use matterhost_simulator::{Fault, FaultKind, Target};
+use serde_json::json;
+
 use super::{
-    host::{AdminHost, Api, READ_TOKEN, REQUEST_INTERVAL, TOKEN},
+    host::{ANY_PORT, AdminHost, Api, READ_TOKEN, REQUEST_INTERVAL, TOKEN, add_bot},
     http_client,
     isolation::assert_bots_unaffected,
     sse::EventStream,
 };
-use crate::program::DEADLINE;
+use crate::program::{DEADLINE, Fixture};
 
 /// The duration of a flood.
 const FLOOD: Duration = Duration::from_secs(3);
@@ -183,4 +187,40 @@ fn streams_over_the_limit_are_refused_and_other_requests_work() {
 fn try_listen(host: &AdminHost) -> http_client::StreamingResponse {
     thread::sleep(REQUEST_INTERVAL);
     host.request_streaming("/v1/events", &[])
+}
+
+/// While a server refuses the posts of one account, its actions wait, and have a share of the connections.
+#[test]
+fn an_account_whose_actions_wait_leaves_connections_to_others() {
+    const SHARE: usize = 4;
+    let fixture = Fixture::new();
+    let (_, alerts) = add_bot(&fixture, "alerts");
+    let bot = fixture.bot.user_id.clone();
+    let host =
+        AdminHost::start(fixture, &format!("{alerts}{ANY_PORT}max_connections = 16\nmax_streams = 4\n"));
+    host.await_state("helpdesk", "ready");
+    host.await_state("alerts", "ready");
+    let simulator = &host.fixture.simulator;
+    let refused = Target::UserRoute(bot, "POST /posts".into());
+    let fault = simulator.inject(Fault::new(FaultKind::ServerError).target(refused));
+    let post = json!({ "action": "post", "target": host.fixture.channel, "text": "waits" });
+    let api = host.api;
+    let act = |name: &str| api.send("POST", &format!("/v1/accounts/{name}/actions"), &post);
+    let (told, answers) = mpsc::channel();
+    thread::scope(|scope| {
+        for told in vec![told; 2 * SHARE] {
+            scope.spawn(move || told.send(act("helpdesk")).unwrap());
+        }
+        for _ in 0..SHARE {
+            let answer = answers.recv_timeout(DEADLINE).unwrap();
+            assert_eq!(answer.problem(503), "too many actions of account helpdesk wait for its server");
+            assert!(answer.header("retry-after").is_some());
+        }
+        assert_eq!(act("alerts").status, 200);
+        assert_eq!(host.get("/v1/accounts").status, 200);
+        simulator.clear_fault(fault);
+        for _ in 0..SHARE {
+            assert_eq!(answers.recv_timeout(DEADLINE).unwrap().status, 200);
+        }
+    });
 }

@@ -4,19 +4,14 @@ use std::{
     fmt,
     io::{self, Write as _},
     mem,
-    net::TcpListener,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use matterhost_simulator::HookRequest;
 
-use super::{CHILD_SINK, Rig, SECRET, serve_with};
+use super::{CHILD_SINK, Rig};
 use crate::{
     admin::http_client,
     latencies::{Latencies, percentile},
@@ -24,7 +19,7 @@ use crate::{
 };
 
 /// A child that answers commands and buttons, and keeps its buttons.
-const QUICK: &str = r#"
+pub(super) const QUICK: &str = r#"
 import json, sys
 for line in sys.stdin:
     event = json.loads(line)
@@ -103,23 +98,26 @@ fn a_thousand_hooks_a_second_leave_the_bots_undisturbed() {
     assert!(posts.percentile(99) < MAX_P99, "{posts}");
 }
 
+/// The words for those whom the handler cannot have in time.
+const BUSY: &str = "The bot is too busy. Try again in a moment.";
+
 /// The answers to many commands.
 #[derive(Default)]
-struct Answers {
+pub(super) struct Answers {
     /// The times of those that the handler answered.
-    times: Vec<Duration>,
+    pub(super) times: Vec<Duration>,
     /// Those that were refused because the bot is too busy.
-    busy: usize,
+    pub(super) busy: usize,
     /// Those whose answer comes later.
-    late: usize,
+    pub(super) late: usize,
     /// Others, such as failures.
-    other: Vec<String>,
+    pub(super) other: Vec<String>,
     /// Those whose connection ended without an answer.
-    lost: usize,
+    pub(super) lost: usize,
 }
 
 impl Answers {
-    fn record(&mut self, answer: Option<String>, took: Duration) {
+    pub(super) fn record(&mut self, answer: Option<String>, took: Duration) {
         let Some(answer) = answer else {
             self.lost += 1;
             return;
@@ -176,56 +174,8 @@ fn run_commands(command: &HookRequest, person: u64, (over, sent): (&AtomicBool, 
     answers
 }
 
-/// The commands that a handler has at once, and people of whom most can have it.
-const PLACES: usize = 256;
-const CROWD: usize = 150;
-/// The words for those whom the handler cannot have in time.
-const BUSY: &str = "The bot is too busy. Try again in a moment.";
-
-/// The time that a webhook needs for an answer.
-const TAKES: Duration = Duration::from_millis(50);
-
-/// A webhook that needs a moment has an answer for all; one that hangs has none, and those that it cannot take are told.
-#[test]
-fn a_crowd_waits_for_its_turn_and_is_told_when_it_does_not_come() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (end, hangs) = mpsc::channel::<()>();
-    let hangs = Arc::new(Mutex::new(hangs));
-    serve_with(listener, move |body| {
-        if String::from_utf8_lossy(body).contains("hang") {
-            let _ = hangs.lock().unwrap().recv();
-        }
-        thread::sleep(TAKES);
-        r#"{"text":"here","response_type":"ephemeral"}"#
-    });
-    let sink = format!(
-        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret = \"{SECRET}\"\n"
-    );
-    let rig = Rig::with(&sink, "");
-    rig.run("/deploy staging");
-    let command = rig.last_request();
-    let crowd = |command: &HookRequest, name: &str, people: usize| {
-        let mut answers = Answers::default();
-        thread::scope(|scope| {
-            let ask = |n| scope.spawn(move || send(command, &format!("{name}{n}")));
-            let people: Vec<_> = (0..people).map(ask).collect();
-            for person in people {
-                answers.record(person.join().unwrap(), Duration::ZERO);
-            }
-        });
-        answers
-    };
-    let answers = crowd(&command, "first", CROWD);
-    // On a busy machine some answers come later.
-    assert_eq!(answers.times.len() + answers.late, CROWD, "{answers}");
-    let answers = crowd(&super::replaced(&command, "staging", "hang"), "second", PLACES + CROWD);
-    assert_eq!((answers.late, answers.busy), (PLACES, CROWD), "{answers}");
-    drop(end);
-}
-
 /// Sends a command as another one, with a trigger of its own, and returns the response; `None` if the connection ends without one.
-fn send(command: &HookRequest, trigger: &str) -> Option<String> {
+pub(super) fn send(command: &HookRequest, trigger: &str) -> Option<String> {
     let (before, behind) = command.body.split_once("trigger_id=").unwrap();
     let (_, behind) = behind.split_once('&').unwrap_or_default();
     let body = format!("{before}trigger_id={trigger}&{behind}");

@@ -1,0 +1,138 @@
+//! The checks of a request: its form, its token or signature, and that it is the first of its kind.
+
+use std::time::{Instant, SystemTime};
+
+use matterhost_actors::model::{AccountName, ServerName};
+use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
+
+use super::{
+    super::{
+        ActionClaims, ActionRequest, CommandRequest, DialogClaims, DialogRequest, HookData, HookKind,
+        HookPath, Refusal, admission, open_hooks::OpenHook,
+    },
+    HookAccount, HookService,
+};
+use crate::config::AdminToken;
+
+/// A request that passed the checks.
+pub(super) struct Checked {
+    pub(super) data: HookData,
+    pub(super) hook: OpenHook,
+    pub(super) server: ServerName,
+}
+
+impl HookAccount {
+    /// Returns true for a command that the host registers, so that its token is none of the configuration.
+    fn registers(&self, command: &str) -> bool {
+        self.commands.get(command).is_some_and(Vec::is_empty)
+    }
+}
+
+impl HookService {
+    /// Checks a request of which another member is to be told, as far as each member can. A command that a member has registered may
+    /// have another token by now.
+    pub(in crate::hooks) fn check_to_pass_on(
+        &self,
+        account: &str,
+        path: &HookPath,
+        body: &[u8],
+    ) -> Result<(), Refusal> {
+        match path {
+            HookPath::Command(name) => match self.read_command(account, name, body) {
+                Err(Refusal::WrongToken) if self.account(account)?.registers(name) => Ok(()),
+                read => read.map(drop),
+            },
+            HookPath::Action => self.read_action(account, body).map(drop),
+            HookPath::Dialog => self.read_dialog(account, body).map(drop),
+        }
+    }
+
+    /// Reads a command that shows one of its tokens.
+    fn read_command(
+        &self,
+        account: &str,
+        name: &str,
+        form: &[u8],
+    ) -> Result<(ServerName, CommandRequest), Refusal> {
+        let known = self.account(account)?;
+        let request = CommandRequest::parse(form)?;
+        let tokens = known.commands.get(name).ok_or(Refusal::UnknownCommand)?;
+        let registered = self.registered_tokens(account, name);
+        let tokens = tokens.iter().map(AdminToken::expose).chain(registered.iter().map(|token| &**token));
+        let shown = request.token.expose_secret().as_bytes();
+        // All are compared, so that the time does not say which one is nearly right.
+        let matching = tokens.filter(|token| token.as_bytes().ct_eq(shown).into()).count();
+        if matching == 0 {
+            return Err(Refusal::WrongToken);
+        }
+        Ok((known.server, request))
+    }
+
+    pub(super) fn check_command(&self, account: &str, name: &str, form: &[u8]) -> Result<Checked, Refusal> {
+        let (server, request) = self.read_command(account, name, form)?;
+        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
+        let mut hook = OpenHook::new(HookKind::SlashCommand, request.origin.clone());
+        hook.response_id = request.response_id.as_deref().map(Into::into);
+        Ok(Checked { data: HookData::of_command(&request), hook, server })
+    }
+
+    /// Reads a button or menu that the host has signed for this account.
+    fn read_action(
+        &self,
+        account: &str,
+        body: &[u8],
+    ) -> Result<(ServerName, ActionRequest, ActionClaims), Refusal> {
+        let known = self.account(account)?;
+        let request = ActionRequest::parse(body)?;
+        let signer = self.0.integrations.signer();
+        let claims = admission::check_action(&request, account, signer, SystemTime::now())?;
+        Ok((known.server, request, claims))
+    }
+
+    pub(super) fn check_action(&self, account: &str, body: &[u8]) -> Result<Checked, Refusal> {
+        let (server, request, claims) = self.read_action(account, body)?;
+        self.0.admission.lock().take_trigger(&request.trigger_id, Instant::now())?;
+        let data = HookData::of_action(&request, claims);
+        let mut hook = OpenHook::new(data.kind, request.origin.clone());
+        hook.post = Some(request.post_id.as_str().into());
+        Ok(Checked { data, hook, server })
+    }
+
+    /// Reads a dialog that the host has signed for this account.
+    fn read_dialog(
+        &self,
+        account: &str,
+        body: &[u8],
+    ) -> Result<(ServerName, DialogRequest, DialogClaims), Refusal> {
+        let known = self.account(account)?;
+        let request = DialogRequest::parse(body)?;
+        let signer = self.0.integrations.signer();
+        let claims = admission::check_dialog(&request, account, signer, SystemTime::now())?;
+        Ok((known.server, request, claims))
+    }
+
+    pub(super) fn check_dialog(
+        &self,
+        account: &str,
+        body: &[u8],
+    ) -> Result<(DialogClaims, Checked), Refusal> {
+        let (server, request, claims) = self.read_dialog(account, body)?;
+        self.0.admission.lock().take_dialog(&claims, Instant::now())?;
+        let hook = OpenHook::new(HookKind::Dialog, claims.origin.clone());
+        let data = HookData::of_dialog(request, &claims);
+        Ok((claims, Checked { data, hook, server }))
+    }
+
+    fn registered_tokens(&self, account: &str, trigger: &str) -> Vec<Box<str>> {
+        let registered = self.0.registered.read();
+        let of_command =
+            registered.iter().filter(|known| (&*known.account, &*known.trigger) == (account, trigger));
+        of_command.map(|known| known.token.clone()).collect()
+    }
+
+    fn account(&self, account: &str) -> Result<HookAccount, Refusal> {
+        let name = AccountName::new(account).map_err(|_| Refusal::UnknownAccount)?;
+        self.0.accounts.read().get(&name).cloned().ok_or(Refusal::UnknownAccount)
+    }
+}

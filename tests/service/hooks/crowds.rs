@@ -1,0 +1,152 @@
+//! More people, or other clients, than the hooks have room for.
+
+use std::{
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use matterhost_simulator::HookRequest;
+
+use super::{
+    CHILD_SINK, Rig, SECRET,
+    load::{Answers, QUICK, send},
+    serve_with,
+};
+use crate::{
+    admin::http_client,
+    metrics::scrape_with,
+    program::{Fixture, RunningProgram},
+};
+
+/// The commands that a handler has at once, and people of whom most can have it.
+const PLACES: usize = 256;
+const CROWD: usize = 150;
+
+/// The time that a webhook needs for an answer.
+const TAKES: Duration = Duration::from_millis(50);
+
+/// Returns a sink `hook` whose webhook needs a moment, and hangs with what says so until the sender is dropped.
+fn hanging_webhook() -> (String, mpsc::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (end, hangs) = mpsc::channel::<()>();
+    let hangs = Arc::new(Mutex::new(hangs));
+    serve_with(listener, move |body| {
+        if String::from_utf8_lossy(body).contains("hang") {
+            let _ = hangs.lock().unwrap().recv();
+        }
+        thread::sleep(TAKES);
+        r#"{"text":"here","response_type":"ephemeral"}"#
+    });
+    let sink = format!(
+        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\nsecret = \"{SECRET}\"\n"
+    );
+    (sink, end)
+}
+
+/// Runs a command as so many people at once.
+fn crowd(command: &HookRequest, name: &str, people: usize) -> Answers {
+    let mut answers = Answers::default();
+    thread::scope(|scope| {
+        let ask = |n| scope.spawn(move || send(command, &format!("{name}{n}")));
+        let people: Vec<_> = (0..people).map(ask).collect();
+        for person in people {
+            answers.record(person.join().unwrap(), Duration::ZERO);
+        }
+    });
+    answers
+}
+
+/// A webhook that needs a moment has an answer for all; one that hangs has none, and those that it cannot take are told.
+#[test]
+fn a_crowd_waits_for_its_turn_and_is_told_when_it_does_not_come() {
+    let (sink, end) = hanging_webhook();
+    // So many that one account may have a connection for each.
+    let rig = Rig::limited("max_connections = 2048\n", |_, _| sink, "", RunningProgram::ready);
+    rig.run("/deploy staging");
+    let command = rig.last_request();
+    let answers = crowd(&command, "first", CROWD);
+    // On a busy machine some answers come later.
+    assert_eq!(answers.times.len() + answers.late, CROWD, "{answers}");
+    let answers = crowd(&super::replaced(&command, "staging", "hang"), "second", PLACES + CROWD);
+    assert_eq!((answers.late, answers.busy), (PLACES, CROWD), "{answers}");
+    drop(end);
+}
+
+/// The fewest connections, and the half that one account may have if no other has any.
+const CONNECTIONS: usize = 16;
+const SHARE: usize = 8;
+
+#[test]
+fn an_account_whose_handler_hangs_leaves_connections_to_others() {
+    let (sink, end) = hanging_webhook();
+    let more = |fixture: &Fixture, url: &str| {
+        let (simulator, team) = (&fixture.simulator, fixture.team());
+        let reporter = simulator.create_bot("reporter");
+        simulator.add_to_team(team, &reporter.user_id);
+        simulator.add_to_channel(&fixture.channel, &reporter.user_id);
+        let token = simulator.create_command(team, "report", &format!("{url}/hooks/reports/command/report"));
+        format!(
+            "[accounts.reports]\ntoken = \"{}\"\nsinks = [\"child\"]\n[accounts.reports.commands.report]\ntoken = \"{token}\"\n\
+             [account_defaults]\nsinks = [\"hook\"]\n{CHILD_SINK}{sink}",
+            reporter.token
+        )
+    };
+    let settings = format!("max_connections = {CONNECTIONS}\n");
+    let rig = Rig::limited(&settings, more, QUICK, RunningProgram::ready);
+    rig.run("/deploy staging");
+    let hanging = super::replaced(&rig.last_request(), "staging", "hang");
+    assert_eq!(rig.run("/report today").0, 200);
+    let report = rig.last_request();
+    thread::scope(|scope| {
+        let many = scope.spawn(|| crowd(&hanging, "hanging", 2 * CONNECTIONS));
+        let others = crowd(&report, "report", SHARE / 2);
+        assert_eq!(others.busy + others.lost + others.other.len(), 0, "{others}");
+        let many = many.join().unwrap();
+        assert_eq!((many.late, many.busy), (SHARE, 2 * CONNECTIONS - SHARE), "{many}");
+    });
+    let counted =
+        format!("matterhost_hooks_total{{hook=\"command\",outcome=\"busy\"}} {}", 2 * CONNECTIONS - SHARE);
+    scrape_with(&rig.admin, &[&counted]);
+    drop(end);
+}
+
+/// A request that comes byte by byte, and in time.
+#[test]
+fn a_slow_request_is_answered() {
+    let rig = Rig::with(CHILD_SINK, QUICK);
+    rig.run("/deploy staging");
+    let again = super::replaced(&rig.last_request(), "trigger_id=", "trigger_id=another");
+    let slow = super::changed(&again, |request| request.pace = Some(Duration::from_millis(1)));
+    let answer = rig.fixture.simulator.send_hook(&slow).answer.unwrap();
+    assert!(answer.status == 200 && answer.body.contains("here"), "{answer:?}");
+}
+
+/// Clients that send nothing, or a part of a request, have the connections no longer than a moment.
+#[test]
+fn clients_without_a_request_do_not_keep_out_others() {
+    let settings = format!("max_connections = {CONNECTIONS}\n");
+    let rig = Rig::limited(&settings, |_, _| CHILD_SINK.to_owned(), QUICK, RunningProgram::ready);
+    rig.run("/deploy staging");
+    let command = rig.last_request();
+    let address = rig.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let begins = [
+        "",
+        "POST /hooks/helpdesk/action HTTP/1.1\r\n",
+        "POST /hooks/helpdesk/action HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{",
+    ];
+    let open = |n: usize| {
+        let mut stream = http_client::connect(address);
+        stream.write_all(begins[n % begins.len()].as_bytes()).unwrap();
+        stream
+    };
+    let idle: Vec<TcpStream> = (0..CONNECTIONS).map(open).collect();
+    let answer = send(&command, "behind").expect("an answer");
+    assert!(answer.contains("here"), "{answer}");
+    // The limits of time alone would say so: 408.
+    let ended = idle.into_iter().map(http_client::read).filter(Option::is_none).count();
+    assert!(ended >= CONNECTIONS / 2, "{ended} of {CONNECTIONS} made room");
+}
