@@ -2,6 +2,7 @@
 
 mod bot_accounts;
 mod bounded_text;
+mod channel_lists;
 mod channels;
 pub(super) mod client;
 mod client_config;

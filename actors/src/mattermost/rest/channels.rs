@@ -98,7 +98,7 @@ impl Client {
     /// Lists every channel of the account, including archived ones (fact 26).
     ///
     /// This takes one request if the server can list them all at once. On a server without that route
-    /// (fact 12) it takes one request for the teams and one for each team, and the client remembers that.
+    /// (fact 12) it takes one request for the teams and one for each team, and all clients of the server remember that for a while.
     /// **On such a server an account without a team gets an empty list**, without its direct channels
     /// (fact 26).
     ///
@@ -108,17 +108,17 @@ impl Client {
     /// beyond the limit, and it says so.
     pub async fn channels(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
         const ROUTE: &str = "/users/me/channels";
-        if self.lists_by_team().get() {
+        let Some(asking) = self.channel_lists().ask_for_all().await else {
             return self.channels_by_team(token).await;
-        }
+        };
         let mut rows = ChannelRows::new(self.limits().max_channels);
-        match self.read_channels(ROUTE, ROUTE, token, &mut rows).await {
-            Err(error) if error.id.as_deref() == Some(NO_ROUTE) => {
-                self.lists_by_team().set(true);
-                self.channels_by_team(token).await
-            }
-            Err(error) => Err(error),
-            Ok(rate) => Ok(RestResponse { value: rows.finish(), rate }),
+        let listed = self.read_channels(ROUTE, ROUTE, token, &mut rows).await;
+        let has_route = listed.as_ref().err().is_none_or(|error| error.id.as_deref() != Some(NO_ROUTE));
+        asking.answered(has_route);
+        if has_route {
+            Ok(RestResponse { rate: listed?, value: rows.finish() })
+        } else {
+            self.channels_by_team(token).await
         }
     }
 
@@ -138,16 +138,24 @@ impl Client {
 
     async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
         const ROUTE: &str = "/users/me/teams/{team_id}/channels";
-        let response = self.get(TEAMS, Some(token), None).await?;
-        let teams: Vec<Team> = response.json(TEAMS)?;
-        let mut rate = RateHeaders::read(&response.headers);
+        let (teams, mut rate, date) = self.teams_and_date(token).await?;
         let mut rows = ChannelRows::new(self.limits().max_channels);
-        rows.set_date(headers::date(&response.headers));
+        rows.set_date(date);
         for team in teams {
             let path = format!("/users/me/teams/{}/channels", percent_encode(&team.id));
             rate = self.read_channels(ROUTE, &path, token, &mut rows).await?.or(rate);
         }
         Ok(RestResponse { value: rows.finish(), rate })
+    }
+
+    /// Returns the teams of the account, the state of the rate limit and the date. The response is gone then: its headers keep the
+    /// buffer alive that they were read into, and thousands of accounts may wait for their next request.
+    async fn teams_and_date(
+        &self,
+        token: &Token,
+    ) -> Result<(Vec<Team>, Option<RateHeaders>, Option<i64>), RestError> {
+        let response = self.get(TEAMS, Some(token), None).await?;
+        Ok((response.json(TEAMS)?, RateHeaders::read(&response.headers), headers::date(&response.headers)))
     }
 
     /// Reads one list of channels and returns the state of the rate limit.

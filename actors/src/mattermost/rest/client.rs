@@ -1,12 +1,6 @@
 //! The client of one server, for one Arbiter.
 
-use std::{
-    cell::{Cell, OnceCell},
-    fmt,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::OnceCell, fmt, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{
     Method,
@@ -18,6 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 
 use super::{
+    channel_lists::ChannelLists,
     connections::{Connections, TRANSFERS, bearer},
     file_requests::content_pieces,
     headers,
@@ -53,7 +48,6 @@ struct Inner {
     uploads: OnceCell<Connections>,
     downloads: OnceCell<Connections>,
     tunnels: Tunnels,
-    lists_by_team: Cell<bool>,
 }
 
 /// A request for one REST route.
@@ -103,7 +97,6 @@ impl Client {
             uploads: OnceCell::new(),
             downloads: OnceCell::new(),
             tunnels: Tunnels::new(config),
-            lists_by_team: Cell::new(false),
         }))
     }
 
@@ -119,9 +112,8 @@ impl Client {
         dialed
     }
 
-    /// True once the server is known to list channels only by team (fact 12).
-    pub(super) fn lists_by_team(&self) -> &Cell<bool> {
-        &self.0.lists_by_team
+    pub(super) fn channel_lists(&self) -> &ChannelLists {
+        self.0.config.channel_lists()
     }
 
     /// Sends a GET request and reads the whole body: a connection with an unread response cannot be

@@ -2,12 +2,13 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
+use super::channel_lists::ChannelLists;
 use crate::mattermost::{ClientLimits, ExtraHeaders, Proxy, ServerUrl, Tls, transport::Dns};
 
 /// The settings that a [`Client`](crate::mattermost::Client) needs for its server.
 ///
 /// Cheap to clone and `Send`: each Arbiter creates its own client from it. All these clients share the TLS
-/// sessions and the DNS results.
+/// sessions, the DNS results and the knowledge about the server's lists.
 #[derive(Clone)]
 pub struct ClientConfig(Arc<Inner>);
 
@@ -20,6 +21,7 @@ struct Inner {
     dns: Arc<Dns>,
     proxy: Option<Proxy>,
     headers: ExtraHeaders,
+    channel_lists: Arc<ChannelLists>,
 }
 
 impl ClientConfig {
@@ -30,7 +32,8 @@ impl ClientConfig {
     pub fn new(url: ServerUrl, tls: Option<Tls>, limits: ClientLimits, user_agent: &str) -> Self {
         let dns = Arc::new(Dns::new(url.host(), url.port(), limits.dns_ttl));
         let (user_agent, headers) = (user_agent.into(), ExtraHeaders::default());
-        Self(Arc::new(Inner { url, tls, limits, user_agent, dns, proxy: None, headers }))
+        let channel_lists = Arc::default();
+        Self(Arc::new(Inner { url, tls, limits, user_agent, dns, proxy: None, headers, channel_lists }))
     }
 
     /// Returns these settings with another trust.
@@ -88,6 +91,10 @@ impl ClientConfig {
 
     pub(in crate::mattermost) fn user_agent(&self) -> &str {
         &self.0.user_agent
+    }
+
+    pub(super) fn channel_lists(&self) -> &ChannelLists {
+        &self.0.channel_lists
     }
 
     pub(in crate::mattermost) fn dns(&self) -> &Dns {
