@@ -1,6 +1,7 @@
 mod permits;
 mod persistence;
 mod postponing;
+mod queue_stats;
 mod reconfigure;
 mod refusals;
 mod rounds;
@@ -9,7 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
-    MessageResult, WrapFuture as _,
+    WrapFuture as _,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
@@ -18,6 +19,7 @@ use tokio::{
 
 pub(super) use permits::Permits;
 pub(super) use persistence::PersistFinalState;
+pub(super) use queue_stats::GetWaiting;
 pub(super) use reconfigure::{ChangePermits, ChangeSink};
 pub(super) use refusals::RetryNow;
 pub(super) use rounds::{
@@ -35,7 +37,7 @@ use super::{
     supervisor::DeliveryStopped,
 };
 use crate::{
-    model::{ChannelId, DeliveryQueueStats, Event, Excerpt, Fact, Generation},
+    model::{ChannelId, Event, Excerpt, Fact, Generation},
     policy::{KeyedQueue, RefusalScope, RefusedEvents},
     ports::{Delivered, EventSink, EventStorage, Outcome},
 };
@@ -57,6 +59,8 @@ pub(super) struct Delivery {
     round: Round,
     postponed: PostponedChannels,
     persistence: Persistence,
+    /// The storage of the last acknowledged event, for the next one: a new one for each would be an allocation.
+    last_storage: EventStorage,
     connection: Option<(Generation, Addr<Connection>)>,
     /// The retry timers of channels whose first event the sink did not accept.
     retrying: HashMap<ChannelId, RetryTimer>,
@@ -154,6 +158,7 @@ impl Delivery {
             permits: permits.clone(),
             postponed: PostponedChannels::default(),
             persistence: Persistence::default(),
+            last_storage: EventStorage::unavailable(),
             queue: KeyedQueue::new(context.settings.delivery.in_flight),
             context,
             sink,
@@ -209,7 +214,7 @@ impl Delivery {
                 continue;
             }
             self.context.loop_guard.observe_delivery(&queued.event);
-            queued.storage = self.context.replay.storage(&channel);
+            queued.storage = self.storage(&channel);
             match self.hand_over(&queued) {
                 Delivered::Now(outcome) => self.settle(channel, queued, outcome, false, ctx),
                 Delivered::Later(outcome) => {
@@ -240,6 +245,12 @@ impl Delivery {
         } else if self.has_only_long_retries() {
             self.draining.retain(|waiting| waiting.awaits_retries);
         }
+    }
+
+    /// Returns the storage for the handler of an event of a channel.
+    fn storage(&mut self, channel: &ChannelId) -> EventStorage {
+        let last = std::mem::take(&mut self.last_storage);
+        last.reused(channel).unwrap_or_else(|| self.context.replay.storage(channel))
     }
 
     /// Hands an event to the sink, unless another host owns the account by now.
@@ -283,6 +294,7 @@ impl Delivery {
             Outcome::Acknowledged => {
                 queued.storage.accept();
                 self.acknowledge(&channel, &queued, is_answer, ctx);
+                self.last_storage = queued.storage;
             }
             Outcome::Rejected { cause } => {
                 let event = Excerpt::of(&queued.event.id());
@@ -375,25 +387,5 @@ impl Handler<Stop> for Delivery {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.planned = true;
         ctx.stop();
-    }
-}
-
-/// Requests the state of the queue.
-#[derive(Debug, Message)]
-#[rtype(result = "DeliveryQueueStats")]
-pub(super) struct GetWaiting;
-
-impl Handler<GetWaiting> for Delivery {
-    type Result = MessageResult<GetWaiting>;
-
-    fn handle(&mut self, _: GetWaiting, _: &mut Self::Context) -> Self::Result {
-        let in_flight = self.in_flight.iter().map(|event| event.received_at);
-        let waiting = self.queue.waiting().map(|queued| queued.event.received_at);
-        MessageResult(DeliveryQueueStats {
-            unacknowledged: self.in_flight.len(),
-            waiting: self.queue.len().saturating_sub(self.queue.in_flight()),
-            oldest: in_flight.chain(waiting).min(),
-            refused: self.refused.longest_waiting(),
-        })
     }
 }

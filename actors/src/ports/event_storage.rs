@@ -48,6 +48,14 @@ impl EventStorage {
         Self(None)
     }
 
+    /// Returns the storage of another event, in the same memory. Returns nothing if a handler still has this one.
+    pub(crate) fn reused(mut self, channel: &ChannelId) -> Option<Self> {
+        let inner = Arc::get_mut(self.0.as_mut()?)?;
+        inner.channel.clone_from(channel);
+        *inner.handling.get_mut() = Handling::default();
+        Some(self)
+    }
+
     fn inner(&self) -> Result<&Inner, StorageError> {
         self.0.as_deref().ok_or(StorageError::Unavailable)
     }
@@ -143,7 +151,9 @@ impl EventStorage {
             handling.has_ended = true;
             let mut changes = mem::take(&mut handling.adopted);
             changes.append(&mut handling.changes);
-            inner.kept.lock().apply(&inner.channel, changes);
+            if !changes.is_empty() {
+                inner.kept.lock().apply(&inner.channel, changes);
+            }
         }
     }
 
@@ -189,5 +199,29 @@ mod tests {
         let none = EventStorage::unavailable();
         none.adopt(&none.fork());
         assert_eq!(none.fork().get("a"), Err(StorageError::Unavailable));
+    }
+
+    #[test]
+    fn a_storage_is_used_again_once_no_handler_has_it() {
+        let kept = SharedValues::default();
+        let first = EventStorage::new("town".into(), kept.clone());
+        first.put("a", "1").unwrap();
+        let handler = first.clone();
+        first.accept();
+        assert!(first.reused(&"hall".into()).is_none(), "the handler may still call it");
+        assert_eq!(handler.put("b", "1"), Err(StorageError::Ended));
+        let second = handler.reused(&"hall".into()).unwrap();
+        assert_eq!(
+            (value(&second, "a"), second.put("b", "2")),
+            (None, Ok(())),
+            "of another channel, and of a new handler"
+        );
+        second.accept();
+        let [town, hall] = ["town", "hall"].map(|channel| EventStorage::new(channel.into(), kept.clone()));
+        assert_eq!(
+            [(&town, "a"), (&town, "b"), (&hall, "b")].map(|(of, key)| value(of, key)),
+            [Some("1".into()), None, Some("2".into())]
+        );
+        assert!(EventStorage::unavailable().reused(&"hall".into()).is_none());
     }
 }
