@@ -28,7 +28,7 @@ pub use socket::{
     Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
     SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame,
 };
-pub(crate) use socket::{OutlinedPost, user_act};
+pub(crate) use socket::{OutlinedPost, PostedFrame, read_posted, split_number, user_act};
 pub use transport::{
     Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,
     describe_send_error, proxy,

@@ -58,7 +58,7 @@ fn of_an_event(quick: bool) -> anyhow::Result<Readings> {
     let counted = Region::new(ALLOCATOR);
     bare.read(FrameWork::ReadPosts, posts)?;
     let bare = counted.change();
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     host.add_all(&server.info.bots)?;
     server.flood(1, WARM_UP, CHARACTERS)?;
     host.counter.wait_for(u64::from(WARM_UP));

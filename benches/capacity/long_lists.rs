@@ -57,7 +57,7 @@ impl LoneBot {
         let catch_up = CatchUpSettings { overlap: OVERLAP, ..CatchUpSettings::default() };
         let settings = HostSettings { catch_up, ..HostSettings::default() };
         let server = Server::start(2, false)?;
-        let mut host = Host::start(settings, &server, CountingSink::new(false))?;
+        let mut host = Host::start(settings, &server, CountingSink::new(|_| {}))?;
         host.add_all(&server.info.bots[..1])?;
         let [user, author] = [0, 1].map(|index| server.info.bots[index].user_id.clone());
         let channel = server.info.channel.clone();
@@ -104,7 +104,7 @@ fn with_channels(channels: usize, catch_up: CatchUpSettings) -> anyhow::Result<(
     let mut server = Server::start_with(1, &["--channels", &channels.to_string()])?;
     server.limits.max_channels = catch_up.max_channels;
     let settings = HostSettings { catch_up, ..HostSettings::default() };
-    let mut host = Host::start(settings, &server, CountingSink::new(false))?;
+    let mut host = Host::start(settings, &server, CountingSink::new(|_| {}))?;
     sleep(SETTLE);
     let before = reset()?;
     host.add(&server.info.bots[0])?;

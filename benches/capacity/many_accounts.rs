@@ -29,7 +29,7 @@ impl ManyAccounts {
     /// Adds the first bot before the measurement, so that shared memory is not attributed to accounts.
     pub(crate) fn gather(accounts: u32, tls: bool) -> anyhow::Result<Self> {
         let server = Server::start(accounts as usize + 1, tls)?;
-        let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+        let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
         let (first, others) = server.info.bots.split_at(1);
         host.add_all(first)?;
         sleep(SETTLE);
@@ -93,7 +93,7 @@ pub(crate) fn long_frames(quick: bool, tls: bool) -> anyhow::Result<Readings> {
 /// Measures a peer that announces a frame of 400 MiB without sending it, and then one that sends it.
 pub(crate) fn announced(_quick: bool) -> anyhow::Result<Readings> {
     let mut server = Server::start(1, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     host.add_all(&server.info.bots)?;
     let user = server.info.bots.first().map(|bot| bot.user_id.clone()).unwrap_or_default();
     let announced = attack(&mut server, &mut host, &format!("announce {user} {ANNOUNCED}"))?;

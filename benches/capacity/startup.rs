@@ -14,7 +14,7 @@ pub(crate) fn all_ready(quick: bool, tls: bool) -> anyhow::Result<Readings> {
         (false, false) => 10_000,
     };
     let server = Server::start(accounts as usize, tls)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     let begin = Instant::now();
     host.add_all(&server.info.bots)?;
     let took = begin.elapsed().as_secs_f64();

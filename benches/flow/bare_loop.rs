@@ -46,7 +46,7 @@ impl BareLoop {
 
     /// Reads a number of posts from each socket.
     pub(crate) fn read(self, work: FrameWork, posts: u32) -> anyhow::Result<()> {
-        let counter = Arc::new(CountingSink::new(false));
+        let counter = Arc::new(CountingSink::new(|_| {}));
         self.runtime.block_on(async {
             let mut tasks: JoinSet<_> =
                 self.sockets.into_iter().map(|socket| listen(socket, work, posts, counter.clone())).collect();

@@ -13,7 +13,7 @@ const CHARACTERS: u32 = 200;
 pub(crate) fn of_many_posts(quick: bool) -> anyhow::Result<Readings> {
     let posts = if quick { 1_000 } else { 10_000 };
     let mut server = Server::start(2, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     let (bots, people) = server.info.bots.split_at(1);
     let (bot, person) = (bots[0].user_id.clone(), people[0].user_id.clone());
     host.add_all(bots)?;

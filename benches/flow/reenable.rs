@@ -46,7 +46,7 @@ pub(crate) fn until_ready(quick: bool) -> anyhow::Result<Readings> {
 impl Pair {
     fn start() -> anyhow::Result<Self> {
         let server = Server::start(2, false)?;
-        let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+        let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
         let names = host.add_all(&server.info.bots)?;
         let user = server.info.bots[0].user_id.clone();
         Ok(Self { name: names[0].clone(), server, host, user })

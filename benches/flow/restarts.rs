@@ -12,7 +12,7 @@ pub(crate) fn a_second(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = if quick { 200 } else { 1_000 };
     let times = if tls { 2 } else { 5 };
     let server = Server::start(accounts as usize, tls)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     let names = host.add_all(&server.info.bots)?;
     let begin = Instant::now();
     for _ in 0..times {

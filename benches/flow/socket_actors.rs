@@ -46,7 +46,7 @@ impl SocketActors {
         let config = server.client()?;
         let bots = &server.info.bots;
         let tokens = bots.iter().map(|bot| Token::new(bot.token.as_str())).collect::<Result<Vec<_>, _>>()?;
-        let counter = Arc::new(CountingSink::new(false));
+        let counter = Arc::new(CountingSink::new(|_| {}));
         let (stop, stopped) = oneshot::channel();
         let ears = counter.clone();
         let thread = thread::spawn(move || {

@@ -16,7 +16,7 @@ const ACCOUNTS: usize = 20;
 pub(crate) fn a_second(quick: bool) -> anyhow::Result<Readings> {
     let each = if quick { 5 } else { 100 };
     let server = Server::start(ACCOUNTS, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     let names = host.add_all(&server.info.bots)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begin = Instant::now();

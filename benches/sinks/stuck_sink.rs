@@ -29,7 +29,7 @@ impl EventSink for Stuck {
 /// Measures the growth of the host, in KiB.
 pub(crate) fn growth(quick: bool) -> anyhow::Result<Readings> {
     let mut server = Server::start(1, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(|_| {}))?;
     let bot = &server.info.bots[0];
     host.supervisor.do_send(AddAccount(AccountSpec {
         name: AccountName::new("stuck")?,

@@ -60,6 +60,8 @@ pub(super) struct Connection {
     permits: Permits,
     /// The events of this turn of the socket, which go to the Delivery before anything else does.
     received: Vec<Received>,
+    /// The time of this turn's first frame, which counts for all of them.
+    turn_began: Option<(Instant, SystemTime)>,
     /// The point at which the last socket may be resumed.
     resume: Option<ResumePoint>,
     phase: Phase,
@@ -160,6 +162,7 @@ impl Connection {
             delivery,
             permits,
             received: Vec::new(),
+            turn_began: None,
             resume,
             phase: Phase::Connecting,
             started: now(),

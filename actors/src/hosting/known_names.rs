@@ -73,19 +73,32 @@ impl Directory {
         channel: &ChannelId,
         author: Option<&UserId>,
     ) -> EventNames {
-        let names = self.event_names(channel, author);
-        // Nearly all events are posts of channels and users that are known.
-        let unknown =
-            (Some(channel).filter(|_| names.channel.is_none()), author.filter(|_| names.sender.is_none()));
         match &*envelope.event {
-            "posted" if unknown == (None, None) => return names,
-            "posted" => self.learn_from_post(envelope, unknown),
+            "posted" => return self.learn_posted(envelope.data.get(), channel, author),
             "channel_updated" => self.learn_from_update(envelope),
             "channel_converted" => self.learn_from_conversion(envelope),
             "user_updated" => self.learn_from_user(envelope),
             "update_team" => self.learn_from_team(envelope),
-            _ => return names,
+            _ => {}
         }
+        self.event_names(channel, author)
+    }
+
+    /// Learns what the `data` of a new post tells, and returns the names of the event.
+    pub(super) fn learn_posted(
+        &self,
+        data: &str,
+        channel: &ChannelId,
+        author: Option<&UserId>,
+    ) -> EventNames {
+        let names = self.event_names(channel, author);
+        let unknown =
+            (Some(channel).filter(|_| names.channel.is_none()), author.filter(|_| names.sender.is_none()));
+        // Nearly all are posts of channels and users that are known.
+        if unknown == (None, None) {
+            return names;
+        }
+        self.learn_from_post(data, unknown);
         self.event_names(channel, author)
     }
 
@@ -148,12 +161,8 @@ impl Directory {
     }
 
     /// Learns the names of the channel and the author of a post, unless they are known.
-    fn learn_from_post(
-        &self,
-        envelope: &EventEnvelope<'_>,
-        (channel, author): (Option<&ChannelId>, Option<&UserId>),
-    ) {
-        let described: PostedNames<'_> = serde_json::from_str(envelope.data.get()).unwrap_or_default();
+    fn learn_from_post(&self, data: &str, (channel, author): (Option<&ChannelId>, Option<&UserId>)) {
+        let described: PostedNames<'_> = serde_json::from_str(data).unwrap_or_default();
         let mut names = self.0.names.write();
         if let (Some(author), Some(name)) = (author, &described.sender_name) {
             names.add_user(author, name.trim_start_matches('@'));

@@ -14,6 +14,7 @@ mod events;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod header;
+mod posted_frame;
 mod raw;
 mod requests;
 mod shared;
@@ -43,6 +44,7 @@ pub use envelope::{
 pub use error::{SendError, SocketError};
 pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated};
 pub(crate) use events::{OutlinedPost, user_act};
+pub(crate) use posted_frame::{PostedFrame, read_posted, split_number};
 pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;
 

@@ -95,6 +95,8 @@ pub struct PostOutline {
     pub root_id: PostId,
     /// The type: empty for a post by a person or a bot, `system_…` for one by the server.
     pub kind: Box<str>,
+    /// The text; possibly empty if the post is deleted.
+    pub message: Box<str>,
     /// The time of its creation.
     pub create_at: i64,
     /// The time of the last change, which may also be a reply or a reaction.

@@ -96,6 +96,7 @@ fn a_post_that_was_read_before_makes_the_same_line() {
         author: "u".into(),
         root_id: "r".into(),
         kind: Box::default(),
+        message: "hi\nthere".into(),
         create_at: 1_700_000_000_000,
         update_at: 0,
         edit_at: 0,

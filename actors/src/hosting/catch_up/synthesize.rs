@@ -65,6 +65,7 @@ fn outline(post: &Post) -> PostOutline {
         author: post.user_id.clone(),
         root_id: post.root_id.clone().unwrap_or_default(),
         kind: post.kind.clone(),
+        message: post.message(),
         create_at: post.create_at,
         update_at: post.update_at,
         edit_at: post.edit_at,

@@ -21,7 +21,7 @@ use crate::{
         known_names::EventNames,
         supervisor::SiblingSawChange,
     },
-    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
+    mattermost::{self, EventEnvelope, Frame, Incoming, PostedFrame, SocketReply, UserUpdated},
     model::{CloseReason, Event, EventBody, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
 };
@@ -36,7 +36,10 @@ impl StreamHandler<FrameEvent> for Connection {
     fn handle(&mut self, event: FrameEvent, ctx: &mut Self::Context) {
         match event {
             FrameEvent::Frame(frame, permit) => self.on_frame(frame, permit, ctx),
-            FrameEvent::TurnEnded => self.hand_over_received(),
+            FrameEvent::TurnEnded => {
+                self.turn_began = None;
+                self.hand_over_received();
+            }
             FrameEvent::Broken(error) => self.on_socket_error(&error, ctx),
             FrameEvent::Paused => self.on_reading_paused(),
             FrameEvent::Resumed => self.on_reading_resumed(ctx),
@@ -51,7 +54,8 @@ impl StreamHandler<FrameEvent> for Connection {
 impl Connection {
     fn on_frame(&mut self, frame: Frame, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
-        socket.ping_monitor.frame_received(now());
+        let (at, _) = *self.turn_began.get_or_insert_with(|| (now(), wall_clock()));
+        socket.ping_monitor.frame_received(at);
         match frame {
             Frame::Text(text) => self.on_text(&text, permit, ctx),
             Frame::Ping(payload) => {
@@ -72,16 +76,36 @@ impl Connection {
             let names = self.context.directory.event_names(&body.channel_id, Some(&author));
             // Otherwise the post is parsed, to learn the names: a thread may host accounts of several servers.
             if names.channel.is_some() && names.sender.is_some() {
-                let own = self.baseline.as_ref().is_some_and(|baseline| baseline.user == author);
+                let own = self.is_own(author.as_str());
                 self.on_number(body.seq, ctx);
                 return self.deliver(body, names, own, permit);
             }
         }
+        if let Some(frame) = mattermost::read_posted(text) {
+            return self.on_new_post(text, frame, permit, ctx);
+        }
         match mattermost::parse_frame(text) {
-            Ok(Incoming::Event(envelope)) => self.on_event(text, &envelope, permit, ctx),
+            Ok(Incoming::Event(envelope)) => self.on_event(&envelope, permit, ctx),
             Ok(Incoming::Reply(reply)) => self.on_reply(&reply, ctx),
             Err(error) => self.on_unreadable(&error, ctx),
         }
+    }
+
+    /// Handles a new post that was read in one pass.
+    fn on_new_post(
+        &mut self,
+        text: &ByteString,
+        frame: PostedFrame<'_>,
+        permit: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) {
+        self.on_number(frame.seq, ctx);
+        let (data, post) = (frame.data, ReadPost::from(frame));
+        repeated_posts::remember(text, &post);
+        let ReadPost { author, body } = post;
+        let names = self.context.directory.learn_posted(data, &body.channel_id, Some(&author));
+        let own = self.is_own(author.as_str());
+        self.deliver(body, names, own, permit);
     }
 
     /// Reports a frame that is skipped, and ends a socket that brings nothing else.
@@ -97,7 +121,6 @@ impl Connection {
 
     fn on_event(
         &mut self,
-        text: &ByteString,
         envelope: &EventEnvelope<'_>,
         permit: OwnedSemaphorePermit,
         ctx: &mut Context<Self>,
@@ -111,7 +134,6 @@ impl Connection {
         let mut post_change = post_change::parse_post_change(envelope, me);
         let (own, author) = (post_change.own, post_change.author.take());
         let body = post_change.into_body(envelope);
-        repeated_posts::remember(text, author.as_ref(), &body);
         let names = self.context.directory.learn(envelope, &body.channel_id, author.as_ref());
         self.deliver(body, names, own, permit);
     }
@@ -130,7 +152,7 @@ impl Connection {
         let Some(socket) = self.socket.as_ref().filter(|socket| !socket.handled.contains(&body.seq)) else {
             return;
         };
-        let received_at = wall_clock();
+        let received_at = self.turn_began.map_or_else(wall_clock, |(_, at)| at);
         self.context.stats.record_event(received_at);
         let event = Event {
             account: self.context.account.clone(),

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::post_change;
+use super::{post_change, repeated_posts::ReadPost};
 use crate::{
-    mattermost::{EventEnvelope, Incoming, parse_frame},
+    mattermost::{EventEnvelope, Incoming, parse_frame, read_posted},
     model::{AccountName, AccountUser, Event, Generation, MAX_EXCERPT_CHARS, ServerName, UserId},
 };
 
@@ -15,6 +15,19 @@ const RECEIVED_AT_MS: u64 = 1_795_354_128_887;
 
 /// Reads a frame as a Connection does, and returns its event if it has one.
 pub fn event(frame: &str) -> Option<Event> {
+    let event = parsed(frame);
+    if let Some(posted) = read_posted(frame) {
+        let body = event.as_ref().map(|event| format!("{:?}", event.body));
+        assert_eq!(
+            body,
+            Some(format!("{:?}", ReadPost::from(posted).body)),
+            "one pass finds what the parser finds"
+        );
+    }
+    event
+}
+
+fn parsed(frame: &str) -> Option<Event> {
     match parse_frame(frame) {
         Ok(Incoming::Event(envelope)) => received(&envelope),
         Ok(Incoming::Reply(_)) => None,

@@ -28,7 +28,7 @@ impl Connection {
         }
     }
 
-    fn is_own(&self, user: &str) -> bool {
+    pub(super) fn is_own(&self, user: &str) -> bool {
         self.baseline.as_ref().is_some_and(|baseline| baseline.user.as_str() == user)
     }
 

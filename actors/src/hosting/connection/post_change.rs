@@ -52,7 +52,7 @@ impl PostChange {
 }
 
 /// Returns the name of an event. Nearly all are new posts, which share theirs within a thread.
-fn event_name(name: &str) -> Arc<str> {
+pub(super) fn event_name(name: &str) -> Arc<str> {
     thread_local! {
         static POSTED: Arc<str> = "posted".into();
     }

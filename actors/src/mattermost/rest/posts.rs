@@ -138,6 +138,12 @@ impl Post {
 }
 
 impl Post {
+    /// Returns the text; possibly empty if the post is deleted.
+    pub fn message(&self) -> Box<str> {
+        let head = serde_json::from_str::<PostHead<'_>>(self.json.get());
+        head.map(|head| head.message.into()).unwrap_or_default()
+    }
+
     /// Returns a property of the post if it is a string, such as a key that its author set to find it again (fact 19).
     pub fn prop(&self, name: &str) -> Option<String> {
         #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::raw::{any_object, inner_object, object, time};
+use super::raw::{any_object, any_text, inner_object, object, time};
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
     model::{Change, ChannelId, EventBody, PostOutline, UserId, check_id},
@@ -103,6 +103,9 @@ pub struct PostHead<'a> {
     /// The type: empty for a post by a person or a bot, `system_…` for one by the server (fact 18).
     #[serde(borrow, default, rename = "type")]
     pub kind: Cow<'a, str>,
+    /// The text; empty if it is none.
+    #[serde(borrow, default, deserialize_with = "any_text")]
+    pub message: Cow<'a, str>,
 }
 
 fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
@@ -200,18 +203,20 @@ impl<'a> EventEnvelope<'a> {
 }
 
 /// The outline of a post, and its channel.
+#[derive(Debug)]
 pub(crate) struct OutlinedPost {
     pub(crate) channel: ChannelId,
     pub(crate) outline: PostOutline,
 }
 
 impl PostHead<'_> {
-    fn outlined(&self) -> OutlinedPost {
+    fn outlined(self) -> OutlinedPost {
         let outline = PostOutline {
             id: (&*self.id).into(),
             author: (&*self.user_id).into(),
             root_id: (&*self.root_id).into(),
             kind: self.kind.as_ref().into(),
+            message: self.message.into(),
             create_at: self.create_at,
             update_at: self.update_at,
             edit_at: self.edit_at,
@@ -228,13 +233,15 @@ impl EventEnvelope<'_> {
     ///
     /// Fails if `data` has another shape, or the text in it is not a post.
     pub(crate) fn outlined_post(&self) -> serde_json::Result<OutlinedPost> {
-        #[derive(Deserialize)]
-        struct Data {
-            #[serde(deserialize_with = "nested_post")]
-            post: OutlinedPost,
-        }
-        object::<Data>(self.data.get()).map(|data| data.post)
+        object::<PostInData>(self.data.get()).map(|data| data.post)
     }
+}
+
+/// The member of `data` that holds a post.
+#[derive(Deserialize)]
+pub(super) struct PostInData {
+    #[serde(deserialize_with = "nested_post")]
+    pub(super) post: OutlinedPost,
 }
 
 /// Reads a post out of a JSON string, where the parser has it: a copy of the text would cost an allocation.
@@ -248,7 +255,7 @@ fn nested_post<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutlinedPos
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OutlinedPost, E> {
-            object::<PostHead<'_>>(text).map(|head| head.outlined()).map_err(E::custom)
+            object::<PostHead<'_>>(text).map(PostHead::outlined).map_err(E::custom)
         }
     }
     deserializer.deserialize_str(PostInText)
