@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use matterhost::program::Program;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     Program::new().run()
 }

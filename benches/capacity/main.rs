@@ -27,6 +27,11 @@ use table::{
     Source::{Ratio, Single},
 };
 
+/// The allocator of the program.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CASES: &[Case] = &[
     Case { name: "crowd-ws", measure: |quick| many_accounts::idle_and_burst(quick, false) },
     Case { name: "crowd-wss", measure: |quick| many_accounts::idle_and_burst(quick, true) },

@@ -31,6 +31,11 @@ use table::{
     Source::{Ratio, Single},
 };
 
+/// The allocator of the program.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CASES: &[Case] = &[
     Case { name: "cpu", measure: cpu::of_an_event },
     Case { name: "restarts-ws", measure: |quick| restarts::a_second(quick, false) },

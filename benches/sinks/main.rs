@@ -29,6 +29,11 @@ use std::{env, process::ExitCode};
 use program::{Case, run};
 use table::{Direction, Figure};
 
+/// The allocator of the program.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CASES: &[Case] = &[
     Case { name: "stdout", measure: throughput::stdout },
     Case { name: "file", measure: throughput::file },
