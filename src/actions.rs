@@ -1,6 +1,7 @@
 //! The actions of a bot as JSON: one type for the HTTP API, the answers of webhooks and the lines of child processes.
 
 mod action_error;
+mod action_text;
 mod answered_event;
 mod bot_action;
 mod checked_action;
@@ -15,6 +16,7 @@ pub(crate) mod signed_json;
 mod take;
 
 pub use action_error::ActionError;
+pub use action_text::{TextEnd, refusal, take_text};
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
 pub use checked_action::{ActionPlace, CheckedAction, Work};

@@ -6,6 +6,8 @@
 //!
 //! Decisions are plain structs, which are given the current time: [`Coordinator`] joins them.
 
+mod action_lanes;
+mod action_queue;
 mod balance;
 mod cluster_time;
 mod coordinator;
@@ -17,6 +19,7 @@ mod member_loop;
 mod member_messages;
 mod member_view;
 mod membership_port;
+mod memory_actions;
 mod memory_membership;
 mod memory_messages;
 #[cfg(feature = "cluster")]
@@ -28,6 +31,8 @@ mod shard_fences;
 #[cfg(test)]
 mod simulation;
 
+pub use action_lanes::{ActionLanes, Late, MOST_AT_WORK, StepEnd, StepOrder};
+pub use action_queue::{ActionQueue, MOST_WAITING_OF_ACCOUNT, QueueError, QueueNotice, QueuedAction};
 pub use cluster_time::ClusterTime;
 pub use coordinator::{ClusterSettings, Command, Coordinator, PlannedMoves, ShardCounts};
 pub use cursor_merge::{merge_accounts, merge_channels};
@@ -39,10 +44,11 @@ pub use member_messages::{
     ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberMessages, Question, Questions, Topic,
 };
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
+pub use memory_actions::MemoryActions;
 pub use memory_membership::MemoryMembership;
 pub use memory_messages::MemoryMessages;
 #[cfg(feature = "cluster")]
-pub use nats::{NatsCluster, NatsCursors, NatsMembership, NatsMessages, NatsSettings};
+pub use nats::{NatsActions, NatsCluster, NatsCursors, NatsMembership, NatsMessages, NatsSettings};
 pub use records::{ClusterChange, MemberRecord, Revision, ShardRecord, WriteError};
 pub use shard::{SHARDS, ShardId, shard_of};
 pub use shard_fences::ShardFences;

@@ -145,6 +145,7 @@ async fn run_until_stopped(
     let hook_service = hooks.clone();
     let hooks = HookDeps::start(hooks, sinks.board(), config.hooks.as_ref());
     let output = sinks.subscribe_output_end();
+    let known = operations.known_accounts();
     let deps = HostDeps {
         supervisor: supervisor.clone(),
         operations,
@@ -153,7 +154,7 @@ async fn run_until_stopped(
         manager: manager.clone(),
         hooks,
     };
-    let (member, shards) = cluster.map(|cluster| cluster.join(&config)).transpose()?.unzip();
+    let (member, shards) = cluster.map(|cluster| cluster.join(&config, &poster, known)).transpose()?.unzip();
     if let Some(member) = &member {
         serve_members(member, &deps, hook_service);
     }

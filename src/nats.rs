@@ -2,9 +2,13 @@
 
 #[cfg(feature = "cluster")]
 mod client_connection;
+#[cfg(feature = "cluster")]
+mod subject_token;
 
 #[cfg(feature = "cluster")]
 pub use client_connection::connect;
+#[cfg(feature = "cluster")]
+pub use subject_token::{MAX_TOKEN_BYTES, name_of_token, percent_encoded, subject_token};
 
 /// A service of NATS that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,14 @@
 //! The store of a cluster in NATS.
 
+mod action_stream;
 mod bucket_watch;
 mod buckets;
 mod cursors;
+mod nats_actions;
 mod nats_messages;
 
 pub use cursors::NatsCursors;
+pub use nats_actions::NatsActions;
 pub use nats_messages::NatsMessages;
 
 use std::{sync::Arc, time::Duration};
@@ -57,6 +60,11 @@ impl NatsSettings {
             name: format!("matterhost {}", config.name),
         }
     }
+
+    /// Connects. Answers to the member come to inboxes that no client may name for its own.
+    async fn connect(&self) -> Result<Client, NatsError> {
+        connect(&self.access, &self.name, Some(&format!("{}.member.inbox", self.prefix))).await
+    }
 }
 
 /// The members and shards of a cluster, in two buckets of NATS. Clones share the connection.
@@ -90,11 +98,23 @@ impl NatsCluster {
         lease_ttl: Duration,
         fence: Arc<dyn AccountFence>,
     ) -> Result<Self, NatsError> {
-        let client = connect(&settings.access, &settings.name).await?;
+        let client = settings.connect().await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
         let cursors = NatsCursors::new(client.clone(), buckets.cursors.clone(), fence);
         let messages = NatsMessages::new(client.clone(), &settings.prefix);
         Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors, messages })
+    }
+
+    /// Opens the queue of actions, whose results go to inboxes that begin with one of these texts.
+    ///
+    /// # Errors
+    /// Fails if its stream cannot be used, or is none of this program.
+    pub async fn open_actions(
+        &self,
+        settings: &NatsSettings,
+        inboxes: &[String],
+    ) -> Result<NatsActions, NatsError> {
+        NatsActions::open(self.membership.client.clone(), settings, inboxes).await
     }
 }
 
@@ -105,7 +125,7 @@ impl NatsMembership {
     /// Fails if no server answers or accepts the credentials, if the servers are too old or do not store anything, or if a
     /// bucket has settings that do not fit.
     pub async fn connect(settings: &NatsSettings, lease_ttl: Duration) -> Result<Self, NatsError> {
-        let client = connect(&settings.access, &settings.name).await?;
+        let client = settings.connect().await?;
         let buckets = buckets::open(&client, settings, lease_ttl).await?;
         Ok(Self::of(client, buckets, lease_ttl))
     }

@@ -48,6 +48,10 @@ impl Poster for HookPoster {
         self.inner.is_hosted(account)
     }
 
+    fn can_send(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        self.inner.can_send(account)
+    }
+
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {
         self.inner.user_called(account, channel, user);
     }

@@ -4,11 +4,13 @@ mod cluster_handle;
 mod cluster_stores;
 mod host_members;
 mod owned_shards;
+mod queued_actions;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
     host_members::{HostMembers, answer_about_accounts, answer_hooks},
     owned_shards::{OwnedShards, ShardEvent},
+    queued_actions::QueuedActions,
 };
 
 use std::{
@@ -33,7 +35,7 @@ use tokio::{
 };
 
 use self::cluster_stores::{ClusterStores, connect};
-use super::store::Store;
+use super::{known_accounts::KnownAccounts, store::Store};
 use crate::{
     cluster::{
         ClusterSettings, Coordinator, Fence, MemberId, MemberLoop, MemberMessages, MemberName, MemberRecord,
@@ -70,6 +72,8 @@ pub(super) struct PreparedCluster {
 /// The membership of this host.
 pub(super) struct ClusterMember {
     handle: ClusterHandle,
+    /// The worker that takes actions from the queue, if there is one.
+    pub(super) actions: Option<QueuedActions>,
     task: JoinHandle<()>,
 }
 
@@ -114,11 +118,22 @@ impl PreparedCluster {
         Arc::new(self.fences.clone())
     }
 
-    /// Joins the cluster.
-    pub(super) fn join(self, config: &Config) -> anyhow::Result<(ClusterMember, OwnedShards)> {
-        let ClusterStores { membership, messages, release, .. } = self.stores;
-        let (member, orders) = ClusterMember::join(&self.config, membership, messages)?;
-        let shards = OwnedShards::new(config, self.fences, orders, &member.handle, release);
+    /// Joins the cluster, and takes actions for its accounts if there is a queue of them.
+    pub(super) fn join(
+        self,
+        config: &Config,
+        poster: &Arc<dyn Poster>,
+        known: KnownAccounts,
+    ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
+        let ClusterStores { membership, messages, actions, release, .. } = self.stores;
+        let (mut member, orders) = ClusterMember::join(&self.config, membership, messages)?;
+        member.actions = actions.map(|queue| {
+            let is_known = Arc::new(move |account: &AccountName| known.has(account));
+            QueuedActions::start(queue, Arc::clone(poster), is_known)
+        });
+        let look = member.actions.as_ref().map(QueuedActions::look);
+        let shards =
+            OwnedShards::new(config, self.fences, orders, &member.handle, release).with_actions(look);
         Ok((member, shards))
     }
 }
@@ -142,7 +157,7 @@ impl ClusterMember {
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
         let handle = ClusterHandle { id, messages, status, requests };
-        Ok((Self { handle, task }, receiver))
+        Ok((Self { handle, actions: None, task }, receiver))
     }
 
     /// Returns the handle for operators.
@@ -197,6 +212,10 @@ impl Poster for FencedPoster {
 
     fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
         self.supervisor.is_hosted(account)
+    }
+
+    fn can_send(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        self.supervisor.can_send(account)
     }
 
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {

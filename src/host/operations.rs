@@ -73,6 +73,11 @@ impl HostOperations {
         }
     }
 
+    /// Returns the accounts of the running configuration.
+    pub(super) fn known_accounts(&self) -> KnownAccounts {
+        self.accounts.clone()
+    }
+
     /// Sets the membership, once the host has one.
     pub(super) fn set_cluster(&self, cluster: ClusterHandle) {
         // It is set once.

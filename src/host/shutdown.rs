@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::Addr;
+use futures_util::future::join;
 use matterhost_actors::hosting::{Shutdown, Supervisor};
 use tokio::time::{Instant, timeout_at};
 
@@ -109,11 +110,17 @@ impl ShutdownTimes {
 
 impl RunningHost {
     /// Stops everything in order. What is not done in time is left as after a kill.
-    pub(super) async fn stop(self, times: ShutdownTimes) {
+    pub(super) async fn stop(mut self, times: ShutdownTimes) {
         // Other members of a cluster take them.
         self.sinks.board().set_all_leaving();
         self.sinks.stop_schedules(times.runs).await;
-        drain(&self.supervisor, times.drain).await;
+        let actions = self.member.as_mut().and_then(|member| member.actions.take());
+        let stop_actions = async {
+            if let Some(actions) = actions {
+                actions.stop(times.drain).await;
+            }
+        };
+        join(stop_actions, drain(&self.supervisor, times.drain)).await;
         self.manager.feed_watchdog();
         self.sinks.close(time_left(times.sinks)).await;
         self.manager.feed_watchdog();

@@ -16,12 +16,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of pings, the second of which shows that a connection is dead.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Connects under a name that the servers show.
+/// Connects under a name that the servers show. `inboxes` is the beginning of the subjects for answers, if it is not the usual one.
 ///
 /// # Errors
 /// Fails if no server answers in time or accepts the credentials.
-pub async fn connect(access: &NatsAccess, name: &str) -> Result<Client, NatsError> {
+pub async fn connect(access: &NatsAccess, name: &str, inboxes: Option<&str>) -> Result<Client, NatsError> {
     let options = options(access, name)?;
+    let options = match inboxes {
+        Some(prefix) => options.custom_inbox_prefix(prefix),
+        None => options,
+    };
     // An address may have a password before its host.
     let hosts: Vec<_> = access.servers.iter().filter_map(|server| server.rsplit('@').next()).collect();
     let failed = |what: String| NatsError {

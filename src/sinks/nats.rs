@@ -99,7 +99,7 @@ async fn publish(_: NatsConfig, _: HandlerDeps, _jobs: JobReceiver<Message>, mut
 /// Fails if no server answers or accepts the credentials, or if the stream has settings that do not fit.
 #[cfg(feature = "cluster")]
 pub(crate) async fn probe(config: &NatsConfig) -> Result<(), NatsError> {
-    let client = crate::nats::connect(&config.access, "matterhost check").await?;
+    let client = crate::nats::connect(&config.access, "matterhost check", None).await?;
     event_stream::check(&event_stream::context(config, client), config).await
 }
 

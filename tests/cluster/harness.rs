@@ -64,6 +64,8 @@ pub(crate) struct Cluster {
     people: Vec<Account>,
     dir: ConfigDir,
     lease_ttl: &'static str,
+    /// True if the members take actions from a queue.
+    takes_actions: bool,
     /// The proxies between members and NATS, by the name of the member.
     proxies: Mutex<BTreeMap<String, CuttingProxy>>,
 }
@@ -107,7 +109,23 @@ impl Cluster {
         dir.write("handler.py", HANDLER);
         let nats = Mutex::new(servers.remove(0));
         let more_nats = servers.into_iter().map(Mutex::new).collect();
-        Self { nats, more_nats, simulator, bots, team, people, dir, lease_ttl, proxies: Mutex::default() }
+        Self {
+            nats,
+            more_nats,
+            simulator,
+            bots,
+            team,
+            people,
+            dir,
+            lease_ttl,
+            takes_actions: false,
+            proxies: Mutex::default(),
+        }
+    }
+
+    /// Lets the members take actions from a queue.
+    pub(crate) fn with_actions(self) -> Self {
+        Self { takes_actions: true, ..self }
     }
 
     /// Puts a proxy between a member, when it starts next, and NATS.
@@ -129,8 +147,26 @@ impl Cluster {
 
     /// Starts a member that takes commands, with more of a configuration, and waits until it has joined.
     pub(crate) fn start_with_admin_and(&self, name: &str, more: &str) -> RunningProgram {
+        self.start_with(name, &self.admin(name, more))
+    }
+
+    /// Starts a member that takes commands, with a part of its configuration left out, and waits until it has joined.
+    pub(crate) fn start_without(&self, name: &str, part: &str) -> RunningProgram {
+        let config = self.config(name, &self.admin(name, ""));
+        assert!(config.contains(part), "{config}");
+        self.dir.write(&format!("{name}.toml"), &config.replace(part, ""));
+        self.start_configured(name)
+    }
+
+    /// Reloads a member with the whole configuration.
+    pub(crate) fn reload(&self, name: &str) {
+        self.configure(name, &self.admin(name, ""));
+        self.command(name, &["reload"]);
+    }
+
+    fn admin(&self, name: &str, more: &str) -> String {
         let socket = self.dir.path().join(format!("{name}.sock"));
-        self.start_with(name, &format!("[admin]\nunix = \"{}\"\n{more}", socket.display()))
+        format!("[admin]\nunix = \"{}\"\n{more}", socket.display())
     }
 
     /// Returns the id of a person who may post.
@@ -181,7 +217,12 @@ impl Cluster {
     }
 
     fn start_with(&self, name: &str, admin: &str) -> RunningProgram {
-        let file = self.configure(name, admin);
+        self.configure(name, admin);
+        self.start_configured(name)
+    }
+
+    fn start_configured(&self, name: &str) -> RunningProgram {
+        let file = self.path(&format!("{name}.toml")).display().to_string();
         let mut member = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
         member.log.wait_for_line("joined the cluster");
         member
@@ -197,7 +238,8 @@ impl Cluster {
         let urls: Vec<_> = addresses.iter().map(|address| format!("nats://{address}")).collect();
         let (lease_ttl, replicas) = (self.lease_ttl, self.more_nats.len() + 1);
         let cluster = format!(
-            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\n"
+            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\nactions = {}\n",
+            self.takes_actions
         );
         self.config_alone(name) + &cluster + admin
     }

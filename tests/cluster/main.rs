@@ -7,6 +7,11 @@
 )]
 #![cfg_attr(feature = "cluster", expect(clippy::print_stdout, reason = "a failed test prints its seed"))]
 
+mod action_contract;
+#[cfg(feature = "cluster")]
+mod action_stream;
+#[cfg(feature = "cluster")]
+mod actions;
 mod contract;
 #[cfg(feature = "cluster")]
 mod cursors;

@@ -110,7 +110,7 @@ fn the_check_names_a_stream_that_does_not_fit_and_makes_none() {
 }
 
 /// Returns the directory with the clients of the consumers, which `tests/run.sh` fills.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     let server = env::var("MATTERHOST_NATS_SERVER").expect("MATTERHOST_NATS_SERVER is set: see tests/run.sh");
     let clients = Path::new(&server).parent().and_then(Path::parent).unwrap().to_owned();
     let both = [clients.join("node_modules"), clients.join("lib")];

@@ -33,6 +33,13 @@ pub trait Poster: Send + Sync + 'static {
         ready(true).boxed()
     }
 
+    /// Returns true if the account can send now: otherwise an action waits for the server, or for an operator. A service without
+    /// connections always can.
+    fn can_send(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        let _ = account;
+        ready(true).boxed()
+    }
+
     /// Records that a user called an account in a channel by a slash command, a button, a menu or a dialog. A service without a
     /// loop guard need not know.
     fn user_called(&self, account: &AccountName, channel: &ChannelId, user: &UserId) {

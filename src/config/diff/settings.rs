@@ -167,6 +167,8 @@ fn cluster(a: Option<&ClusterConfig>, b: Option<&ClusterConfig>) -> Keys {
         compare("prefix", |a, b| a.prefix == b.prefix),
         compare("replicas", |a, b| a.replicas == b.replicas),
         compare("lease_ttl", |a, b| a.lease_ttl == b.lease_ttl),
+        compare("actions", |a, b| a.actions == b.actions),
+        compare("action_inboxes", |a, b| a.action_inboxes == b.action_inboxes),
     ]
 }
 

@@ -74,6 +74,16 @@ fn mistakes_in_the_cluster() {
         ),
         (of("name = 'a.b'"), "cluster.name: it cannot be a part of a name in NATS; use 1 to 64 of"),
         (of("prefix = ''"), "cluster.prefix: it cannot be a part of a name in NATS;"),
+        (
+            of("action_inboxes = ['_INBOX.*']"),
+            "cluster.action_inboxes: \"_INBOX.*\" is no inbox for clients; use",
+        ),
+        (of("action_inboxes = ['$JS']"), "cluster.action_inboxes: \"$JS\" is no inbox"),
+        (of("action_inboxes = ['']"), "cluster.action_inboxes: \"\" is no inbox"),
+        (
+            of("prefix = 'bots'\naction_inboxes = ['_INBOX', 'bots.member']"),
+            "cluster.action_inboxes: \"bots.member\" is no inbox for clients",
+        ),
         (of("replicas = 0"), "cluster.replicas: 0 is out of bounds; use 1 to 5"),
         (of("lease_ttl = '1s'"), "cluster.lease_ttl: 1s is out of bounds; use 2s to 5m"),
         (of("token = 'x'\nnkey = 'y'"), "cluster: nkey and token are set together; keep one of them"),

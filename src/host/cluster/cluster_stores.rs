@@ -8,7 +8,7 @@ use matterhost_actors::{
 };
 
 use crate::{
-    cluster::{MemberMessages, Membership},
+    cluster::{ActionQueue, MemberMessages, Membership},
     config::ClusterConfig,
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub(in crate::host) struct ClusterStores {
     pub(in crate::host) membership: Arc<dyn Membership>,
     pub(in crate::host) cursors: Arc<dyn CursorStore>,
+    /// The queue of actions, if there is one.
+    pub(in crate::host) actions: Option<Arc<dyn ActionQueue>>,
     /// The way to the other members.
     pub(in crate::host) messages: Arc<dyn MemberMessages>,
     /// Drops what the cursors' store keeps in memory of an account that has left.
@@ -30,13 +32,18 @@ pub(in crate::host) async fn connect(
 ) -> anyhow::Result<ClusterStores> {
     use crate::cluster::{NatsCluster, NatsSettings};
     let settings = NatsSettings::of(config);
-    let NatsCluster { membership, cursors, messages } =
-        NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
+    let cluster = NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
+    let actions = match config.actions.then_some(&config.action_inboxes) {
+        Some(inboxes) => Some(cluster.open_actions(&settings, inboxes).await?),
+        None => None,
+    };
+    let NatsCluster { membership, cursors, messages } = cluster;
     tracing::info!(member = config.name, prefix = config.prefix, "cursors are kept in NATS JetStream");
     let released = cursors.clone();
     Ok(ClusterStores {
         membership: Arc::new(membership),
         cursors: Arc::new(cursors),
+        actions: actions.map(|actions| Arc::new(actions) as _),
         messages: Arc::new(messages),
         release: Box::new(move |account| released.release(account)),
     })

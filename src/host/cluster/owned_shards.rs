@@ -1,6 +1,9 @@
 //! The shards whose accounts this host runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use actix::Addr;
 use futures_util::{
@@ -12,7 +15,7 @@ use matterhost_actors::{
     hosting::{RemoveAccount, Supervisor},
     model::AccountName,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{ClusterHandle, ShardOrder};
 use crate::{
@@ -32,6 +35,8 @@ pub(in crate::host) struct OwnedShards {
     members: u32,
     stopping: FuturesUnordered<BoxFuture<'static, StoppedShard>>,
     release: Box<dyn Fn(&AccountName) + Send>,
+    /// Makes the worker of the queue of actions look for what waits.
+    actions: Option<Arc<Notify>>,
 }
 
 /// A shard whose accounts have stopped.
@@ -72,9 +77,15 @@ impl OwnedShards {
             members: 1,
             stopping: FuturesUnordered::new(),
             release,
+            actions: None,
         };
         shards.set_accounts(config);
         shards
+    }
+
+    /// Looks for queued actions when a shard starts.
+    pub(super) fn with_actions(self, actions: Option<Arc<Notify>>) -> Self {
+        Self { actions, ..self }
     }
 
     /// Takes the accounts of a new configuration.
@@ -133,6 +144,7 @@ impl OwnedShards {
     pub(in crate::host) fn start(&mut self, shard: ShardId, fence: Fence) -> Vec<AccountName> {
         self.owned.insert(shard);
         self.fences.set(shard, fence);
+        self.actions.iter().for_each(|actions| actions.notify_one());
         self.accounts.get(&shard).cloned().unwrap_or_default()
     }
 

@@ -3,12 +3,15 @@
 //! The message follows the binding of `CloudEvents` to NATS in its structured mode: the payload is the event's JSON, and the
 //! attributes are headers as well, so that a consumer can choose without parsing.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use async_nats::HeaderMap;
 use serde::Deserialize;
 
-use crate::sinks::{cloud_event::TYPE_PREFIX, message::Message};
+use crate::{
+    nats::{percent_encoded, subject_token},
+    sinks::{cloud_event::TYPE_PREFIX, message::Message},
+};
 
 /// The header by which a stream recognizes a message that it has.
 const MESSAGE_ID: &str = "Nats-Msg-Id";
@@ -16,11 +19,6 @@ const MESSAGE_ID: &str = "Nats-Msg-Id";
 const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 /// The media type of the payload.
 const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
-/// The part of a subject for an event without a channel.
-const NO_CHANNEL: &str = "-";
-/// The longest part of a subject, in bytes. A name of 128 letters outside ASCII takes thrice as many, and the line of a
-/// message 4,096.
-const MAX_TOKEN_BYTES: usize = 512;
 
 /// The attributes that become headers and are not known otherwise.
 #[derive(Deserialize)]
@@ -43,8 +41,9 @@ impl EventMessage {
     pub(super) fn of(event: &Message, prefix: &str, stream: &str) -> Self {
         let unreadable = |_| Attributes { r#type: Cow::default(), time: Cow::default() };
         let attributes: Attributes<'_> = serde_json::from_str(&event.json).unwrap_or_else(unreadable);
-        let (account, channel) = (token(event.account.as_str()), token(event.channel.as_str()));
-        let name = token(attributes.r#type.strip_prefix(TYPE_PREFIX).unwrap_or(&attributes.r#type));
+        let (account, channel) =
+            (subject_token(event.account.as_str()), subject_token(event.channel.as_str()));
+        let name = subject_token(attributes.r#type.strip_prefix(TYPE_PREFIX).unwrap_or(&attributes.r#type));
         let subject = format!("{prefix}.{account}.{channel}.{name}");
         let mut headers = HeaderMap::new();
         headers.insert(MESSAGE_ID, message_id(event));
@@ -60,7 +59,7 @@ impl EventMessage {
             ("ce-account", event.account.as_str()),
         ];
         for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
-            headers.insert(name, encoded(value, is_header_character));
+            headers.insert(name, percent_encoded(value, is_header_character));
         }
         Self { subject, headers }
     }
@@ -68,15 +67,7 @@ impl EventMessage {
 
 /// Returns the id by which a stream recognizes an event. Two accounts may receive the same post, with the same id.
 fn message_id(event: &Message) -> String {
-    encoded(&format!("{}/{}", event.source, event.id), is_header_character)
-}
-
-/// Returns the part of a subject for a name.
-fn token(name: &str) -> String {
-    let mut token = encoded(name, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    // It is ASCII by now.
-    token.truncate(MAX_TOKEN_BYTES);
-    if token.is_empty() { NO_CHANNEL.into() } else { token }
+    percent_encoded(&format!("{}/{}", event.source, event.id), is_header_character)
 }
 
 /// Returns true for the characters that the binding leaves as they are.
@@ -84,22 +75,10 @@ fn is_header_character(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\"%".contains(&byte)
 }
 
-/// Percent-encodes all bytes but some.
-fn encoded(text: &str, is_kept: impl Fn(u8) -> bool) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if is_kept(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nats::MAX_TOKEN_BYTES;
     use crate::sinks::tests::fixtures::{event, post, post_of};
 
     fn message(event: &Message) -> EventMessage {

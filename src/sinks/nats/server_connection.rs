@@ -97,7 +97,7 @@ impl ServerConnection {
     async fn open(&self, client: &mut Option<Client>) -> Result<(Client, Context), NatsError> {
         let client = match client {
             Some(client) => client,
-            none => none.insert(nats::connect(&self.config.access, &self.name).await?),
+            none => none.insert(nats::connect(&self.config.access, &self.name, None).await?),
         };
         let context = event_stream::context(&self.config, client.clone());
         event_stream::open(&context, &self.config).await?;

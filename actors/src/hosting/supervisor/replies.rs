@@ -19,6 +19,7 @@ use crate::{
         AccountName, ChannelId, FileId, Found, Generation, Lookup, OutgoingAction, PostedIds, ReplyError,
         ServerLimits, UserId,
     },
+    policy::{SendPermission, send_permission},
     ports::{FileDownload, Poster},
 };
 
@@ -60,6 +61,11 @@ pub struct OpenFile {
     pub id: FileId,
 }
 
+/// Asks if an account can send now.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+struct CanSend(AccountName);
+
 /// Asks for the sizes that the account's server takes.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<ServerLimits, ReplyError>")]
@@ -98,6 +104,17 @@ impl Handler<UserCalled> for Supervisor {
         if let Some(account) = self.accounts.get(&account) {
             account.context.loop_guard.user_called(&channel, &user, SystemTime::now());
         }
+    }
+}
+
+impl Handler<CanSend> for Supervisor {
+    type Result = bool;
+
+    fn handle(&mut self, CanSend(account): CanSend, _: &mut Self::Context) -> Self::Result {
+        let account = self.accounts.get(&account);
+        account.is_some_and(|account| {
+            send_permission(account.context.stats.state(), false) == SendPermission::Granted
+        })
     }
 }
 
@@ -159,6 +176,11 @@ impl Poster for Addr<Supervisor> {
 
     fn is_hosted(&self, account: &AccountName) -> BoxFuture<'static, bool> {
         let answer = self.send(IsHosted(account.clone()));
+        async move { answer.await.unwrap_or(false) }.boxed()
+    }
+
+    fn can_send(&self, account: &AccountName) -> BoxFuture<'static, bool> {
+        let answer = self.send(CanSend(account.clone()));
         async move { answer.await.unwrap_or(false) }.boxed()
     }
 

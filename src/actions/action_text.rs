@@ -1,0 +1,130 @@
+//! Actions as a text with JSON, and their results as one.
+
+use std::sync::Arc;
+
+use matterhost_actors::{
+    model::{AccountName, AccountState, Excerpt, ReplyError, Retryability},
+    ports::Poster,
+};
+use serde::Serialize;
+
+use super::{ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, take};
+
+/// The status of an action whose place or members do not fit.
+const UNPROCESSABLE: u16 = 422;
+
+/// The end of actions that were taken from a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextEnd {
+    /// They are done, or failed for good. The results are one as JSON, or a list.
+    Finished(Vec<u8>),
+    /// The account could send, and one was not done within `replies.deadline`. These are the results if it is given up.
+    Late(Vec<u8>),
+    /// One was not done for a reason that is not its own: the host stops, the account leaves it, or is not connected.
+    Interrupted,
+}
+
+/// The end of one action.
+enum ActionEnd {
+    Finished(ActionResult),
+    Late(ActionResult),
+    Interrupted,
+}
+
+/// Takes an action, or several in order. `key` is that of posts without one, followed by # and the index if there are several.
+/// After an action that fails, the others are not taken.
+pub async fn take_text(poster: &Arc<dyn Poster>, account: &AccountName, text: &[u8], key: &str) -> TextEnd {
+    match serde_json::from_slice(text) {
+        Ok(BotActions::One(action)) => match check(action, key) {
+            Err(refused) => TextEnd::Finished(to_json(&refused)),
+            Ok(action) => match take_one(poster, account, action).await {
+                ActionEnd::Finished(result) => TextEnd::Finished(to_json(&result)),
+                ActionEnd::Late(result) => TextEnd::Late(to_json(&result)),
+                ActionEnd::Interrupted => TextEnd::Interrupted,
+            },
+        },
+        Ok(BotActions::Several(actions)) => take_several(poster, account, actions, key).await,
+        Err(error) => TextEnd::Finished(refusal(BAD_REQUEST, &error)),
+    }
+}
+
+/// Returns the result, as JSON, of an action that is refused.
+pub fn refusal(status: u16, cause: &impl std::fmt::Display) -> Vec<u8> {
+    to_json(&ActionResult::failed(status, Excerpt::of(cause).to_string()))
+}
+
+/// Takes several actions, none of which is taken if one is not valid.
+async fn take_several(
+    poster: &Arc<dyn Poster>,
+    account: &AccountName,
+    actions: Vec<BotAction>,
+    key: &str,
+) -> TextEnd {
+    let check = |(n, action)| check(action, &format!("{key}#{n}"));
+    let checked: Result<Vec<_>, _> = actions.into_iter().enumerate().map(check).collect();
+    let actions = match checked {
+        Ok(actions) => actions,
+        Err(refused) => return TextEnd::Finished(to_json(&[refused])),
+    };
+    let (mut results, mut is_late) = (Vec::<ActionResult>::with_capacity(actions.len()), false);
+    for action in actions {
+        let is_next = results.last().is_none_or(ActionResult::is_done);
+        let end = if is_next {
+            take_one(poster, account, action).await
+        } else {
+            ActionEnd::Finished(ActionResult::not_taken())
+        };
+        results.push(match end {
+            ActionEnd::Finished(result) => result,
+            ActionEnd::Late(result) => {
+                is_late = true;
+                result
+            }
+            ActionEnd::Interrupted => return TextEnd::Interrupted,
+        });
+    }
+    let results = to_json(&results);
+    if is_late { TextEnd::Late(results) } else { TextEnd::Finished(results) }
+}
+
+async fn take_one(poster: &Arc<dyn Poster>, account: &AccountName, action: CheckedAction) -> ActionEnd {
+    let done = take(poster, account, action).await;
+    match &done {
+        Err(ReplyError::TimedOut { state, .. }) if can_send(*state) => {
+            ActionEnd::Late(ActionResult::of(done))
+        }
+        // Between two configurations, or two owners.
+        Err(ReplyError::UnknownAccount(_)) => ActionEnd::Interrupted,
+        Err(error) if error.retryability() == Retryability::Retryable => ActionEnd::Interrupted,
+        Ok(_) | Err(_) => ActionEnd::Finished(ActionResult::of(done)),
+    }
+}
+
+/// Returns true for the states in which an account sends: an action that was late then was so by itself.
+fn can_send(state: AccountState) -> bool {
+    match state {
+        AccountState::CatchingUp | AccountState::Ready | AccountState::Stalled => true,
+        AccountState::Connecting
+        | AccountState::Backoff
+        | AccountState::Blocked
+        | AccountState::Misconfigured
+        | AccountState::Tripped
+        | AccountState::Stopping
+        | AccountState::Stopped => false,
+    }
+}
+
+fn check(action: BotAction, key: &str) -> Result<CheckedAction, ActionResult> {
+    action.check(ActionPlace::Request { key: Some(key) }).map_err(|error| {
+        let status = if error.is_misplaced() { UNPROCESSABLE } else { BAD_REQUEST };
+        ActionResult::failed(status, error.to_string())
+    })
+}
+
+fn to_json(results: &impl Serialize) -> Vec<u8> {
+    // Texts and numbers always serialize.
+    serde_json::to_vec(results).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use std::future::ready;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use matterhost_actors::model::{OutgoingAction, PostedIds};
+use parking_lot::Mutex;
+
+use super::*;
+
+/// A poster with an outcome for each post, by its text.
+#[derive(Default)]
+struct ByText(Mutex<Vec<String>>);
+
+fn account() -> AccountName {
+    AccountName::new("helpdesk").unwrap()
+}
+
+fn timed_out(state: AccountState) -> ReplyError {
+    let (waited, cause) = (std::time::Duration::from_secs(900), "no answer".into());
+    ReplyError::TimedOut { account: account(), state, waited, cause, maybe_done: true }
+}
+
+impl Poster for ByText {
+    fn post(
+        &self,
+        account: &AccountName,
+        action: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        let OutgoingAction::Post(draft) = action else { panic!("{action:?}") };
+        self.0.lock().push(draft.key.unwrap().as_str().to_owned());
+        ready(match draft.text.as_str() {
+            "refused" => Err(ReplyError::Refused { cause: "no".into() }),
+            "stopped" => Err(ReplyError::Stopped(account.clone())),
+            "interrupted" => Err(ReplyError::Interrupted(account.clone())),
+            "unknown" => Err(ReplyError::UnknownAccount(account.clone())),
+            "full" => Err(ReplyError::QueueFull { account: account.clone(), limit: "1,000 replies" }),
+            "away" => Err(timed_out(AccountState::Backoff)),
+            "slow" => Err(timed_out(AccountState::Ready)),
+            _ => Ok(PostedIds::default()),
+        })
+        .boxed()
+    }
+}
+
+fn post(text: &str) -> String {
+    format!(r#"{{"action":"post","target":"6brqgaeuupn65ncg1ywigb6swa","text":"{text}"}}"#)
+}
+
+async fn end(text: &str) -> TextEnd {
+    let poster: Arc<dyn Poster> = Arc::new(ByText::default());
+    take_text(&poster, &account(), text.as_bytes(), "k").await
+}
+
+fn statuses(results: &[u8]) -> Vec<u64> {
+    let results: serde_json::Value = serde_json::from_slice(results).unwrap();
+    let results = if results.is_array() { results } else { serde_json::json!([results]) };
+    results.as_array().unwrap().iter().map(|result| result["status"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_action_is_finished_only_by_what_it_does_itself() {
+    for (text, expected) in [("hi", 200), ("refused", 409)] {
+        let TextEnd::Finished(result) = end(&post(text)).await else { panic!("{text}") };
+        assert_eq!(statuses(&result), [expected], "{text}");
+    }
+    for text in ["stopped", "interrupted", "unknown", "full", "away"] {
+        assert_eq!(end(&post(text)).await, TextEnd::Interrupted, "{text}");
+        let list = format!("[{},{}]", post("hi"), post(text));
+        assert_eq!(end(&list).await, TextEnd::Interrupted, "{text}");
+    }
+    let TextEnd::Late(result) = end(&post("slow")).await else { panic!() };
+    assert_eq!(statuses(&result), [504]);
+    let list = format!("[{},{},{}]", post("hi"), post("slow"), post("hi"));
+    let TextEnd::Late(results) = end(&list).await else { panic!() };
+    assert_eq!(statuses(&results), [200, 504, 424]);
+}
+
+#[tokio::test]
+async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
+    let seen = Arc::new(ByText::default());
+    let poster: Arc<dyn Poster> = seen.clone();
+    for (text, status, reason) in [
+        ("{", 400, "EOF"),
+        (r#"{"action":"dance"}"#, 400, "unknown variant `dance`"),
+        (r#"{"action":"post","target":"","text":"x"}"#, 400, "target"),
+        (r#"{"action":"post","text":"x"}"#, 422, "missing field `target`"),
+        (r#"{"action":"reply","text":"x"}"#, 422, "no event is answered"),
+        (r#"{"action":"upload","target":"6brqgaeuupn65ncg1ywigb6swa","file":"a"}"#, 422, "POST /v1/accounts"),
+        (&format!("[{},{}]", post("hi"), r#"{"action":"delete","post":"x"}"#), 400, "post must be"),
+    ] {
+        let TextEnd::Finished(result) = take_text(&poster, &account(), text.as_bytes(), "k").await else {
+            panic!("{text}");
+        };
+        assert_eq!(statuses(&result), [status], "{text}");
+        assert!(String::from_utf8(result).unwrap().contains(reason), "{text}");
+    }
+    assert!(seen.0.lock().is_empty());
+}
+
+#[tokio::test]
+async fn the_key_of_the_sender_comes_first() {
+    let seen = Arc::new(ByText::default());
+    let poster: Arc<dyn Poster> = seen.clone();
+    let keyed = post("hi").replace('{', r#"{"key":"own","#);
+    for text in [post("hi"), keyed.clone(), format!("[{},{keyed}]", post("hi"))] {
+        take_text(&poster, &account(), text.as_bytes(), "k").await;
+    }
+    assert_eq!(*seen.0.lock(), ["k", "own", "k#0", "own"]);
+}

@@ -1,0 +1,103 @@
+//! The stream of the queue of actions: created, or checked.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    Context,
+    stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
+};
+use matterhost_actors::model::Excerpt;
+
+use super::NatsSettings;
+use crate::{cluster::MOST_WAITING_OF_ACCOUNT, nats::NatsError};
+
+/// The time after which an action is given up: its sender has sent another one by then, or waits no more.
+const MAX_AGE: Duration = Duration::from_secs(3_600);
+/// The most bytes of the queue. A larger one would be hours of work.
+const MAX_BYTES: i64 = 256 * 1024 * 1024;
+/// The most actions of the queue: a list of their accounts is one message of NATS.
+const MAX_MESSAGES: i64 = 100_000;
+/// The longest action: as by the API, with the headers of the message.
+const MAX_MESSAGE_BYTES: i32 = (256 + 8) * 1024;
+/// The header with the subject for the result: `JetStream` uses the message's own for its acknowledgement.
+pub(super) const REPLY_TO: &str = "Matterhost-Reply-To";
+
+/// Returns the name of the stream.
+pub(super) fn name(settings: &NatsSettings) -> String {
+    format!("{}_actions", settings.prefix)
+}
+
+/// Returns the subject of an account's actions, by the part for its name, or that of all.
+pub(super) fn subject(settings: &NatsSettings, token: &str) -> String {
+    format!("{}.actions.{token}", settings.prefix)
+}
+
+/// Returns the subject of the notices that an action of an account is stored.
+pub(super) fn notice_subject(settings: &NatsSettings, token: &str) -> String {
+    format!("{}.stored.{token}", settings.prefix)
+}
+
+/// Opens the stream, and creates it if there is none.
+pub(super) async fn open(context: &Context, settings: &NatsSettings) -> Result<(), NatsError> {
+    let wanted = wanted(settings);
+    let name = &wanted.name;
+    let stream = context.get_or_create_stream(wanted.clone()).await.map_err(|error| NatsError {
+        what: format!("cannot use the stream {name} of NATS JetStream: {}", Excerpt::of(&error)),
+        remedy: "enable JetStream on the servers and in the account, with room for 256 MiB and as many servers as cluster.replicas"
+            .into(),
+    })?;
+    let found = &stream.cached_info().config;
+    let differences: Vec<_> = essentials(found)
+        .into_iter()
+        .zip(essentials(&wanted))
+        .filter(|(found, wanted)| found != wanted)
+        .map(|((key, found), (_, wanted))| format!("{key} is {found}, not {wanted}"))
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(NatsError {
+        what: format!(
+            "the stream {name} of NATS JetStream is no queue of actions: {}",
+            Excerpt::of(&differences.join("; "))
+        ),
+        remedy: format!("delete it with `nats stream rm {name}`, and start the member again"),
+    })
+}
+
+/// Returns the settings without which actions are lost or come twice. The limits may be others.
+fn essentials(config: &Config) -> [(&'static str, String); 6] {
+    [
+        ("subjects", format!("{:?}", config.subjects)),
+        ("retention", format!("{:?}", config.retention)),
+        ("discard", format!("{:?}", config.discard)),
+        ("discard_new_per_subject", config.discard_new_per_subject.to_string()),
+        ("deny_delete", config.deny_delete.to_string()),
+        ("republish", format!("{:?}", config.republish)),
+    ]
+}
+
+fn wanted(settings: &NatsSettings) -> Config {
+    Config {
+        name: name(settings),
+        description: Some("matterhost: actions for accounts".into()),
+        subjects: vec![subject(settings, "*")],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        num_replicas: settings.replicas,
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
+        max_messages_per_subject: i64::try_from(MOST_WAITING_OF_ACCOUNT).unwrap_or(i64::MAX),
+        max_messages: MAX_MESSAGES,
+        max_bytes: MAX_BYTES,
+        max_message_size: MAX_MESSAGE_BYTES,
+        max_age: MAX_AGE,
+        // A notice to the members once an action is stored. The action itself would go to all of them.
+        republish: Some(Republish {
+            source: subject(settings, "*"),
+            destination: notice_subject(settings, "{{wildcard(1)}}"),
+            headers_only: true,
+        }),
+        ..Config::default()
+    }
+}

@@ -1,0 +1,251 @@
+//! The actions that programs elsewhere put into the queue, for the accounts that this host runs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt as _},
+    stream::FuturesUnordered,
+};
+use matterhost_actors::{model::AccountName, ports::Poster};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
+
+use crate::{
+    actions::{TextEnd, refusal, take_text},
+    cluster::{
+        ActionLanes, ActionQueue, ClusterTime, QueueError, QueueNotice, QueuedAction, StepEnd, StepOrder,
+    },
+};
+
+/// The interval of lists of all that waits: for notices that were lost, and accounts that were unknown.
+const LIST_EVERY: Duration = Duration::from_secs(60);
+/// The shortest time between two lists: a member takes many shards one after the other.
+const LIST_AGAIN: Duration = Duration::from_millis(250);
+/// The time from a list that failed to the next one.
+const LIST_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// The status of an action for an account that the configuration does not have.
+const NOT_FOUND: u16 = 404;
+
+/// Returns true for the accounts of the running configuration.
+pub(in crate::host) type IsKnown = Arc<dyn Fn(&AccountName) -> bool + Send + Sync>;
+
+/// The handle of the worker that takes actions from the queue.
+#[derive(Debug)]
+pub(in crate::host) struct QueuedActions {
+    look: Arc<Notify>,
+    is_stopping: Arc<AtomicBool>,
+    /// Its end stops the worker.
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// The parts that a step needs.
+#[derive(Clone)]
+struct Surroundings {
+    queue: Arc<dyn ActionQueue>,
+    poster: Arc<dyn Poster>,
+    is_known: IsKnown,
+    is_stopping: Arc<AtomicBool>,
+}
+
+/// Takes what waits for the accounts of this host: one action of an account after the other.
+struct Worker {
+    surroundings: Surroundings,
+    lanes: ActionLanes,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// The time of the next list; `None` while one is read.
+    next_list: Option<Instant>,
+    /// True if something may have been missed since the list that is read began.
+    lists_again: bool,
+}
+
+/// Something that the worker has done.
+enum Done {
+    Step(AccountName, StepEnd),
+    List(Result<Vec<AccountName>, QueueError>),
+}
+
+impl QueuedActions {
+    /// Begins to take actions as the accounts that may act here.
+    pub(in crate::host) fn start(
+        queue: Arc<dyn ActionQueue>,
+        poster: Arc<dyn Poster>,
+        is_known: IsKnown,
+    ) -> Self {
+        let (look, is_stopping) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (stop, stopped) = oneshot::channel();
+        let surroundings = Surroundings { queue, poster, is_known, is_stopping: Arc::clone(&is_stopping) };
+        let worker = Worker {
+            surroundings,
+            lanes: ActionLanes::default(),
+            work: FuturesUnordered::new(),
+            next_list: Some(Instant::now()),
+            lists_again: false,
+        };
+        let task = tokio::spawn(worker.run(Arc::clone(&look), stopped));
+        Self { look, is_stopping, stop, task }
+    }
+
+    /// Returns the means to make it look for what waits: this host runs more accounts.
+    pub(in crate::host) fn look(&self) -> Arc<Notify> {
+        Arc::clone(&self.look)
+    }
+
+    /// Begins no more actions. Those that are begun are finished until a time; the others are the next member's.
+    pub(in crate::host) async fn stop(self, until: Instant) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        drop(self.stop);
+        let mut task = self.task;
+        if timeout_at(until, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+impl Worker {
+    async fn run(mut self, look: Arc<Notify>, mut stopped: oneshot::Receiver<()>) {
+        let mut notices = self.surroundings.queue.notices();
+        loop {
+            self.begin_steps();
+            let rested = self.lanes.next_time().map(|time| time.since(ClusterTime::now()));
+            tokio::select! {
+                _ = &mut stopped => break,
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.take(done),
+                Some(notice) = notices.recv() => match notice {
+                    QueueNotice::Stored(account) => self.stored(&account),
+                    QueueNotice::Missed => self.list_soon(),
+                },
+                () = look.notified() => self.list_soon(),
+                () = at(self.next_list) => self.list(),
+                () = after(rested) => {}
+            }
+        }
+        self.work.collect::<Vec<_>>().await;
+    }
+
+    fn begin_steps(&mut self) {
+        while let Some(order) = self.lanes.begin(ClusterTime::now()) {
+            let account = order.account.clone();
+            let step = self.surroundings.clone().step(order);
+            self.work.push(step.map(|end| Done::Step(account, end)).boxed());
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Step(account, end) => self.lanes.end(&account, end, ClusterTime::now()),
+            Done::List(accounts) => {
+                let mut next = if std::mem::take(&mut self.lists_again) { LIST_AGAIN } else { LIST_EVERY };
+                match accounts {
+                    Ok(accounts) => accounts.iter().for_each(|account| self.stored(account)),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot list the actions in NATS; trying again");
+                        next = LIST_AFTER_FAILURE;
+                    }
+                }
+                self.next_list = Some(Instant::now() + next);
+            }
+        }
+    }
+
+    /// Takes note that something waits for an account, if it is this host's.
+    fn stored(&mut self, account: &AccountName) {
+        if self.surroundings.poster.may_act(account) {
+            self.lanes.stored(account);
+        }
+    }
+
+    fn list_soon(&mut self) {
+        match &mut self.next_list {
+            Some(next) => *next = (*next).min(Instant::now() + LIST_AGAIN),
+            None => self.lists_again = true,
+        }
+    }
+
+    fn list(&mut self) {
+        self.next_list = None;
+        self.work.push(self.surroundings.queue.accounts().map(Done::List).boxed());
+    }
+}
+
+impl Surroundings {
+    /// Takes the first action of an account. It is finished only if it was done or failed by itself, and the account is still this
+    /// host's: otherwise it stays where it is.
+    async fn step(self, order: StepOrder) -> StepEnd {
+        let account = &order.account;
+        if !self.poster.may_act(account) {
+            return StepEnd::Elsewhere;
+        }
+        let is_known = (self.is_known)(account);
+        if !is_known && !order.refuses_unknown {
+            return StepEnd::Unknown;
+        }
+        if is_known && !self.poster.can_send(account).await {
+            return StepEnd::NotNow;
+        }
+        let action = match self.queue.first(account).await {
+            Ok(Some(action)) => action,
+            Ok(None) => return StepEnd::Empty,
+            Err(error) => return not_now(account, &error),
+        };
+        if self.is_stopping.load(Ordering::Relaxed) || !self.poster.may_act(account) {
+            return StepEnd::Elsewhere;
+        }
+        if !is_known {
+            let cause = format!("there is no account {account}");
+            return self.finish(action, refusal(NOT_FOUND, &cause), StepEnd::Refused).await;
+        }
+        match take_text(&self.poster, account, &action.text, &action.key()).await {
+            TextEnd::Finished(result) => self.finish(action, result, StepEnd::Finished).await,
+            TextEnd::Late(result) if order.late.is_last_try(action.sequence) => {
+                self.finish(action, result, StepEnd::Finished).await
+            }
+            TextEnd::Late(_) => StepEnd::Late(action.sequence),
+            TextEnd::Interrupted => StepEnd::NotNow,
+        }
+    }
+
+    async fn finish(&self, action: QueuedAction, result: Vec<u8>, end: StepEnd) -> StepEnd {
+        // Another member has the account by now, and finds it done.
+        if !self.poster.may_act(&action.account) {
+            return StepEnd::Elsewhere;
+        }
+        let account = action.account.clone();
+        match self.queue.finish(action, result).await {
+            Ok(()) => end,
+            Err(error) => not_now(&account, &error),
+        }
+    }
+}
+
+fn not_now(account: &AccountName, error: &QueueError) -> StepEnd {
+    tracing::warn!(%account, %error, "cannot take an action from NATS; trying again");
+    StepEnd::NotNow
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
