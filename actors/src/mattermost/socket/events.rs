@@ -309,17 +309,27 @@ impl PostAuthor {
     }
 
     fn into_act(self, at: i64, kind: AccountPost) -> UserAct {
-        let has_key = self.props.as_ref().is_some_and(|marks| marks.key.is_string());
-        let (is_automatic, of_account) = (self.is_automatic(), has_key.then_some(kind));
+        let marks = self.props.unwrap_or_default();
+        let (is_automatic, of_account) = (marks.is_automatic(), marks.is_of_account().then_some(kind));
         UserAct { user: self.user_id, at, is_automatic, of_account }
     }
+}
 
+impl Marks {
     /// True if a program has made the post.
     fn is_automatic(&self) -> bool {
-        let Some(marks) = &self.props else { return false };
-        let is_set = |mark: &Value| mark.as_str() == Some("true") || mark.as_bool() == Some(true);
-        [&marks.bot, &marks.webhook, &marks.plugin].into_iter().any(is_set)
+        [&self.bot, &self.webhook, &self.plugin].into_iter().any(is_set)
     }
+
+    /// True if an account of a host has made the post. A person or a webhook may write a key as well; the server marks the posts
+    /// of bots, and those of webhooks, which are made in the name of a person.
+    fn is_of_account(&self) -> bool {
+        self.key.is_string() && is_set(&self.bot) && !is_set(&self.webhook) && !is_set(&self.plugin)
+    }
+}
+
+fn is_set(mark: &Value) -> bool {
+    mark.as_str() == Some("true") || mark.as_bool() == Some(true)
 }
 
 impl PostedEvent<'_> {
@@ -374,6 +384,16 @@ mod tests {
         assert_eq!(new, of(5, true, Some(AccountPost::New)));
         let edit = user_act(&body("post_edited", edited.clone(), "post", &keyed));
         assert_eq!(edit, of(9, true, Some(AccountPost::Edit)));
+        for (mark, is_automatic) in [("other", false), ("from_webhook", true), ("from_plugin", true)] {
+            let by_others = post(json!({ "matterhost_key": "k", mark: "true" }));
+            assert_eq!(
+                user_act(&body("posted", posted(), "post", &by_others)),
+                act(5, is_automatic),
+                "{mark}"
+            );
+        }
+        let by_webhook = post(json!({ "matterhost_key": "k", "from_bot": "true", "from_webhook": "true" }));
+        assert_eq!(user_act(&body("posted", posted(), "post", &by_webhook)), act(5, true));
         let post = post(Value::Null);
         assert_eq!(user_act(&body("post_edited", edited, "post", &post)), act(9, false));
         assert_eq!(user_act(&body("post_edited", None, "post", &post)), None, "a pin");

@@ -227,10 +227,11 @@ impl LoopGuard {
 
 impl Row {
     /// Counts a post of a bot on another member, once however many accounts receive it: each receives a channel's posts in order.
+    /// One that was dated into the future hides none of those after it.
     fn record_elsewhere(&mut self, at: i64) {
-        if self.last_elsewhere_at.is_none_or(|last| at > last) {
+        if !self.last_elsewhere_at.is_some_and(|newest| comes_again(at, newest)) {
             self.last_elsewhere_at = Some(at);
-            self.last_post_at = self.last_post_at.max(Some(at));
+            self.last_post_at = self.last_post_at.filter(|last| comes_again(at, *last)).max(Some(at));
             self.posts = self.posts.saturating_add(1);
         }
     }
@@ -253,8 +254,7 @@ impl Row {
 
     /// Returns true if an act is no newer than the one that began the row: it comes again.
     fn has_seen(&self, act: &UserAct) -> bool {
-        let comes_again = |newest: i64| act.at <= newest && act.at > newest.saturating_sub(COMES_AGAIN_MS);
-        self.began_with.is_some_and(comes_again)
+        self.began_with.is_some_and(|newest| comes_again(act.at, newest))
     }
 
     /// Returns true if an act is that of a program, which acts within seconds again and again.
@@ -274,4 +274,10 @@ impl Row {
         self.quick = Some((act.user.clone(), before.saturating_add(1)));
         before >= QUICK_ACTS
     }
+}
+
+/// Returns true if an act of that time is no newer than the newest one, and not so much older that the newest was dated into the
+/// future.
+fn comes_again(at: i64, newest: i64) -> bool {
+    at <= newest && at > newest.saturating_sub(COMES_AGAIN_MS)
 }

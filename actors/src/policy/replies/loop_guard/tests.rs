@@ -270,6 +270,19 @@ fn an_account_of_another_member_neither_ends_a_row_nor_counts_what_is_no_post() 
 }
 
 #[test]
+fn a_post_dated_into_the_future_hides_none_of_the_others_of_another_member() {
+    let mut town = Channel::in_cluster(5);
+    assert!(town.answer("bot", 1_000_000, 1_010_000));
+    for at in [90_000_000, 1_020_000, 1_020_000, 1_030_000] {
+        town.account_act("far", at, AccountPost::New);
+    }
+    assert!(town.answer("bot", 1_030_000, 1_040_000));
+    assert!(!town.answer("bot", 1_040_000, 1_050_000), "five posts by now");
+    town.act("ana", 1_060_000, false);
+    assert!(town.answer("bot", 1_060_000, 1_070_000), "a person ends the row");
+}
+
+#[test]
 fn an_account_that_has_moved_here_counts_by_what_it_posts_here() {
     let mut town = Channel::in_cluster(3);
     assert!(town.answer("bot", 1_000_000, 1_010_000));
