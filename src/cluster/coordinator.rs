@@ -311,6 +311,7 @@ impl Coordinator {
         let is_candidate = self.lease.fence().is_some() && !self.lease.is_draining();
         let mut candidates: Vec<_> = others.map(|(id, _)| id.clone()).collect();
         candidates.extend(is_candidate.then(|| me.clone()));
+        keep_latest(&mut candidates);
         if candidates != self.candidates {
             // They were planned for others.
             self.planned_homes.clear();
@@ -360,6 +361,13 @@ impl Coordinator {
         }
         commands
     }
+}
+
+/// Keeps the latest process of each member: one that has been restarted within its lease is one member.
+fn keep_latest(candidates: &mut Vec<MemberId>) {
+    candidates.sort_unstable_by(|a, b| b.cmp(a));
+    candidates.dedup_by(|a, b| a.name() == b.name());
+    candidates.reverse();
 }
 
 #[cfg(test)]

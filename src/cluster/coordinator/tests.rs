@@ -131,3 +131,22 @@ fn a_plan_gives_shards_homes_and_lasts_until_the_members_change() {
     member.poll(over);
     assert_eq!(member.rebalance(), None, "it has no lease");
 }
+
+#[test]
+fn a_member_that_was_restarted_within_its_lease_gets_one_share() {
+    let mut member = member(60, 1);
+    settle(&mut member);
+    join(&mut member, "b");
+    join(&mut member, "c");
+    let again = MemberId::new(MemberName::new("b").unwrap(), 2);
+    member.changed(ClusterChange::MemberRenewed(again.clone(), MemberRecord::default(), Revision(3)), NOW);
+    member.poll(NOW);
+    assert!(
+        member.rebalance().unwrap().shards > 0,
+        "the hash is even by chance: choose another number of shards"
+    );
+    settle(&mut member);
+    for of in [id("a"), again, id("c")] {
+        assert_eq!(member.targets.iter().filter(|target| **target == Some(of.clone())).count(), 20, "{of}");
+    }
+}
