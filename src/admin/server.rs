@@ -19,6 +19,7 @@ mod hosted_accounts;
 mod http_server;
 mod late_answers;
 mod listener;
+mod lists_of_others;
 mod middleware;
 mod open_connections;
 mod openapi;

@@ -7,11 +7,11 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
-use futures_util::future::{BoxFuture, join, join_all};
+use futures_util::future::{BoxFuture, join};
 use matterhost_actors::model::{AccountName, Excerpt};
 use parking_lot::Mutex;
 
-use super::{api_error::ApiError, hosted_accounts::HostedAccounts};
+use super::{api_error::ApiError, hosted_accounts::HostedAccounts, lists_of_others::ListsOfOthers};
 use crate::{
     admin::dto::{Account, AccountDetail, Action, ActionAccepted, MemberAnswer, MemberQuestion},
     cluster::{ANSWER_LIMIT, AskError, MemberId, Topic},
@@ -65,6 +65,7 @@ pub enum Owner {
 pub(super) struct AllAccounts {
     hosted: HostedAccounts,
     silent: Arc<Mutex<SilentMembers>>,
+    lists: Arc<ListsOfOthers>,
 }
 
 /// The times since which members have not told anything of some of their accounts; `None` stands for no member.
@@ -75,16 +76,15 @@ type OtherOwner = (Arc<dyn OtherMembers>, MemberId);
 
 impl AllAccounts {
     pub(super) fn new(hosted: HostedAccounts) -> Self {
-        Self { hosted, silent: Arc::default() }
+        Self { hosted, silent: Arc::default(), lists: Arc::default() }
     }
 
     /// Lists all accounts by name. Those of a member that does not answer in time are `unknown`.
     pub(super) async fn list(&self) -> Result<Vec<Account>, ApiError> {
         let Some(members) = self.hosted.operations.members() else { return self.hosted.list().await };
-        let others = members.others();
-        let answers = others.iter().map(|member| list_of(&*members, member));
-        let (own, answers) = join(self.hosted.list(), join_all(answers)).await;
-        let rows = answers.into_iter().flatten().chain(own?).collect();
+        let lists = self.lists.ask(&members);
+        let (own, others) = join(self.hosted.list(), lists).await;
+        let rows = others.iter().cloned().chain(own?).collect();
         Ok(complete(rows, members.owned_accounts(), &mut self.silent.lock(), SystemTime::now()))
     }
 
@@ -147,7 +147,8 @@ async fn ask(
     serde_json::from_slice(&answer).map_err(|error| failed(&Excerpt::of(&error)))
 }
 
-async fn list_of(members: &dyn OtherMembers, member: &MemberId) -> Vec<Account> {
+/// Returns the accounts that another member hosts; none if it does not answer in time.
+pub(super) async fn list_of(members: &dyn OtherMembers, member: &MemberId) -> Vec<Account> {
     match ask(members, member, &MemberQuestion::Accounts).await {
         Ok(MemberAnswer::Accounts(accounts)) => accounts,
         Ok(_) | Err(_) => Vec::new(),
