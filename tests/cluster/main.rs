@@ -21,6 +21,8 @@ mod cutting_proxy;
 mod harness;
 #[cfg(feature = "cluster")]
 mod hooks;
+#[cfg(feature = "cluster")]
+mod many_accounts;
 mod members;
 mod messages;
 #[cfg(feature = "cluster")]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
@@ -70,12 +70,14 @@ impl NatsServer {
     /// Returns true if the server has caught up with its cluster, as it says itself.
     pub(crate) fn is_healthy(&self) -> bool {
         let Some(monitor) = &self.monitor else { return true };
-        let Ok(mut connection) = TcpStream::connect(monitor) else { return false };
-        let request = format!("GET /healthz HTTP/1.0\r\nHost: {monitor}\r\n\r\n");
-        let mut answer = String::new();
-        let sent = connection.write_all(request.as_bytes());
-        sent.and_then(|()| connection.read_to_string(&mut answer)).is_ok()
-            && answer.starts_with("HTTP/1.0 200")
+        look_at(monitor, "healthz").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+    }
+
+    /// Returns the number of messages that it has got from its clients, as its monitor shows it.
+    pub(crate) fn messages_received(&self) -> u64 {
+        let answer = look_at(self.monitor.as_ref().unwrap(), "varz").unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap()["in_msgs"].as_u64().unwrap()
     }
 
     /// Kills the server.
@@ -125,6 +127,15 @@ impl Drop for NatsServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns what a monitor answers.
+fn look_at(monitor: &str, page: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(monitor)?;
+    connection.write_all(format!("GET /{page} HTTP/1.0\r\nHost: {monitor}\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String, Option<String>) {
