@@ -141,7 +141,7 @@ fn the_posts_of_accounts_on_other_members_of_a_cluster_are_a_part_of_the_row() {
         for n in 1..3 {
             let post = serde_json::json!({
                 "id": format!("far-{n}"), "create_at": 20_000_000 + n * 60_000, "user_id": "id-far", "channel_id": "town",
-                "message": "answer", "props": { "matterhost_key": format!("key-{n}") },
+                "message": "answer", "props": { "matterhost_key": format!("key-{n}"), "from_bot": "true" },
             });
             let data = serde_json::json!({ "post": post.to_string() }).to_string();
             peer.event("posted", "town", &data);
