@@ -146,8 +146,8 @@ async fn find_earlier_limit(search: &PostedSearch<'_>, key: &str) -> Result<Opti
     let client = search.client;
     let find = || {
         let sent = client.sent.borrow();
-        let has_second = || sent.find(&part_key(key, 1)).is_some();
-        sent.find(key)?.split_at.or_else(|| (!has_second()).then_some(usize::MAX))
+        let has_second = || sent.find(search.channel, &part_key(key, 1)).is_some();
+        sent.find(search.channel, key)?.split_at.or_else(|| (!has_second()).then_some(usize::MAX))
     };
     if find().is_none() {
         search_if_needed(search).await?;
@@ -155,7 +155,7 @@ async fn find_earlier_limit(search: &PostedSearch<'_>, key: &str) -> Result<Opti
     Ok(find())
 }
 
-/// Returns the post of the `n`th part of what was made with a key.
+/// Returns the post of the `n`th part of what was made in the channel with a key.
 pub(super) async fn find_by_key(
     client: &ReplyClient,
     channel: &ChannelId,
@@ -163,7 +163,7 @@ pub(super) async fn find_by_key(
     deadline: Instant,
 ) -> Result<Option<PostId>, ReplyError> {
     let key_of_part = part_key(key.as_str(), n);
-    let find = || client.sent.borrow().find(&key_of_part).map(|post| post.id.clone());
+    let find = || client.sent.borrow().find(channel, &key_of_part).map(|post| post.id.clone());
     if let Some(known) = find() {
         return Ok(Some(known));
     }
@@ -190,7 +190,7 @@ fn generated() -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect()
 }
 
-/// Returns the key of the `n`th part, from 0. No other post has it, because a key has no white space.
+/// Returns the key of the `n`th part, from 0. No other post of the channel has it, because a key has no white space.
 pub(super) fn part_key(key: &str, n: usize) -> String {
     if n == 0 { key.to_owned() } else { format!("{key} {}", n + 1) }
 }
@@ -207,7 +207,7 @@ impl Part<'_> {
     }
 
     fn known_id(&self) -> Option<PostId> {
-        self.client.sent.borrow().find(&self.key).map(|post| post.id.clone())
+        self.client.sent.borrow().find(self.channel(), &self.key).map(|post| post.id.clone())
     }
 
     /// Makes the post unless it was made before.
@@ -216,7 +216,8 @@ impl Part<'_> {
             return Ok(known);
         }
         if self.post.pending_post_id.is_empty() {
-            self.post.pending_post_id = format!("{}:{}", self.me, self.key);
+            // The server knows a post by it in all channels of the user (fact 19).
+            self.post.pending_post_id = format!("{}:{}:{}", self.me, self.channel(), self.key);
         }
         self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
         if let Some(limit) = self.split_at {

@@ -56,7 +56,8 @@ struct Update<'a> {
 impl Update<'_> {
     /// Returns the post that shows a part, if there is one.
     fn find(&self, n: usize) -> Option<PostId> {
-        self.client.sent.borrow().find(&part_key(self.key.as_str(), n)).map(|post| post.id.clone())
+        let key = part_key(self.key.as_str(), n);
+        self.client.sent.borrow().find(self.channel, &key).map(|post| post.id.clone())
     }
 
     /// Shows a part by its post, or by a new one. A part that later ones follow rarely changes, and is not sent again.
@@ -75,16 +76,16 @@ impl Update<'_> {
                 ..NewPost::default()
             };
             let id = post_part(client, self.key, n, new, self.deadline).await?;
-            client.shown.borrow_mut().insert(&key, &text);
+            client.shown.borrow_mut().insert(self.channel, &key, &text);
             return Ok(id);
         };
-        if n + 1 < self.parts && client.shown.borrow().shows(&key, &text) {
+        if n + 1 < self.parts && client.shown.borrow().shows(self.channel, &key, &text) {
             return Ok(post);
         }
         let edit =
             repeat(client, self.deadline, async |api, token| api.edit_post(token, &post, &text, None).await);
         edit.await?;
-        client.shown.borrow_mut().insert(&key, &text);
+        client.shown.borrow_mut().insert(self.channel, &key, &text);
         Ok(post)
     }
 
@@ -102,7 +103,7 @@ impl Update<'_> {
         for n in (self.parts..MOST_PARTS).rev() {
             if let Some(post) = self.find(n) {
                 delete(self.client, post, self.deadline).await?;
-                self.client.sent.borrow_mut().remove(&part_key(self.key.as_str(), n));
+                self.client.sent.borrow_mut().remove(self.channel, &part_key(self.key.as_str(), n));
             }
         }
         Ok(())

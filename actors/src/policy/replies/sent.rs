@@ -20,24 +20,27 @@ pub(crate) struct SentPost {
     pub(crate) split_at: Option<usize>,
 }
 
-/// The keys of an account's posts, and the times since which they are complete.
+/// The channel and the key of a post: the same key in another channel is that of another post.
+type ChannelKey = (ChannelId, Arc<str>);
+
+/// The keys of an account's posts by channel, and the times since which they are complete.
 ///
 /// Only this host posts as the account, so each channel is searched once: later posts are remembered. The first
 /// answer in a channel costs one extra request and no other does, even if hundreds of events are redelivered after
 /// a kill.
 #[derive(Debug, Default)]
 pub(crate) struct SentKeys {
-    posts: HashMap<Arc<str>, (ChannelId, SentPost)>,
+    posts: HashMap<ChannelKey, SentPost>,
     /// The keys, oldest first.
-    order: VecDeque<Arc<str>>,
+    order: VecDeque<ChannelKey>,
     /// The server time for each channel from which all its keys are in `posts`.
     known_from: HashMap<ChannelId, i64>,
 }
 
 impl SentKeys {
-    /// Returns the post with the key.
-    pub(crate) fn find(&self, key: &str) -> Option<&SentPost> {
-        self.posts.get(key).map(|(_, post)| post)
+    /// Returns the post in the channel with the key.
+    pub(crate) fn find(&self, channel: &ChannelId, key: &str) -> Option<&SentPost> {
+        self.posts.get(&(channel.clone(), key.into()))
     }
 
     /// True if a post with an unknown key may exist, given that it is not older than `oldest`, in server
@@ -70,22 +73,24 @@ impl SentKeys {
     }
 
     /// Forgets a post that was deleted.
-    pub(crate) fn remove(&mut self, key: &str) {
-        if self.posts.remove(key).is_some() {
-            self.order.retain(|known| **known != *key);
+    pub(crate) fn remove(&mut self, channel: &ChannelId, key: &str) {
+        let key: ChannelKey = (channel.clone(), key.into());
+        if self.posts.remove(&key).is_some() {
+            self.order.retain(|known| *known != key);
         }
     }
 
     /// Records a post.
     pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: SentPost) {
-        let key: Arc<str> = key.into();
-        if self.posts.insert(key.clone(), (channel.clone(), post)).is_none() {
+        let key: ChannelKey = (channel.clone(), key.into());
+        if self.posts.insert(key.clone(), post).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > MOST_KEYS
-            && let Some((channel, _)) = self.order.pop_front().and_then(|oldest| self.posts.remove(&oldest))
+            && let Some(oldest) = self.order.pop_front()
         {
-            self.known_from.remove(&channel);
+            self.posts.remove(&oldest);
+            self.known_from.remove(&oldest.0);
         }
     }
 }
@@ -104,18 +109,32 @@ mod tests {
         let mut sent = SentKeys::default();
         assert!(sent.may_contain(&town, Some(500)) && sent.may_contain(&town, None));
         sent.channel_searched(&town, 500, vec![("a".into(), whole("post-a"))]);
-        assert_eq!(sent.find("a"), Some(&whole("post-a")));
+        assert_eq!(sent.find(&town, "a"), Some(&whole("post-a")));
         assert!(!sent.may_contain(&town, Some(500)) && !sent.may_contain(&town, None));
         assert!(sent.may_contain(&town, Some(499)) && sent.may_contain(&other, Some(500)));
         sent.channel_searched(&town, 100, Vec::new());
         sent.channel_searched(&town, 300, Vec::new());
         assert!(!sent.may_contain(&town, Some(100)), "known keys stay known");
         sent.insert(&town, "b", whole("post-b"));
-        assert_eq!(sent.find("b"), Some(&whole("post-b")));
-        sent.remove("b");
-        assert_eq!((sent.find("b"), sent.order.len()), (None, 1));
+        assert_eq!(sent.find(&town, "b"), Some(&whole("post-b")));
+        sent.remove(&town, "b");
+        assert_eq!((sent.find(&town, "b"), sent.order.len()), (None, 1));
         sent.may_have_posted(&town);
-        assert!(sent.may_contain(&town, Some(500)) && sent.find("a").is_some());
+        assert!(sent.may_contain(&town, Some(500)) && sent.find(&town, "a").is_some());
+    }
+
+    #[test]
+    fn a_key_stands_for_one_post_in_each_channel() {
+        let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
+        let mut sent = SentKeys::default();
+        sent.insert(&town, "report", whole("1"));
+        assert_eq!(sent.find(&other, "report"), None);
+        sent.channel_searched(&other, 0, vec![("report".into(), whole("2"))]);
+        assert_eq!(sent.find(&town, "report"), Some(&whole("1")));
+        assert_eq!(sent.find(&other, "report"), Some(&whole("2")));
+        sent.remove(&town, "report");
+        assert_eq!((sent.find(&town, "report"), sent.order.len()), (None, 1));
+        assert_eq!(sent.find(&other, "report"), Some(&whole("2")));
     }
 
     #[test]
@@ -127,7 +146,7 @@ mod tests {
         for n in 0..MOST_KEYS {
             sent.insert(&other, &n.to_string(), whole("2"));
         }
-        assert_eq!(sent.find("first"), None);
+        assert_eq!(sent.find(&town, "first"), None);
         assert!(sent.may_contain(&town, Some(10)), "its key may be one of the forgotten");
         assert!(!sent.may_contain(&other, Some(10)));
         assert!(sent.posts.len() == MOST_KEYS && sent.order.len() == MOST_KEYS);

@@ -3,25 +3,28 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
+use crate::model::ChannelId;
+
 /// The most parts remembered per account. Beyond it all are forgotten, and sent once more.
 const MOST_PARTS: usize = 1_024;
 
-/// The texts that the parts of long updates show, as hashes, by the keys of their posts.
+/// The texts that the parts of long updates show, as hashes, by the channels and keys of their posts.
 #[derive(Debug, Default)]
-pub(crate) struct ShownParts(HashMap<Box<str>, u64>);
+pub(crate) struct ShownParts(HashMap<(ChannelId, Box<str>), u64>);
 
 impl ShownParts {
-    /// True if the post with the key is known to show the text.
-    pub(crate) fn shows(&self, key: &str, text: &str) -> bool {
-        self.0.get(key) == Some(&hash(text))
+    /// True if the post in the channel with the key is known to show the text.
+    pub(crate) fn shows(&self, channel: &ChannelId, key: &str, text: &str) -> bool {
+        self.0.get(&(channel.clone(), key.into())) == Some(&hash(text))
     }
 
-    /// Records that the post with the key shows the text.
-    pub(crate) fn insert(&mut self, key: &str, text: &str) {
-        if self.0.len() >= MOST_PARTS && !self.0.contains_key(key) {
+    /// Records that the post in the channel with the key shows the text.
+    pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, text: &str) {
+        let key = (channel.clone(), key.into());
+        if self.0.len() >= MOST_PARTS && !self.0.contains_key(&key) {
             self.0.clear();
         }
-        self.0.insert(key.into(), hash(text));
+        self.0.insert(key, hash(text));
     }
 }
 
@@ -37,14 +40,16 @@ mod tests {
 
     #[test]
     fn a_part_is_known_by_its_last_text() {
+        let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let mut shown = ShownParts::default();
-        shown.insert("k", "a");
-        assert!(shown.shows("k", "a") && !shown.shows("k", "b") && !shown.shows("j", "a"));
-        shown.insert("k", "b");
-        assert!(shown.shows("k", "b") && !shown.shows("k", "a"));
+        shown.insert(&town, "k", "a");
+        assert!(shown.shows(&town, "k", "a") && !shown.shows(&town, "k", "b"));
+        assert!(!shown.shows(&town, "j", "a") && !shown.shows(&other, "k", "a"));
+        shown.insert(&town, "k", "b");
+        assert!(shown.shows(&town, "k", "b") && !shown.shows(&town, "k", "a"));
         for n in 0..=MOST_PARTS {
-            shown.insert(&n.to_string(), "c");
+            shown.insert(&town, &n.to_string(), "c");
         }
-        assert!(shown.0.len() <= MOST_PARTS && !shown.shows("k", "b"));
+        assert!(shown.0.len() <= MOST_PARTS && !shown.shows(&town, "k", "b"));
     }
 }

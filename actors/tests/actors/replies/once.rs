@@ -85,6 +85,25 @@ fn a_key_is_posted_once_for_all_callers() {
 }
 
 #[test]
+fn a_key_is_posted_once_in_each_channel() {
+    with_a_bot(settings(), async |harness| {
+        let long = "word ".repeat(5_000);
+        for (text, key) in [("once", "report"), (&*long, "long")] {
+            // At the same time: the server knows what the account posted in the last 30 s (fact 19).
+            let town = post(harness, keyed("town", text, key)).await.unwrap();
+            let other = post(harness, keyed("other", text, key)).await.unwrap();
+            assert!(town.ids.iter().all(|id| !other.ids.contains(id)), "{town:?} {other:?}");
+            for channel in ["town", "other"] {
+                let again = post(harness, keyed(channel, text, key)).await.unwrap();
+                assert_eq!(again, if channel == "town" { town.clone() } else { other.clone() });
+            }
+        }
+        assert_eq!(harness.fake.rest_messages("town"), harness.fake.rest_messages("other"));
+        assert_eq!((harness.fake.request_count("post"), harness.fake.rest_messages("town").len()), (6, 3));
+    });
+}
+
+#[test]
 fn no_key_is_that_of_a_part_of_a_long_text() {
     with_a_bot(settings(), async |harness| {
         let long = "word ".repeat(5_000);

@@ -8,8 +8,12 @@ use super::{hold, keyed, perform, post, start, with_a_bot};
 use crate::harness::{Harness, PostReply, SECOND, TestHost, settings};
 
 fn update(text: &str) -> OutgoingAction {
+    update_in("town", text)
+}
+
+fn update_in(channel: &str, text: &str) -> OutgoingAction {
     OutgoingAction::Update {
-        channel: "town".into(),
+        channel: channel.into(),
         key: ReplyKey::new("stream").unwrap(),
         text: text.into(),
         wait: true,
@@ -101,6 +105,24 @@ fn a_post_of_an_earlier_process_is_found_by_its_key_and_a_missing_one_is_an_erro
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
         perform(&host, update("after a kill")).await.unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["after a kill"]);
+    });
+}
+
+#[test]
+fn an_update_changes_the_post_of_its_own_channel() {
+    with_a_bot(settings(), async |harness| {
+        let town = post(harness, keyed("town", "…", "stream")).await.unwrap().ids;
+        let missing = perform(harness, update_in("other", "x")).await.unwrap_err();
+        assert!(matches!(&missing, ReplyError::NotFound { .. }), "{missing}");
+        let other = post(harness, keyed("other", "…", "stream")).await.unwrap().ids;
+        assert_ne!(town, other);
+        for text in [words(9_000), words(4_000), "short".into()] {
+            perform(harness, update_in("town", &text)).await.unwrap();
+            let before = harness.fake.rest_messages("other");
+            assert_ne!(before, harness.fake.rest_messages("town"));
+            perform(harness, update_in("other", &text)).await.unwrap();
+            assert_eq!(harness.fake.rest_messages("other"), harness.fake.rest_messages("town"));
+        }
     });
 }
 
