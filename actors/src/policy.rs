@@ -27,8 +27,8 @@ pub(crate) use replay::{
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
     AccountPost, BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict,
-    NextUpdate, RecentUploads, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost,
-    ShownParts, StreamKey, UpdateStreams, UserAct, always_fits, send_permission, split_text,
+    NextUpdate, Receipt, RecentUploads, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
+    SentPost, ShownParts, StreamKey, UpdateStreams, UserAct, always_fits, send_permission, split_text,
 };
 pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{

@@ -213,7 +213,7 @@ impl Delivery {
                 self.settle(channel, queued, Outcome::Acknowledged, false, ctx);
                 continue;
             }
-            self.context.loop_guard.observe_delivery(&queued.event);
+            self.context.loop_guard.observe_delivery(&queued.event, queued.origin != Origin::Live);
             queued.storage = self.storage(&channel);
             match self.hand_over(&queued) {
                 Delivered::Now(outcome) => self.settle(channel, queued, outcome, false, ctx),

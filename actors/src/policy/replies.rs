@@ -17,7 +17,7 @@ pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
 pub(crate) use known_limits::{KnownLimits, LimitsUse, always_fits};
 pub(crate) use lookup_cache::LookupCache;
-pub(crate) use loop_guard::{AccountPost, BotPost, LoopGuard, LoopVerdict, UserAct};
+pub(crate) use loop_guard::{AccountPost, BotPost, LoopGuard, LoopVerdict, Receipt, UserAct};
 pub(crate) use recent_uploads::RecentUploads;
 pub(crate) use send_permission::{SendPermission, send_permission};
 pub(crate) use sent::{SentKeys, SentPost};

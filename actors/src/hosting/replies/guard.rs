@@ -7,12 +7,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::{
     hosting::account_context::unix_ms,
     mattermost::user_act,
     model::{ChannelId, Event, UserId},
-    policy::{BotPost, LoopGuard, LoopVerdict},
+    policy::{BotPost, LoopGuard, LoopVerdict, Receipt},
 };
 
 /// The loop guard of one server, shared by its accounts. The lock is never held across an await.
@@ -47,7 +48,7 @@ impl SharedLoopGuard {
 
     /// Records the time of a post that a hosted bot made, in server milliseconds.
     pub(super) fn post_made(&self, channel: &ChannelId, at: i64) {
-        self.with(|guard| guard.post_made(channel, at));
+        self.with(|guard| guard.post_made(channel, at, Instant::now().into_std()));
     }
 
     pub(super) fn undo_post(&self, channel: &ChannelId) {
@@ -56,7 +57,7 @@ impl SharedLoopGuard {
 
     /// Observes an event at its delivery: a post, an edit or a reaction by another user ends the channel's row. The delivery
     /// counts, not the receipt, so that answers to queued posts are not taken for a loop.
-    pub(in crate::hosting) fn observe_delivery(&self, event: &Event) {
+    pub(in crate::hosting) fn observe_delivery(&self, event: &Event, is_recovered: bool) {
         if self.0.counting.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -64,7 +65,8 @@ impl SharedLoopGuard {
         if self.with(|guard| guard.is_counting(channel))
             && let Some(act) = user_act(&event.body)
         {
-            self.with(|guard| guard.act_received(channel, &act));
+            let receipt = Receipt { now: Instant::now().into_std(), is_recovered };
+            self.with(|guard| guard.act_received(channel, &act, receipt));
         }
     }
 

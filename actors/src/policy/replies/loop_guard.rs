@@ -3,7 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use crate::model::{ChannelId, UserId};
 
@@ -26,9 +29,9 @@ const QUICK_OF_BOTS_MS: i64 = 5_000;
 /// The quick acts in a row after which the next ones are answers of a program: a person may be quick now and then.
 const QUICK_ACTS: u32 = 3;
 
-/// The time, in server milliseconds, by which an act may be older than the channel's newest and still be one that comes
-/// again. Beyond it the newest was dated into the future.
-const COMES_AGAIN_MS: i64 = 600_000;
+/// The time, in server milliseconds, by which an act may be ahead of the server's clock. Beyond it, it was dated into the
+/// future, or the clock was set back.
+const MOST_AHEAD_MS: i64 = 600_000;
 
 /// The verdict on a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,15 @@ pub(crate) enum AccountPost {
     Edit,
 }
 
+/// The circumstances in which an act is received.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receipt {
+    /// The present time.
+    pub(crate) now: Instant,
+    /// True if the act was fetched after an outage, and not received while it happened.
+    pub(crate) is_recovered: bool,
+}
+
 /// Counts the posts of a server's hosted bots in a row in each channel.
 ///
 /// A row ends when another user acts or calls a bot, except for one who does so within seconds of the bots' posts again and
@@ -92,7 +104,12 @@ pub(crate) struct LoopGuard {
     bots: HashSet<UserId>,
     /// The bots of other members that have posted; `None` if there are no other members.
     elsewhere: Option<HashSet<UserId>>,
+    clock: PostClock,
 }
+
+/// The server's clock, by the time that it gave to the last post of a hosted bot.
+#[derive(Debug, Clone, Copy, Default)]
+struct PostClock(Option<(i64, Instant)>);
 
 /// The posts in a row in one channel.
 #[derive(Debug, Default)]
@@ -114,7 +131,13 @@ struct Row {
 impl LoopGuard {
     /// Creates a guard with a limit; 0 allows everything.
     pub(crate) fn new(limit: u32) -> Self {
-        Self { limit, channels: HashMap::new(), bots: HashSet::new(), elsewhere: None }
+        Self {
+            limit,
+            channels: HashMap::new(),
+            bots: HashSet::new(),
+            elsewhere: None,
+            clock: PostClock::default(),
+        }
     }
 
     /// Counts the posts of accounts on other members of a cluster, too.
@@ -164,26 +187,29 @@ impl LoopGuard {
     }
 
     /// Records the time of a post that a hosted bot made.
-    pub(crate) fn post_made(&mut self, channel: &ChannelId, at: i64) {
+    pub(crate) fn post_made(&mut self, channel: &ChannelId, at: i64, now: Instant) {
+        self.clock = PostClock(Some((at, now)));
         if let Some(row) = self.channels.get_mut(channel) {
-            row.last_post_at = row.last_post_at.max(Some(at));
+            row.move_last_post(at, self.clock, now);
         }
     }
 
     /// Records a delivered act: one by another user ends the row, unless a program acts.
-    pub(crate) fn act_received(&mut self, channel: &ChannelId, act: &UserAct) {
+    pub(crate) fn act_received(&mut self, channel: &ChannelId, act: &UserAct, receipt: Receipt) {
         if self.bots.contains(&act.user) {
             return;
         }
+        let Receipt { now, is_recovered } = receipt;
         if self.is_of_cluster(act) {
-            let is_post = act.of_account == Some(AccountPost::New);
-            if let Some(row) = self.channels.get_mut(channel).filter(|_| is_post) {
-                row.record_elsewhere(act.at);
+            // A recovered post was counted when another account received it, or it is of a row that is over.
+            let counts = act.of_account == Some(AccountPost::New) && !is_recovered;
+            if let Some(row) = self.channels.get_mut(channel).filter(|_| counts) {
+                row.record_elsewhere(act.at, self.clock, now);
             }
             return;
         }
         if let Some(row) = self.channels.get_mut(channel)
-            && !row.has_seen(act)
+            && !row.has_seen(act, self.clock, now)
             && !row.is_program(act)
         {
             row.begin_anew(Some(act.at));
@@ -227,13 +253,21 @@ impl LoopGuard {
 
 impl Row {
     /// Counts a post of a bot on another member, once however many accounts receive it: each receives a channel's posts in order.
-    /// One that was dated into the future hides none of those after it.
-    fn record_elsewhere(&mut self, at: i64) {
-        if !self.last_elsewhere_at.is_some_and(|newest| comes_again(at, newest)) {
+    /// One from before the act that began the row is of an earlier row. One that was dated into the future hides none of those
+    /// after it.
+    fn record_elsewhere(&mut self, at: i64, clock: PostClock, now: Instant) {
+        let is_old = |newest: Option<i64>| newest.is_some_and(|newest| clock.comes_again(at, newest, now));
+        if !is_old(self.last_elsewhere_at) && !is_old(self.began_with) {
             self.last_elsewhere_at = Some(at);
-            self.last_post_at = self.last_post_at.filter(|last| comes_again(at, *last)).max(Some(at));
+            self.move_last_post(at, clock, now);
             self.posts = self.posts.saturating_add(1);
         }
+    }
+
+    /// Moves the time of the newest post on to one that is newer. It moves back only from a time in the future.
+    fn move_last_post(&mut self, at: i64, clock: PostClock, now: Instant) {
+        let last = self.last_post_at.filter(|last| !clock.is_ahead(*last, now));
+        self.last_post_at = last.max(Some(at));
     }
 
     /// Records the account of an answer to the act that began the row. Returns true for its first.
@@ -253,8 +287,8 @@ impl Row {
     }
 
     /// Returns true if an act is no newer than the one that began the row: it comes again.
-    fn has_seen(&self, act: &UserAct) -> bool {
-        self.began_with.is_some_and(|newest| comes_again(act.at, newest))
+    fn has_seen(&self, act: &UserAct, clock: PostClock, now: Instant) -> bool {
+        self.began_with.is_some_and(|newest| clock.comes_again(act.at, newest, now))
     }
 
     /// Returns true if an act is that of a program, which acts within seconds again and again.
@@ -276,8 +310,17 @@ impl Row {
     }
 }
 
-/// Returns true if an act of that time is no newer than the newest one, and not so much older that the newest was dated into the
-/// future.
-fn comes_again(at: i64, newest: i64) -> bool {
-    at <= newest && at > newest.saturating_sub(COMES_AGAIN_MS)
+impl PostClock {
+    /// Returns true if an act of that time is no newer than the newest one, which was not dated into the future.
+    fn comes_again(self, at: i64, newest: i64, now: Instant) -> bool {
+        at <= newest && !self.is_ahead(newest, now)
+    }
+
+    /// Returns true for a time that the server's clock is far from. Without a post of a hosted bot, no time is known to be.
+    fn is_ahead(self, at: i64, now: Instant) -> bool {
+        self.0.is_some_and(|(posted_at, then)| {
+            let since = now.saturating_duration_since(then).as_millis().try_into().unwrap_or(i64::MAX);
+            at > posted_at.saturating_add(since).saturating_add(MOST_AHEAD_MS)
+        })
+    }
 }

@@ -1,15 +1,42 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
 
+/// The time, in server milliseconds, from which on the tests' acts are dated into the future.
+const FUTURE: i64 = 90_000_000;
+
 struct Channel {
     guard: LoopGuard,
     town: ChannelId,
+    /// The instant of the server's time 0.
+    origin: Instant,
+    /// The present time, in server milliseconds: that of the newest post or act.
+    now: i64,
 }
 
 impl Channel {
     fn with_limit(limit: u32) -> Self {
-        Self { guard: LoopGuard::new(limit), town: ChannelId::from("town") }
+        Self { guard: LoopGuard::new(limit), town: ChannelId::from("town"), origin: Instant::now(), now: 0 }
+    }
+
+    /// Moves the time on to that of a post or act, and returns the instant.
+    fn until(&mut self, at: i64) -> Instant {
+        if at < FUTURE {
+            self.now = self.now.max(at);
+        }
+        self.origin + Duration::from_millis(self.now.unsigned_abs())
+    }
+
+    fn post_made(&mut self, at: i64) {
+        let now = self.until(at);
+        self.guard.post_made(&self.town, at, now);
+    }
+
+    fn receive(&mut self, act: &UserAct, is_recovered: bool) {
+        let receipt = Receipt { now: self.until(act.at), is_recovered };
+        self.guard.act_received(&self.town, act, receipt);
     }
 
     fn post(&mut self, bot: &str, is_answer: bool, answers_at: Option<i64>) -> LoopVerdict {
@@ -21,20 +48,18 @@ impl Channel {
     fn answer(&mut self, bot: &str, answers_at: i64, at: i64) -> bool {
         let is_allowed = self.post(bot, true, Some(answers_at)) == LoopVerdict::Allow;
         if is_allowed {
-            self.guard.post_made(&self.town, at);
+            self.post_made(at);
         }
         is_allowed
     }
 
     fn act(&mut self, user: &str, at: i64, is_automatic: bool) {
-        let act = UserAct { user: user.into(), at, is_automatic, of_account: None };
-        self.guard.act_received(&self.town, &act);
+        self.receive(&UserAct { user: user.into(), at, is_automatic, of_account: None }, false);
     }
 
     /// Receives an act of an account of another host.
     fn account_act(&mut self, user: &str, at: i64, kind: AccountPost) {
-        let act = UserAct { user: user.into(), at, is_automatic: true, of_account: Some(kind) };
-        self.guard.act_received(&self.town, &act);
+        self.receive(&UserAct { user: user.into(), at, is_automatic: true, of_account: Some(kind) }, false);
     }
 
     fn in_cluster(limit: u32) -> Self {
@@ -88,7 +113,7 @@ fn a_program_that_calls_again_and_again_does_not_end_the_row() {
     let answers = (0..300).take_while(|_| {
         town.guard.call_received(&town.town, &"outside".into(), at);
         let is_allowed = town.post("bot", true, None) == LoopVerdict::Allow;
-        town.guard.post_made(&town.town, at + 50);
+        town.post_made(at + 50);
         at += 100;
         is_allowed
     });
@@ -203,13 +228,14 @@ proptest! {
             let row = &mut rows[usize::from(channel_index)];
             at += 10;
             let act = UserAct { user: user.clone(), at, is_automatic: false, of_account: None };
+            let receipt = Receipt { now: Instant::now(), is_recovered: false };
             let post = BotPost { channel: &channel, bot: &user, is_answer: true, answers_at: None };
             if user_index == 2 {
-                guard.act_received(&channel, &act);
+                guard.act_received(&channel, &act, receipt);
                 *row = 0;
             } else if guard.record_post(&post) == LoopVerdict::Allow {
                 *row += 1;
-                guard.act_received(&channel, &act);
+                guard.act_received(&channel, &act, receipt);
             }
             prop_assert!(*row <= limit);
         }
@@ -273,13 +299,63 @@ fn an_account_of_another_member_neither_ends_a_row_nor_counts_what_is_no_post() 
 fn a_post_dated_into_the_future_hides_none_of_the_others_of_another_member() {
     let mut town = Channel::in_cluster(5);
     assert!(town.answer("bot", 1_000_000, 1_010_000));
-    for at in [90_000_000, 1_020_000, 1_020_000, 1_030_000] {
+    for at in [FUTURE, 1_020_000, 1_020_000, 1_030_000] {
         town.account_act("far", at, AccountPost::New);
     }
     assert!(town.answer("bot", 1_030_000, 1_040_000));
     assert!(!town.answer("bot", 1_040_000, 1_050_000), "five posts by now");
     town.act("ana", 1_060_000, false);
     assert!(town.answer("bot", 1_060_000, 1_070_000), "a person ends the row");
+}
+
+/// One of two accounts on a member was away for forty minutes, and gets what the other one has received.
+#[test]
+fn what_an_account_is_given_later_counts_for_no_row() {
+    const MINUTE: i64 = 60_000;
+    let start = 100 * MINUTE;
+    for is_recovered in [true, false] {
+        let mut town = Channel::in_cluster(20);
+        let far = |n: i64| UserAct {
+            user: "far".into(),
+            at: start + n * MINUTE / 4,
+            is_automatic: true,
+            of_account: Some(AccountPost::New),
+        };
+        assert!(town.answer("bot", start - MINUTE, start - MINUTE));
+        (0..20).for_each(|n| town.receive(&far(n), false));
+        town.act("ana", start + 10 * MINUTE, false);
+        town.receive(&far(80), false);
+        town.until(start + 40 * MINUTE);
+        (0..20).for_each(|n| town.receive(&far(n), is_recovered));
+        town.act("ana", start - 10 * MINUTE, false);
+        for n in 0..19 {
+            assert!(town.answer("bot", start + n, start + 40 * MINUTE + n), "{n}, {is_recovered}");
+        }
+        assert!(!town.answer("bot", start, start + 41 * MINUTE), "the row has its own posts alone");
+    }
+}
+
+#[test]
+fn what_was_posted_before_a_row_began_is_not_in_it() {
+    let mut town = Channel::in_cluster(3);
+    assert!(town.answer("bot", 1_000_000, 1_000_100));
+    town.act("ana", 1_010_000, false);
+    for at in [1_005_000, 1_006_000, 1_007_000] {
+        town.account_act("far", at, AccountPost::New);
+    }
+    assert!((0..3).all(|n| town.answer("bot", 1_005_000, 1_020_000 + n)));
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_nothing_that_follows() {
+    let mut town = Channel::in_cluster(3);
+    assert!(town.answer("bot", 10_000_000, 10_000_100));
+    town.account_act("far", 10_001_000, AccountPost::New);
+    town.guard.post_made(&town.town, 5_000_000, town.origin + Duration::from_secs(10_002));
+    town.account_act("far", 5_001_000, AccountPost::New);
+    assert!(!town.answer("bot", 5_001_000, 5_002_000), "three posts by now");
+    town.act("ana", 5_003_000, false);
+    assert!(town.answer("bot", 5_003_000, 5_004_000));
 }
 
 #[test]
