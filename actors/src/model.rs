@@ -24,7 +24,7 @@ pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
 pub use file::{Attachment, FileContent, FileId, FileNameError, StoredFile, check_file_name};
 pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError, is_full_id};
 pub use names::{
-    AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
+    AccountName, BotName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };
 pub(crate) use names::{IdMap, IdSet};
 pub use observation::{Fact, Observation, Subject, Truncation};

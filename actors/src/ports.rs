@@ -14,7 +14,7 @@ mod store;
 pub use account_fence::AccountFence;
 pub use api::{Api, ApiFactory, ApiFuture};
 pub use event_storage::EventStorage;
-pub(crate) use event_storage::SharedValues;
+pub(crate) use event_storage::{SharedValues, kept_key};
 pub use file_download::FileDownload;
 pub use http_api::HttpApi;
 pub use memory_store::MemoryStore;

@@ -71,7 +71,7 @@ impl AnsweredEvent {
     }
 
     fn key(&self, end: &str) -> Result<ReplyKey, ReplyKeyError> {
-        Ok(self.answer(ReplyKey::new(&format!("{}#{}{end}", self.id, self.sink))?))
+        Ok(self.answer(ReplyKey::of_answer(&format!("{}#{}{end}", self.id, self.sink))?))
     }
 
     /// Marks the post with a key as an answer to the event.

@@ -10,7 +10,7 @@ use std::{
 
 use matterhost_actors::{
     bots::{AnyBot, Bot, schedule_problems},
-    model::AccountName,
+    model::{AccountName, BotName},
     ports::Poster,
 };
 
@@ -34,7 +34,7 @@ pub struct BotFactory {
 }
 
 /// Makes a bot for a sink, whose replies go to the poster, and whose handlers have that time.
-type MakeBot = dyn Fn(&Arc<str>, Arc<dyn Poster>, Duration) -> AnyBot + Send + Sync;
+type MakeBot = dyn Fn(BotName, Arc<dyn Poster>, Duration) -> AnyBot + Send + Sync;
 
 /// Makes a bot and returns the mistakes in how it is built.
 type FindMistakes = dyn Fn() -> Vec<String> + Send + Sync;
@@ -92,9 +92,7 @@ impl BotFactory {
         let checked = Arc::clone(&make);
         Self {
             name,
-            make: Arc::new(move |sink, poster, deadline| {
-                AnyBot::new(Arc::clone(sink), make(), poster, deadline)
-            }),
+            make: Arc::new(move |sink, poster, deadline| AnyBot::new(sink, make(), poster, deadline)),
             find_mistakes: Arc::new(move || mistakes(&checked())),
             mistakes: Arc::default(),
         }
@@ -108,13 +106,14 @@ impl BotFactory {
     /// Makes a bot for a sink, whose replies go to the poster, and whose handlers fail after that time.
     ///
     /// # Errors
-    /// If the function panics: the cause.
+    /// If the name of the sink cannot be that of a bot, or the function panics: the cause.
     pub fn make(
         &self,
         sink: &Arc<str>,
         poster: Arc<dyn Poster>,
         deadline: Duration,
     ) -> Result<AnyBot, String> {
+        let sink = BotName::new(sink).map_err(|error| error.to_string())?;
         let made = catch_unwind(AssertUnwindSafe(|| (self.make)(sink, poster, deadline)));
         made.map_err(|_| format!("bot {}: {PANICKED}", self.name))
     }

@@ -2,14 +2,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Bot, BotSink, handler_panics, schedules::ScheduledBot};
 use crate::{
-    model::AccountName,
+    model::{AccountName, BotName},
     ports::{EventSink, Poster},
 };
 
 /// A bot of any type, for a program with sinks of its own.
 #[derive(Clone)]
 pub struct AnyBot {
-    name: Arc<str>,
+    name: BotName,
     sink: Arc<dyn EventSink>,
     scheduled: Arc<dyn ScheduledBot>,
 }
@@ -17,19 +17,13 @@ pub struct AnyBot {
 impl AnyBot {
     /// Returns a bot of one account. The name tells the bots of the account apart, as in [`BotSink::named`]. Its replies go to the
     /// poster, and a handler that takes longer than the deadline has failed.
-    pub fn new(
-        name: impl Into<Arc<str>>,
-        bot: impl Bot,
-        poster: Arc<dyn Poster>,
-        deadline: Duration,
-    ) -> Self {
-        let name = name.into();
-        let sink = Arc::new(BotSink::new(bot, poster).with_deadline(deadline).named(Arc::clone(&name)));
+    pub fn new(name: BotName, bot: impl Bot, poster: Arc<dyn Poster>, deadline: Duration) -> Self {
+        let sink = Arc::new(BotSink::new(bot, poster).with_deadline(deadline).named(name.clone()));
         Self { name, sink: Arc::clone(&sink) as Arc<dyn EventSink>, scheduled: sink }
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 
     /// Drops the bot of an account. If its destructor panics, the log says so, and the caller goes on.

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     model::{
-        AccountName, Attachment, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId, PostedIds,
-        ReplyError, ReplyKey, ReplyKeyError, ServerName, Target, TargetError, UserId,
+        AccountName, Attachment, BotName, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId,
+        PostedIds, ReplyError, ReplyKey, ReplyKeyError, ServerName, Target, TargetError, UserId,
     },
     ports::{EventStorage, Poster},
 };
@@ -49,7 +49,7 @@ pub struct Context {
     trigger: Option<Box<str>>,
     storage: EventStorage,
     /// The name of the bot, if it is one of several of the account.
-    bot: Option<Arc<str>>,
+    bot: Option<BotName>,
     next_reply: Arc<AtomicUsize>,
 }
 
@@ -59,7 +59,7 @@ impl Context {
         poster: Arc<dyn Poster>,
         storage: EventStorage,
         bot_event: &BotEvent,
-        bot: Option<Arc<str>>,
+        bot: Option<BotName>,
     ) -> Self {
         let (post, thread) = bot_event.post_and_thread();
         let (sender, acted_at) = bot_event.sender_and_time();
@@ -85,7 +85,7 @@ impl Context {
         server: &ServerName,
         run: &Run,
         poster: Arc<dyn Poster>,
-        bot: Option<Arc<str>>,
+        bot: Option<BotName>,
     ) -> Self {
         let event = Arc::new(run.to_event(account, server));
         let mut context = Self::new(event, poster, EventStorage::unavailable(), &BotEvent::Raw, bot);
@@ -160,7 +160,7 @@ impl Context {
     /// # Errors
     /// If the name is empty or too long, or contains white space or control characters.
     pub fn key(&self, name: &str) -> Result<ReplyKey, ReplyKeyError> {
-        ReplyKey::own_for_event(&self.event, self.bot.as_deref(), name).map(|key| self.as_made_here(key))
+        ReplyKey::own_for_event(&self.event, self.bot.as_ref(), name).map(|key| self.as_made_here(key))
     }
 
     /// Posts a text in the event's channel. For a slash command it is the answer, which everyone there sees.

@@ -12,7 +12,7 @@ use super::{
     schedules::{Run, Schedule, ScheduledBot},
 };
 use crate::{
-    model::{AccountName, Event, Excerpt, ReplyError, Retryability, ServerName},
+    model::{AccountName, BotName, Event, Excerpt, ReplyError, Retryability, ServerName},
     ports::{Delivered, EventSink, EventStorage, Outcome, Poster},
 };
 
@@ -23,7 +23,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 pub struct BotSink<B> {
     bot: Arc<B>,
     /// Tells the bots of an account apart, if it has several.
-    name: Option<Arc<str>>,
+    name: Option<BotName>,
     poster: Arc<dyn Poster>,
     deadline: Duration,
     failures: Arc<Mutex<Failures>>,
@@ -45,10 +45,10 @@ impl<B: Bot> BotSink<B> {
 
     /// Sets a name, which tells the bots of an account apart if a sink of your own hands its events to several. It is a part of the
     /// keys of their posts: without it, an answer of the second bot to the same event counts as posted by the first. Keep the name,
-    /// as an event may come again after a restart, and keep it short, without white space.
+    /// as an event may come again after a restart.
     #[must_use]
-    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
-        Self { name: Some(name.into()), ..self }
+    pub fn named(self, name: BotName) -> Self {
+        Self { name: Some(name), ..self }
     }
 
     /// Limits the duration of a handler; a longer one is a failure.

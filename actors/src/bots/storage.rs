@@ -1,14 +1,11 @@
-use std::{borrow::Cow, fmt::Display, sync::Arc};
+use std::{borrow::Cow, fmt::Display};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    model::{Excerpt, StorageError},
-    ports::EventStorage,
+    model::{BotName, Excerpt, StorageError},
+    ports::{EventStorage, kept_key},
 };
-
-/// The end of a bot's name in a key: no name of a sink contains it.
-const SEPARATOR: char = '/';
 
 /// The values that a bot keeps for the channel of an event, by key.
 ///
@@ -46,7 +43,7 @@ const SEPARATOR: char = '/';
 pub struct Storage {
     pub(super) values: EventStorage,
     /// The name of the bot, if it is one of several of the account: they do not see each other's values.
-    pub(super) bot: Option<Arc<str>>,
+    pub(super) bot: Option<BotName>,
 }
 
 impl Storage {
@@ -64,8 +61,8 @@ impl Storage {
     /// # Errors
     /// If the key or the value is refused, the handler has ended, or there is no storage.
     pub fn put<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), StorageError> {
-        self.values
-            .put(&self.kept_key(key), serde_json::to_string(value).map_err(|error| of_json(key, &error))?)
+        let json = serde_json::to_string(value).map_err(|error| of_json(key, &error))?;
+        self.values.put_for(self.bot.as_ref(), key, json)
     }
 
     /// Deletes the value of a key, if there is one.
@@ -82,14 +79,14 @@ impl Storage {
     /// If there is no storage.
     pub fn keys(&self) -> Result<Vec<String>, StorageError> {
         let keys = self.values.keys()?;
-        let Some(bot) = &self.bot else { return Ok(keys) };
-        let own = |key: String| Some(key.strip_prefix(&**bot)?.strip_prefix(SEPARATOR)?.to_owned());
+        let prefix = self.kept_key("");
+        let own = |key: String| Some(key.strip_prefix(&*prefix)?.to_owned());
         Ok(keys.into_iter().filter_map(own).collect())
     }
 
     /// Returns the key under which a value is kept beside those of other bots.
     fn kept_key<'a>(&self, key: &'a str) -> Cow<'a, str> {
-        self.bot.as_ref().map_or(Cow::Borrowed(key), |bot| format!("{bot}{SEPARATOR}{key}").into())
+        kept_key(self.bot.as_ref(), key)
     }
 }
 

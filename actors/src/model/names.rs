@@ -16,6 +16,9 @@ use self::id_text::IdText;
 /// and part of each event's source.
 const MAX_NAME_BYTES: usize = 128;
 
+/// The separator in the name of a bot that is made for an account or a server. No other name contains it.
+const INSTANCE: char = '@';
+
 /// The longest id, in bytes. Mattermost's have 26 characters.
 const MAX_ID_BYTES: usize = 64;
 
@@ -93,6 +96,30 @@ name! {
 name! {
     /// The name of a Mattermost server in the configuration.
     ServerName
+}
+
+/// The name that tells the bots of an account apart: the name of a sink, or `SINK@ACCOUNT` for a sink that is made for an account
+/// or a server. It is a part of the keys of the bot's posts and values, and no two names make the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BotName(Arc<str>);
+
+impl BotName {
+    /// Creates a name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it, or its part on either side of an `@`, is no valid name, as for [`AccountName::new`].
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        match name.split_once(INSTANCE) {
+            Some((sink, account)) => check_name(sink).and(check_name(account)).map(|_| Self(name.into())),
+            None => check_name(name).map(Self),
+        }
+    }
+
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A map by ids. An event is looked up in several of them, so the hash is a fast one; it is seeded, because the server makes
@@ -209,6 +236,17 @@ mod tests {
         }
         for bad in ["", ".", "..", "a b", "../etc", "a\nb", "a/b", &"x".repeat(129)] {
             assert!(AccountName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_bot_is_that_of_a_sink() {
+        let longest = format!("{0}@{0}", "x".repeat(128));
+        for good in ["desk", "desk@helpdesk", &longest] {
+            assert_eq!(BotName::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "@", "desk@", "@a", "a@b@c", "a/b", "a#0", "a b", "a@b/c", &"x".repeat(129)] {
+            assert!(BotName::new(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::model::{ChannelId, ChannelValues, Excerpt, StorageError, ValueChanges, put_values};
 
-/// The most bytes of a key: a word and some ids.
+/// The most bytes of a key, without the name of the bot that it belongs to: a word and some ids.
 const KEY_BYTES: usize = 256;
 
 /// The most bytes of a value. A change writes the whole value, ten times a second in a busy channel.
@@ -51,6 +51,14 @@ impl KeptValues {
         self.channels.get(channel).into_iter().flat_map(|values| values.keys().map(|key| &**key))
     }
 
+    /// Checks a key without the name of the bot that it belongs to.
+    pub(crate) fn check_key(key: &str) -> Result<(), StorageError> {
+        if key.is_empty() || key.len() > KEY_BYTES || key.contains(char::is_control) {
+            return Err(StorageError::Key { key: Excerpt::of(&key), limit: KEY_BYTES });
+        }
+        Ok(())
+    }
+
     /// Checks that a value may be added to earlier changes of the channel.
     pub(crate) fn check(
         &self,
@@ -60,9 +68,6 @@ impl KeptValues {
         value: &str,
     ) -> Result<(), StorageError> {
         let named = || Excerpt::of(&key);
-        if key.is_empty() || key.len() > KEY_BYTES || key.contains(char::is_control) {
-            return Err(StorageError::Key { key: named(), limit: KEY_BYTES });
-        }
         if value.len() > VALUE_BYTES {
             return Err(StorageError::ValueTooLarge { key: named(), bytes: value.len(), limit: VALUE_BYTES });
         }

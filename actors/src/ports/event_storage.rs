@@ -1,13 +1,16 @@
 //! The storage of a bot, as the handler of one event has it.
 
-use std::{mem, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use parking_lot::Mutex;
 
 use crate::{
-    model::{ChannelId, StorageError, ValueChanges},
+    model::{BotName, ChannelId, StorageError, ValueChanges},
     policy::KeptValues,
 };
+
+/// The end of a bot's name in a key: no name of a bot contains it.
+const SEPARATOR: char = '/';
 
 /// The values of one account, shared by its Delivery and its handlers. The lock is never held across an `.await`.
 pub(crate) type SharedValues = Arc<Mutex<KeptValues>>;
@@ -91,12 +94,24 @@ impl EventStorage {
     /// # Errors
     /// If the key or the value is refused, the handler has ended, or there is no storage.
     pub fn put(&self, key: &str, value: impl Into<Arc<str>>) -> Result<(), StorageError> {
+        self.put_for(None, key, value)
+    }
+
+    /// Sets the value of a key of one of several bots, as JSON. The limit is that of the key without the bot's name.
+    pub(crate) fn put_for(
+        &self,
+        bot: Option<&BotName>,
+        key: &str,
+        value: impl Into<Arc<str>>,
+    ) -> Result<(), StorageError> {
         let Inner { channel, kept, handling } = self.inner()?;
         let (value, mut handling) = (value.into(), handling.lock());
         if handling.has_ended {
             return Err(StorageError::Ended);
         }
-        kept.lock().check(channel, &handling.changes, key, &value)?;
+        KeptValues::check_key(key)?;
+        let key = kept_key(bot, key);
+        kept.lock().check(channel, &handling.changes, &key, &value)?;
         handling.changes.insert(key.into(), Some(value));
         Ok(())
     }
@@ -165,6 +180,11 @@ impl EventStorage {
             inner.kept.lock().apply(&inner.channel, mem::take(&mut handling.adopted));
         }
     }
+}
+
+/// Returns the key under which a value is kept, beside those of other bots if the bot is one of several.
+pub(crate) fn kept_key<'a>(bot: Option<&BotName>, key: &'a str) -> Cow<'a, str> {
+    bot.map_or(Cow::Borrowed(key), |bot| format!("{}{SEPARATOR}{key}", bot.as_str()).into())
 }
 
 #[cfg(test)]

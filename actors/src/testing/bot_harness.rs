@@ -19,8 +19,8 @@ use crate::{
         schedules::{Plan, ScheduledBot as _, Step, millis},
     },
     model::{
-        AccountName, DIALOG_ERRORS, Event, Excerpt, FileId, Found, Lookup, OutgoingAction, PostedIds,
-        ReplyError, ServerName,
+        AccountName, BotName, DIALOG_ERRORS, Event, Excerpt, FileId, Found, Lookup, OutgoingAction,
+        PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink as _, EventStorage, FileDownload, Outcome, Poster, SharedValues},
 };
@@ -89,7 +89,7 @@ impl<B: Bot> BotHarness<B> {
 
     /// Sets the name that tells the bots of an account apart, as [`BotSink::named`] does, and as a sink of the whole program has one.
     #[must_use]
-    pub fn named(self, name: &str) -> Self {
+    pub fn named(self, name: BotName) -> Self {
         Self { sink: self.sink.named(name), ..self }
     }
 

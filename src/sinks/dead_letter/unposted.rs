@@ -92,7 +92,7 @@ impl UnpostedReply {
         // It was a target when it was written.
         let target = self.target.and_then(|target| target.parse::<Target>().ok());
         let key = match self.key {
-            Some(key) => event.answer(ReplyKey::new(&key)?),
+            Some(key) => event.answer(ReplyKey::of_answer(&key)?),
             None => event.numbered_key(self.index)?,
         };
         if self.update {
@@ -137,6 +137,26 @@ mod tests {
             is_hook: false,
             trigger: None,
             create_at: None,
+        }
+    }
+
+    #[test]
+    fn the_longest_names_and_keys_are_kept() {
+        let event = AnsweredEvent {
+            sink: format!("{0}@{0}", "s".repeat(128)).into(),
+            id: format!("{}/edited/{}", "p".repeat(64), i64::MAX).into(),
+            ..event()
+        };
+        let keys = [event.numbered_key(0).unwrap(), event.own_key(&"k".repeat(256)).unwrap()];
+        for key in keys {
+            let draft = Draft { text: "a".into(), key: Some(key.clone()), ..Draft::default() };
+            let work = Work::Act(OutgoingAction::Post(draft));
+            let kept =
+                UnpostedReply::of(&event, 0, &CheckedAction { target: None, user: None, work }).unwrap();
+            let Work::Act(OutgoingAction::Post(posted)) = kept.into_action(&event).unwrap().work else {
+                panic!("no post")
+            };
+            assert_eq!(posted.key, Some(key));
         }
     }
 

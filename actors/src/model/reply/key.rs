@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, Event};
+use crate::model::{BotName, Change, Event};
 
-/// The maximum length of a key, in bytes. The key is sent with the post; an event's id with a number and a sink's
-/// name fits.
+/// The maximum length of a key, in bytes. The key is sent with the post; an event's id with a number fits.
 pub(super) const MAX_KEY_BYTES: usize = 256;
+
+/// The maximum length of the key of an answer, in bytes: an event's id (about 100), the longest name of a sink for an account
+/// (257) and the longest key of the handler's own fit.
+pub(super) const MAX_ANSWER_KEY_BYTES: usize = 1_024;
 
 /// An idempotency key for a reply: requests with the same key post once, no matter by whom or when they are
 /// repeated.
@@ -19,11 +22,10 @@ pub struct ReplyKey {
 
 /// A text that is not a valid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a key has 1 to {MAX_KEY_BYTES} bytes and no white space, such as an event's id; this one has {bytes} bytes"
-)]
+#[error("a key has 1 to {limit} bytes and no white space, such as an event's id; this one has {bytes} bytes")]
 pub struct ReplyKeyError {
     bytes: usize,
+    limit: usize,
 }
 
 impl ReplyKey {
@@ -32,12 +34,25 @@ impl ReplyKey {
     /// # Errors
     /// If it is empty, too long, or contains white space or control characters.
     pub fn new(text: &str) -> Result<Self, ReplyKeyError> {
+        Self::of_at_most(MAX_KEY_BYTES, text)
+    }
+
+    /// Creates the key of an answer from text that consists of an event's id, the name of a sink, and a number or a key that was
+    /// checked by itself. It may be longer than a key that is given.
+    ///
+    /// # Errors
+    /// If it is empty, too long, or contains white space or control characters.
+    pub fn of_answer(text: &str) -> Result<Self, ReplyKeyError> {
+        Self::of_at_most(MAX_ANSWER_KEY_BYTES, text).map(Self::into_answer)
+    }
+
+    fn of_at_most(limit: usize, text: &str) -> Result<Self, ReplyKeyError> {
         let visible = !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        let is_key = visible && (1..=MAX_KEY_BYTES).contains(&text.len());
+        let is_key = visible && (1..=limit).contains(&text.len());
         if is_key {
             Ok(Self { text: text.into(), since: None, answers: false })
         } else {
-            Err(ReplyKeyError { bytes: text.len() })
+            Err(ReplyKeyError { bytes: text.len(), limit })
         }
     }
 
@@ -49,19 +64,24 @@ impl ReplyKey {
 
     /// Creates the key of the `n`th answer by one of several bots of the account, which [`for_event`](Self::for_event) does not
     /// tell apart.
-    pub(crate) fn for_bot(event: &Event, bot: &str, n: usize) -> Self {
-        Self::of_event(event, &format!("{}#{bot}#{n}", event.id()))
+    pub(crate) fn for_bot(event: &Event, bot: &BotName, n: usize) -> Self {
+        Self::of_event(event, &format!("{}#{}#{n}", event.id(), bot.as_str()))
     }
 
     /// Creates the key of an answer that a bot gave the key `own`: it belongs to the event, and to the bot if that is one of
     /// several of the account.
     ///
     /// # Errors
-    /// If the key is not valid, or too long together with the event's id.
-    pub(crate) fn own_for_event(event: &Event, bot: Option<&str>, own: &str) -> Result<Self, ReplyKeyError> {
+    /// If the key is not valid by itself.
+    pub(crate) fn own_for_event(
+        event: &Event,
+        bot: Option<&BotName>,
+        own: &str,
+    ) -> Result<Self, ReplyKeyError> {
         // It must be a key by itself, and not only together with the event.
         Self::new(own)?;
-        let key = Self::new(&format!("{}#{}/{own}", event.id(), bot.unwrap_or_default()))?;
+        let bot = bot.map_or("", BotName::as_str);
+        let key = Self::of_answer(&format!("{}#{bot}/{own}", event.id()))?;
         Ok(Self::of_event(event, key.as_str()))
     }
 

@@ -1,7 +1,10 @@
 use std::time::SystemTime;
 
-use super::{key::MAX_KEY_BYTES, *};
-use crate::model::{AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName};
+use super::{
+    key::{MAX_ANSWER_KEY_BYTES, MAX_KEY_BYTES},
+    *,
+};
+use crate::model::{AccountUser, BotName, Change, Event, EventBody, Generation, PostKey, ServerName};
 
 fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -> Event {
     Event {
@@ -52,11 +55,12 @@ fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
 #[test]
 fn keys_of_several_bots_and_own_keys_are_apart() {
     let posted = event(Some(Change::Posted(PostKey { create_at: 17, id: "p".into() })), "c", 1, 0);
-    let own = |bot, own: &str| ReplyKey::own_for_event(&posted, bot, own);
+    let name = |name: &str| BotName::new(name).unwrap();
+    let own = |bot: Option<&str>, own: &str| ReplyKey::own_for_event(&posted, bot.map(name).as_ref(), own);
     let keys = [
         ReplyKey::for_event(&posted, 0),
-        ReplyKey::for_bot(&posted, "a", 0),
-        ReplyKey::for_bot(&posted, "b", 0),
+        ReplyKey::for_bot(&posted, &name("a"), 0),
+        ReplyKey::for_bot(&posted, &name("b"), 0),
         own(None, "0").unwrap(),
         own(None, "a#0").unwrap(),
         own(Some("a"), "0").unwrap(),
@@ -65,8 +69,21 @@ fn keys_of_several_bots_and_own_keys_are_apart() {
     let texts = ["p#0", "p#a#0", "p#b#0", "p#/0", "p#/a#0", "p#a/0", "p#b/0"];
     assert_eq!(keys.each_ref().map(ReplyKey::as_str), texts);
     assert!(keys.iter().all(|key| (key.earliest(), key.is_answer()) == (Some(17), true)));
-    for bad in ["", "a b", &"x".repeat(MAX_KEY_BYTES)] {
-        assert!(own(Some("a"), bad).is_err(), "{bad:?}");
+    for bad in ["", "a b", &"x".repeat(MAX_KEY_BYTES + 1)] {
+        assert!(own(Some("a"), bad).is_err() && own(None, bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_bot_leaves_its_keys_their_length() {
+    let edited = event(Some(Change::Edited { id: (&*"p".repeat(64)).into(), edit_at: i64::MAX }), "c", 1, 0);
+    let longest = BotName::new(&format!("{0}@{0}", "x".repeat(128))).unwrap();
+    let own = "k".repeat(MAX_KEY_BYTES);
+    let key = ReplyKey::own_for_event(&edited, Some(&longest), &own).unwrap();
+    assert_eq!(key.as_str(), format!("{}#{}/{own}", edited.id(), longest.as_str()));
+    assert!(key.is_answer() && ReplyKey::of_answer(key.as_str()).unwrap().is_answer());
+    for bad in ["", "a b", &"x".repeat(MAX_ANSWER_KEY_BYTES + 1)] {
+        assert!(ReplyKey::of_answer(bad).is_err(), "{bad:?}");
     }
 }
 

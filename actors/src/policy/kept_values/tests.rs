@@ -11,7 +11,8 @@ fn changes(of: &[(&str, Option<&str>)]) -> ValueChanges {
 }
 
 fn refusal(kept: &KeptValues, earlier: &ValueChanges, key: &str, bytes: usize) -> Option<StorageError> {
-    kept.check(&channel(1), earlier, key, &"x".repeat(bytes)).err()
+    let checked = KeptValues::check_key(key);
+    checked.and_then(|()| kept.check(&channel(1), earlier, key, &"x".repeat(bytes))).err()
 }
 
 #[test]

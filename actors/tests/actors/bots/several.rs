@@ -6,7 +6,7 @@ use futures_util::future::{FutureExt as _, join_all};
 use matterhost_actors::{
     bots::{Bot, BotResult, BotSink, Context, Post},
     hosting::{RemoveAccount, RestartAccount, StartAccount, StopAccount},
-    model::{Draft, Event, Fact},
+    model::{BotName, Draft, Event, Fact, StorageError},
     ports::{Delivered, EventSink, Outcome, Poster as _},
     testing::{BotHarness, post},
 };
@@ -58,7 +58,10 @@ impl EventSink for Both {
 fn each_bot_of_an_account_answers_an_event_once() {
     with_a_bot(settings(), async |harness: &mut Harness, _| {
         harness.fake.add_channel("town", &["pair"]);
-        let sink = |name| BotSink::new(Answering(name), Arc::new(harness.supervisor.clone())).named(name);
+        let sink = |name| {
+            BotSink::new(Answering(name), Arc::new(harness.supervisor.clone()))
+                .named(BotName::new(name).unwrap())
+        };
         let both = Both { sinks: ["first", "second"].map(sink), handled: watch::Sender::new(0) };
         let mut handled = both.handled.subscribe();
         harness.host_with("pair", Arc::new(both)).await.unwrap();
@@ -97,12 +100,45 @@ fn bots_of_an_account_do_not_see_each_others_values() {
             ("desk", ["put des/k", "delete a/b", "keys"]),
             ("des", ["delete k/", "delete count", "keys"]),
         ] {
-            harness = harness.named(name);
+            harness = harness.named(BotName::new(name).unwrap());
             for message in messages {
                 assert_eq!(harness.deliver(post(message)).await, Outcome::Acknowledged);
             }
         }
         assert_eq!(harness.texts(), ["a/b count", "k/", "count des/k", ""]);
+    });
+}
+
+#[test]
+fn the_longest_name_of_a_bot_leaves_its_keys_their_length() {
+    struct Naming;
+
+    impl Bot for Naming {
+        async fn posted(&self, context: &Context, _: &Post) -> BotResult {
+            let (storage, longest) = (context.storage(), "k".repeat(256));
+            storage.put(&longest, &1)?;
+            assert_eq!((storage.get(&longest)?, storage.keys()?), (Some(1), vec![longest.clone()]));
+            for bad in ["", "a\nb", &format!("{longest}k")] {
+                let refused = storage.put(bad, &1).unwrap_err();
+                assert!(matches!(refused, StorageError::Key { limit: 256, .. }), "{refused}");
+            }
+            storage.delete(&longest)?;
+            context.key(&longest)?;
+            context.reply(format!("{} keys", storage.keys()?.len())).await?;
+            Ok(())
+        }
+    }
+
+    actix::System::new().block_on(async {
+        let longest = format!("{0}@{0}", "x".repeat(128));
+        for name in [None, Some("desk"), Some(&*longest)] {
+            let mut harness = BotHarness::new(Naming);
+            if let Some(name) = name {
+                harness = harness.named(BotName::new(name).unwrap());
+            }
+            assert_eq!(harness.deliver(post("a")).await, Outcome::Acknowledged, "{name:?}");
+            assert_eq!(harness.texts(), ["0 keys"]);
+        }
     });
 }
 
