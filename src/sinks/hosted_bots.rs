@@ -40,6 +40,8 @@ struct Inner {
     by_account: Mutex<HashMap<AccountName, HostedBot>>,
     /// True once no more runs of schedules are to begin.
     has_stopped: AtomicBool,
+    /// True once the runs of schedules are forgotten, because the sink is removed.
+    is_removed: AtomicBool,
     /// The events that bots have.
     handling: Arc<Waiting>,
 }
@@ -74,6 +76,7 @@ impl HostedBots {
             schedules,
             by_account: Mutex::default(),
             has_stopped: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
             handling: Arc::default(),
         }))
     }
@@ -101,10 +104,17 @@ impl HostedBots {
 
     /// Drops the bot of an account that delivers no more, once it has handled its events, and forgets the runs of its schedules.
     pub(super) fn forget_account(&self, account: &AccountName, server: &ServerName) {
-        let Inner { schedules, by_account, handler_deps, .. } = &*self.0;
-        let removed = by_account.lock().remove(account);
+        let removed = {
+            let mut by_account = self.0.by_account.lock();
+            // Those of a sink that this one replaces, too; under the lock, so that those of a bot that comes next are kept.
+            self.forget_runs(account, server);
+            by_account.remove(account)
+        };
         drop(removed);
-        // Those of a sink that this one replaces, too.
+    }
+
+    fn forget_runs(&self, account: &AccountName, server: &ServerName) {
+        let Inner { schedules, handler_deps, .. } = &*self.0;
         if let Some(all) = schedules {
             all.forget(account, server, &handler_deps.sink);
         }
@@ -118,10 +128,10 @@ impl HostedBots {
 
     /// Begins no more runs of schedules, and forgets them, because the sink is removed.
     pub(super) fn forget_schedules(&self) {
+        self.0.is_removed.store(true, Ordering::Release);
         self.stop_schedules();
-        let Inner { schedules: Some(all), by_account, handler_deps, .. } = &*self.0 else { return };
-        for HostedBot { account, server, .. } in by_account.lock().values() {
-            all.forget(account, server, &handler_deps.sink);
+        for HostedBot { account, server, .. } in self.0.by_account.lock().values() {
+            self.forget_runs(account, server);
         }
     }
 
@@ -134,25 +144,49 @@ impl HostedBots {
         }
         let HandlerDeps { sink, poster, .. } = &**handler_deps;
         let made = config.factory.make(sink, Arc::clone(poster), config.deadline)?;
-        let (kept, server) = match by_account.lock().get_mut(account) {
+        let faster = match by_account.lock().get_mut(account) {
             None => return Ok(made),
-            // Another event was faster.
-            Some(HostedBot { bot: Some(bot), .. }) => return Ok(bot.clone()),
-            Some(hosted) => (hosted.bot.insert(made).clone(), hosted.server.clone()),
+            Some(HostedBot { bot: Some(bot), .. }) => Err(bot.clone()),
+            Some(hosted) => {
+                hosted.bot = Some(made.clone());
+                Ok(hosted.server.clone())
+            }
         };
-        self.start_schedules(&kept, account, &server);
-        Ok(kept)
+        match faster {
+            Ok(server) => {
+                self.start_schedules(&made, account, &server);
+                Ok(made)
+            }
+            // Another event was faster.
+            Err(bot) => {
+                made.retire(account);
+                Ok(bot)
+            }
+        }
     }
 
     fn start_schedules(&self, bot: &AnyBot, account: &AccountName, server: &ServerName) {
-        let Inner { schedules: Some(all), by_account, has_stopped, .. } = &*self.0 else { return };
+        let Inner { schedules: Some(all), by_account, has_stopped, is_removed, .. } = &*self.0 else {
+            return;
+        };
         let has_stopped = || has_stopped.load(Ordering::Acquire);
         if has_stopped() {
             return;
         }
         let started = all.start(bot, account, server);
-        if let Some(hosted) = by_account.lock().get_mut(account).filter(|_| !has_stopped()) {
-            hosted.schedules = Some(started);
+        let mut by_account = by_account.lock();
+        match by_account.get_mut(account) {
+            Some(hosted) if !hosted.bot.as_ref().is_some_and(|kept| Arc::ptr_eq(kept.sink(), bot.sink())) => {
+                // The account has another bot by now, which has taken over the runs.
+            }
+            Some(hosted) if !has_stopped() => hosted.schedules = Some(started),
+            _ => {
+                drop(started);
+                // They were forgotten before they began.
+                if is_removed.load(Ordering::Acquire) || !by_account.contains_key(account) {
+                    self.forget_runs(account, server);
+                }
+            }
         }
     }
 

@@ -1,3 +1,5 @@
+mod changes;
+
 use std::{
     fs,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

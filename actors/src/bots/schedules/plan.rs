@@ -14,6 +14,10 @@ const RETRY_AFTER_MS: i64 = 60_000;
 /// The most attempts of one run, an hour of them. A run ends earlier when the next one is due.
 const MAX_ATTEMPTS: u32 = 60;
 
+/// The time in milliseconds by which a clock may be put back without a run that happens twice, and so the longest time for which one
+/// that was ahead keeps a schedule from running, once it is read again.
+const MOST_AHEAD_MS: i64 = 60 * 60_000;
+
 /// The runs of one schedule. All times are in Unix milliseconds of this machine's clock, which may jump.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -21,6 +25,8 @@ pub(crate) struct Plan {
     /// The time until which all runs are done or passed over.
     done_until: i64,
     retry: Option<Retry>,
+    /// The time until which all runs were said to be done, by a clock that was ahead, or is behind now.
+    doubted: Option<i64>,
     /// A run that failed until the next one was due.
     replaced: Option<Run>,
 }
@@ -47,7 +53,37 @@ pub(crate) enum Step {
 impl Plan {
     /// Returns the plan of a schedule that has done all runs until a time.
     pub(crate) fn new(schedule: Schedule, done_until: i64) -> Self {
-        Self { schedule, done_until, retry: None, replaced: None }
+        Self { schedule, done_until, retry: None, doubted: None, replaced: None }
+    }
+
+    /// Returns the time until which all runs are said to be done if it lies so far ahead that a clock is or was wrong. The plan begins
+    /// with the next run then, instead of waiting for that time. If it is this clock that is wrong, and is put right, none of the runs
+    /// until that time happens a second time.
+    pub(crate) fn doubt(&mut self, now: i64) -> Option<i64> {
+        let is_ahead = self.done_until > now.saturating_add(MOST_AHEAD_MS)
+            && self.schedule.next_after(now).is_some_and(|next| self.done_until > next);
+        if is_ahead {
+            self.doubted = Some(self.done_until);
+            self.done_until = now;
+        }
+        self.doubted
+    }
+
+    /// Takes up a run that began in an earlier process, or before a reload, and was not done. Returns it if it began too long ago: it
+    /// is passed over then.
+    pub(crate) fn resume(&mut self, now: i64, due: i64) -> Option<Run> {
+        if due <= self.done_until {
+            return None;
+        }
+        let since = now.saturating_sub(due).max(0);
+        let run = Run { schedule: self.schedule.name().into(), due, is_late: since > ON_TIME_MS };
+        let attempts = u32::try_from(since / RETRY_AFTER_MS).unwrap_or(u32::MAX);
+        if attempts >= MAX_ATTEMPTS {
+            self.done(&run);
+            return Some(run);
+        }
+        self.retry = Some(Retry { run, at: now.max(due), attempts });
+        None
     }
 
     /// Returns the schedule.
@@ -67,7 +103,8 @@ impl Plan {
         {
             self.replaced = self.retry.take().map(|retry| retry.run);
             let is_late = now - due > ON_TIME_MS;
-            if !is_late || !self.schedule.skips_missed() {
+            let may_be_done = self.doubted.is_some_and(|until| due <= until);
+            if !is_late || !(may_be_done || self.schedule.skips_missed()) {
                 return Step::Run(Run { schedule: self.schedule.name().into(), due, is_late });
             }
             self.done_until = due;
@@ -215,6 +252,61 @@ mod tests {
         }
         assert_eq!(attempts, MAX_ATTEMPTS);
         assert_eq!(plan.next(now), Step::WaitUntil(START + 25 * HOUR));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_does_not_silence_a_schedule() {
+        const YEAR: i64 = 365 * 24 * HOUR;
+        for (ahead, doubted) in
+            [(YEAR, true), (2 * HOUR, true), (HOUR, false), (MINUTE, false), (-HOUR, false)]
+        {
+            let now = START + MINUTE;
+            let mut plan = Plan::new(Schedule::new("hourly", "0 * * * *").unwrap(), now + ahead);
+            assert_eq!(plan.doubt(now), doubted.then_some(now + ahead), "{ahead}");
+            if doubted {
+                assert_eq!(plan.next(now), Step::WaitUntil(START + HOUR));
+                assert_eq!(plan.next(START + HOUR), run(START + HOUR, false));
+            }
+        }
+        let daily = Schedule::new("daily", "0 10 * * *").unwrap();
+        let mut plan = Plan::new(daily, START + 10 * HOUR);
+        assert_eq!(
+            plan.doubt(START + 6 * HOUR),
+            None,
+            "its next run is done, and it waits for the one after it"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_put_right_repeats_nothing() {
+        let mut plan = Plan::new(Schedule::new("hourly", "0 * * * *").unwrap(), START);
+        // The machine begins without the time.
+        assert_eq!(plan.doubt(MINUTE), Some(START));
+        assert_eq!(plan.next(MINUTE), Step::WaitUntil(HOUR));
+        assert_eq!(plan.next(START + 2 * MINUTE), Step::WaitUntil(START + HOUR), "that of midnight is done");
+        assert_eq!(plan.next(START + 3 * HOUR + 2 * MINUTE), run(START + 3 * HOUR, true));
+    }
+
+    #[test]
+    fn a_run_that_began_is_taken_up_again() {
+        let mut plan = hourly(true);
+        assert_eq!(plan.resume(START + HOUR + 5 * MINUTE, START + HOUR), None);
+        let late = due(&mut plan, START + HOUR + 5 * MINUTE);
+        assert_eq!(Step::Run(late.clone()), run(START + HOUR, true));
+        for minute in 5..59 {
+            assert!(plan.failed(START + HOUR + minute * MINUTE, &late), "{minute}");
+        }
+        assert!(!plan.failed(START + HOUR + 59 * MINUTE, &late), "an hour at most, together");
+
+        let mut plan = hourly(true);
+        assert_eq!(plan.resume(START + HOUR + MINUTE, START + HOUR), None);
+        assert_eq!(plan.next(START + 2 * HOUR), run(START + 2 * HOUR, false));
+        assert_eq!(plan.take_replaced().map(|run| run.due), Some(START + HOUR));
+
+        let mut plan = hourly(true);
+        let passed_over = plan.resume(START + 3 * HOUR, START + HOUR).unwrap();
+        assert_eq!((passed_over.due, plan.done_until()), (START + HOUR, START + HOUR));
+        assert_eq!(plan.resume(START + 3 * HOUR, START + HOUR), None, "it is done");
     }
 
     proptest::proptest! {

@@ -6,10 +6,7 @@ use std::{
     io::{self, Read as _, Write as _},
     ops::Bound,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -40,8 +37,18 @@ pub(crate) struct Journal {
     times: Mutex<Times>,
     last_write: sync::Mutex<Write>,
     claims: Mutex<HashMap<String, Weak<sync::Mutex<()>>>>,
-    /// The bots that may record runs, by the beginning of the names.
-    bots: Mutex<HashMap<String, Weak<AtomicBool>>>,
+    /// The schedules of the bots that are started, by the beginning of the names.
+    bots: Mutex<HashMap<String, Weak<Mutex<Recorded>>>>,
+}
+
+/// The schedules of a bot of which runs are recorded.
+#[derive(Debug, Default)]
+enum Recorded {
+    /// Those that it has.
+    #[default]
+    All,
+    /// These alone: it has lost others since their runs began.
+    Only(HashSet<Box<str>>),
 }
 
 /// The end of a write of the file.
@@ -60,6 +67,9 @@ struct Times {
     format: u32,
     /// By account and schedule, in Unix milliseconds.
     done_until: BTreeMap<String, i64>,
+    /// The runs that have begun and are not done, of schedules that do not make up for missed runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    begun: BTreeMap<String, i64>,
     /// The number of changes.
     #[serde(skip)]
     version: u64,
@@ -75,7 +85,7 @@ pub(crate) struct BotRuns {
     journal: Arc<Journal>,
     /// The beginning of the names of its schedules there.
     prefix: String,
-    is_forgotten: Arc<AtomicBool>,
+    recorded: Arc<Mutex<Recorded>>,
 }
 
 impl Default for Write {
@@ -88,8 +98,8 @@ impl BotRuns {
     /// Returns the runs of a bot of an account, which has a name if the account can have several.
     pub(crate) fn new(journal: Arc<Journal>, account: &AccountName, bot: Option<&str>) -> Self {
         let prefix = prefix(account, bot);
-        let is_forgotten = shared(&journal.bots, &prefix);
-        Self { journal, prefix, is_forgotten }
+        let recorded = shared(&journal.bots, &prefix);
+        Self { journal, prefix, recorded }
     }
 
     /// Returns the time until which the runs of a schedule are done.
@@ -102,18 +112,38 @@ impl BotRuns {
     /// # Errors
     /// If the journal is full, or the file cannot be written, a description. In the second case the time is kept in memory.
     pub(crate) async fn record(&self, schedule: &str, ms: i64) -> Result<(), String> {
-        let recorded = self.journal.change(|times| {
+        self.change(schedule, |times, key| times.set_done(key, ms)).await
+    }
+
+    /// Returns the time of the run that has begun and is not done.
+    pub(crate) fn begun(&self, schedule: &str) -> Option<i64> {
+        self.journal.times.lock().begun.get(&self.key(schedule)).copied()
+    }
+
+    /// Records that a run begins, unless the runs are forgotten.
+    ///
+    /// # Errors
+    /// As of [`record`](Self::record).
+    pub(crate) async fn begin(&self, schedule: &str, due: i64) -> Result<(), String> {
+        self.change(schedule, |times, key| times.set_begun(key, due)).await
+    }
+
+    async fn change(
+        &self,
+        schedule: &str,
+        change: impl FnOnce(&mut Times, String) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let changed = self.journal.change(|times| {
             // Under the lock of the times: nothing is recorded after they were forgotten.
-            let is_forgotten = self.is_forgotten.load(Ordering::Acquire);
-            if is_forgotten { Ok(()) } else { times.insert(self.key(schedule), ms) }
+            if self.recorded.lock().has(schedule) { change(times, self.key(schedule)) } else { Ok(()) }
         });
-        recorded.await
+        changed.await
     }
 
     /// Forgets the runs, now and for those that have not ended. If the bot comes back, none of them was missed. The file is written
     /// once the future completes; `None` if there is nothing to write.
     pub(crate) fn forget(&self) -> Option<Written> {
-        self.is_forgotten.store(true, Ordering::Release);
+        self.recorded.lock().keep_only([]);
         self.journal.bots.lock().remove(&self.prefix);
         let were_any = self.journal.times.lock().remove_all(&self.prefix, |_| true);
         were_any.then(|| self.journal.written())
@@ -121,6 +151,7 @@ impl BotRuns {
 
     /// Forgets the runs of schedules that the bot does not have any more, as [`forget`](Self::forget) does.
     pub(crate) fn keep_only(&self, schedules: &[Schedule]) -> Option<Written> {
+        self.recorded.lock().keep_only(schedules.iter().map(Schedule::name));
         let kept: HashSet<_> = schedules.iter().map(|schedule| self.key(schedule.name())).collect();
         let were_any = self.journal.times.lock().remove_all(&self.prefix, |name| !kept.contains(name));
         were_any.then(|| self.journal.written())
@@ -158,6 +189,13 @@ impl Journal {
         bots: impl IntoIterator<Item = (&'a AccountName, Option<&'a str>)>,
     ) -> Option<Written> {
         let kept: BTreeSet<_> = bots.into_iter().map(|(account, bot)| prefix(account, bot)).collect();
+        self.bots.lock().retain(|prefix, recorded| {
+            let is_kept = kept.contains(prefix);
+            if let Some(recorded) = recorded.upgrade().filter(|_| !is_kept) {
+                recorded.lock().keep_only([]);
+            }
+            is_kept
+        });
         let is_gone = |name: &str| {
             let before = (Bound::Unbounded, Bound::Included(name));
             // No prefix begins with another, because neither part contains a slash.
@@ -198,37 +236,75 @@ impl Journal {
     }
 }
 
+impl Recorded {
+    fn has(&self, schedule: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(kept) => kept.contains(schedule),
+        }
+    }
+
+    fn keep_only<'a>(&mut self, schedules: impl IntoIterator<Item = &'a str>) {
+        *self = Self::Only(schedules.into_iter().map(Box::from).collect());
+    }
+}
+
 impl Times {
-    /// Sets the time of a schedule.
+    /// Sets the time until which the runs of a schedule are done.
     ///
     /// # Errors
     /// If there is no room for another one: a description.
-    fn insert(&mut self, key: String, ms: i64) -> Result<(), String> {
+    fn set_done(&mut self, key: String, ms: i64) -> Result<(), String> {
+        if self.begun.get(&key).is_some_and(|due| *due <= ms) {
+            self.begun.remove(&key);
+            self.bytes -= entry_bytes(&key);
+        }
         if !self.done_until.contains_key(&key) {
-            let bytes = self.bytes + entry_bytes(&key);
-            if bytes + FRAME_BYTES > MAX_BYTES {
-                let count = self.done_until.len();
-                return Err(format!(
-                    "the journal of schedules is full with {count} schedules, so the runs of another one are not kept; \
-                     stop the host and remove those that are gone from the file"
-                ));
-            }
-            self.bytes = bytes;
+            self.reserve(&key)?;
         }
         self.done_until.insert(key, ms);
         Ok(())
     }
 
+    /// Sets the time of the run of a schedule that begins.
+    ///
+    /// # Errors
+    /// If there is no room for it: a description.
+    fn set_begun(&mut self, key: String, due: i64) -> Result<(), String> {
+        if !self.begun.contains_key(&key) {
+            self.reserve(&key)?;
+        }
+        self.begun.insert(key, due);
+        Ok(())
+    }
+
+    fn reserve(&mut self, key: &str) -> Result<(), String> {
+        let bytes = self.bytes + entry_bytes(key);
+        if bytes + FRAME_BYTES > MAX_BYTES {
+            let count = self.done_until.len();
+            return Err(format!(
+                "the journal of schedules is full with {count} schedules, so the runs of another one are not kept; \
+                 stop the host and remove those that are gone from the file"
+            ));
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
     /// Removes the schedules whose names begin so, as far as they are to be removed. Returns false if there are none.
     fn remove_all(&mut self, prefix: &str, is_removed: impl Fn(&str) -> bool) -> bool {
-        let from = self.done_until.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        let all = from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix));
-        let names: Vec<_> = all.filter(|name| is_removed(name)).cloned().collect();
-        for name in &names {
-            self.done_until.remove(name);
-            self.bytes -= entry_bytes(name);
+        let mut were_any = false;
+        for times in [&mut self.done_until, &mut self.begun] {
+            let from = times.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+            let all = from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix));
+            let names: Vec<_> = all.filter(|name| is_removed(name)).cloned().collect();
+            for name in &names {
+                times.remove(name);
+                self.bytes -= entry_bytes(name);
+            }
+            were_any |= !names.is_empty();
         }
-        !names.is_empty()
+        were_any
     }
 }
 
@@ -280,7 +356,7 @@ fn parse(text: &str) -> Result<Times, String> {
     }
     match serde_json::from_str::<Times>(text) {
         Ok(times) if times.format == FORMAT => {
-            let bytes = times.done_until.keys().map(|key| entry_bytes(key)).sum();
+            let bytes = times.done_until.keys().chain(times.begun.keys()).map(|key| entry_bytes(key)).sum();
             Ok(Times { bytes, ..times })
         }
         Ok(times) => Err(format!("its format is {}, not {FORMAT}; {REMEDY}", times.format)),

@@ -18,6 +18,10 @@ use crate::{
 /// The longest sleep before the clock is read again: it may have been set, or the machine suspended.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
+/// The first pause before it is asked again if the account is hosted; it doubles up to the longest sleep. A host that starts adds its
+/// accounts after the schedules.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// A bot with schedules, for an account.
 pub(crate) trait ScheduledBot: Send + Sync {
     /// Returns the schedules.
@@ -49,23 +53,30 @@ pub(super) struct Runner {
 pub(super) async fn run(runner: Arc<Runner>, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
     let claim = runner.runs.claim(schedule.name());
     let _claimed = claim.lock().await;
-    let done_until = runner.runs.done_until(schedule.name()).unwrap_or_else(now);
-    let mut plan = Plan::new(schedule, done_until);
-    runner.record(&plan).await;
+    // Meanwhile it may have been stopped, and its runs forgotten.
+    if *stopping.borrow() {
+        return;
+    }
+    let mut plan = runner.plan(schedule).await;
+    let mut unhosted_pause = FIRST_PAUSE;
     while !*stopping.borrow() {
         let step = plan.next(now());
         if let Some(run) = plan.take_replaced() {
-            runner.report(&run, "it failed until the next run was due");
+            runner.report(&run, "it was not done until the next run was due");
         }
         match step {
             Step::Run(run) if runner.bot.is_hosted(&runner.account).await => {
+                unhosted_pause = FIRST_PAUSE;
                 // It may have been stopped meanwhile.
                 if !*stopping.borrow() {
                     runner.carry_out(&mut plan, run).await;
                 }
             }
             // As if the host did not run: the latest run happens late, if the schedule makes up for it.
-            Step::Run(_) => pause(MAX_SLEEP, &mut stopping).await,
+            Step::Run(_) => {
+                pause(unhosted_pause, &mut stopping).await;
+                unhosted_pause = (unhosted_pause * 2).min(MAX_SLEEP);
+            }
             Step::WaitUntil(at) => {
                 let left = u64::try_from(at.saturating_sub(now())).unwrap_or_default();
                 pause(Duration::from_millis(left.max(1)).min(MAX_SLEEP), &mut stopping).await;
@@ -91,12 +102,49 @@ pub(super) fn refuse(observer: &Observer, account: &AccountName, server: &Server
 }
 
 impl Runner {
+    /// Returns the plan of a schedule, which goes on where it was left.
+    async fn plan(&self, schedule: Schedule) -> Plan {
+        let (name, now) = (Box::<str>::from(schedule.name()), now());
+        let Some(done_until) = self.runs.done_until(&name) else {
+            let plan = Plan::new(schedule, now);
+            self.record(&plan).await;
+            return plan;
+        };
+        let mut plan = Plan::new(schedule, done_until);
+        if let Some(doubted) = plan.doubt(now) {
+            // It is kept until the next run is done: this clock may be the wrong one.
+            let (account, schedule, ahead_s) = (self.account.as_str(), &*name, (doubted - now) / 1_000);
+            tracing::warn!(
+                account,
+                schedule,
+                ahead_s,
+                "the runs of a schedule are done until a time that lies ahead, so the clock was or is wrong; it goes on with \
+                 the next run"
+            );
+        }
+        if let Some(due) = self.runs.begun(&name)
+            && let Some(run) = plan.resume(now, due)
+        {
+            self.report(&run, "it began, and was not done within an hour; it is passed over");
+            self.record(&plan).await;
+        }
+        plan
+    }
+
     async fn carry_out(&self, plan: &mut Plan, run: Run) {
         if !self.bot.may_act(&self.account) {
             // It has happened there, or will: here it would be the second time.
             self.report(&run, "it is passed over, because another host may own the account");
             plan.pass_over(&run);
             return self.record(plan).await;
+        }
+        // Others happen late if this one is cut short.
+        let name = plan.schedule().name();
+        if plan.schedule().skips_missed()
+            && self.runs.begun(name) != Some(run.due)
+            && let Err(cause) = self.runs.begin(name, run.due).await
+        {
+            self.publish(Fact::StoreFailed { cause });
         }
         let outcome = self.bot.run(&self.account, &self.server, &run).await;
         if let Some(cause) = plan.ended(now(), &run, &outcome) {

@@ -121,6 +121,11 @@ impl Rig {
     }
 }
 
+/// Returns the time in Unix milliseconds.
+fn now() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
 fn account() -> AccountName {
     AccountName::new("a").unwrap()
 }
@@ -190,6 +195,74 @@ async fn a_stopped_account_runs_nothing_and_makes_up_for_it_when_it_is_started()
 }
 
 #[tokio::test]
+async fn an_account_that_is_not_there_yet_is_asked_for_again_soon() {
+    let mut rig = Rig::new(Ok(&["yearly"])).await;
+    let was_asked = AtomicBool::new(false);
+    rig.set(|bot| bot.is_hosted = Box::new(move || was_asked.swap(true, Ordering::AcqRel)));
+    rig.bot.may_end.add_permits(1);
+    let started = rig.start();
+    timeout(LONG / 2, rig.begun()).await.expect("before the longest pause");
+    rig.end(started).await;
+}
+
+#[tokio::test]
+async fn a_run_that_began_is_taken_up_again_also_by_a_schedule_that_skips_missed_ones() {
+    let mut rig = Rig::new(Ok(&["cut", "old", "tick"])).await;
+    rig.set(|bot| {
+        for schedule in bot.schedules.iter_mut().flatten() {
+            *schedule = schedule.clone().skip_missed();
+        }
+        bot.schedules.as_mut().unwrap()[2] = Schedule::new("tick", "* * * * * *").unwrap().skip_missed();
+    });
+    let now = now();
+    for (name, due) in [("cut", now - 60_000), ("old", now - 2 * 3_600_000)] {
+        rig.runs().record(name, due - 1).await.unwrap();
+        rig.runs().begin(name, due).await.unwrap();
+    }
+    rig.runs().record("tick", now).await.unwrap();
+    let started = rig.start();
+    let mut begun = [rig.begun().await, rig.begun().await];
+    begun.sort();
+    assert_eq!(begun.each_ref().map(|name| &**name), ["cut", "tick"]);
+    assert_eq!(rig.refused().await, "it began, and was not done within an hour; it is passed over");
+    assert!(rig.runs().begun("tick").is_some_and(|due| due > now), "for the next process");
+    // They are cut short.
+    drop(started);
+    rig.all.wait(Instant::now()).await;
+    let started = rig.start();
+    rig.bot.may_end.add_permits(1_000);
+    while &*rig.begun().await != "cut" {}
+    rig.end(started).await;
+    assert_eq!((rig.runs().begun("cut"), rig.runs().done_until("cut")), (None, Some(now - 60_000)));
+}
+
+#[tokio::test]
+async fn a_schedule_goes_on_after_a_clock_that_was_ahead() {
+    let mut rig = Rig::new(Ok(&["tick"])).await;
+    rig.set(|bot| bot.schedules = Ok(vec![Schedule::new("tick", "* * * * * *").unwrap()]));
+    let ahead = now() + 365 * 24 * 3_600_000;
+    rig.runs().record("tick", ahead).await.unwrap();
+    rig.bot.may_end.add_permits(1_000);
+    let started = rig.start();
+    rig.begun().await;
+    rig.end(started).await;
+    assert!(rig.runs().done_until("tick").unwrap() < ahead);
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_stopped_before_it_begins_records_nothing() {
+    let rig = Rig::new(Ok(&["yearly"])).await;
+    let claim = rig.runs().claim("yearly");
+    let claimed = claim.lock().await;
+    rig.all.forget(&account(), &server(), "desk");
+    let started = rig.start();
+    drop(started);
+    drop(claimed);
+    rig.all.wait(Instant::now() + LONG).await;
+    assert_eq!(rig.runs().done_until("yearly"), None);
+}
+
+#[tokio::test]
 async fn a_run_that_blocks_its_thread_leaves_the_others_alone() {
     let mut rig = Rig::new(Ok(&["yearly"])).await;
     let (go_on, blocked) = std::sync::mpsc::channel::<()>();
@@ -227,8 +300,7 @@ async fn a_run_that_ends_after_it_was_forgotten_is_not_kept_and_the_next_start_w
     };
     timeout(LONG, recorded).await.unwrap();
     // From now on, not from the end of the run that was due on 1 January.
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    assert!(rig.runs().done_until("yearly").unwrap() > i64::try_from(now).unwrap() - 60_000);
+    assert!(rig.runs().done_until("yearly").unwrap() > now() - 60_000);
     rig.end(again).await;
     assert!(rig.begun.try_recv().is_err(), "nothing was missed");
 }

@@ -61,6 +61,63 @@ fn what_is_forgotten_stays_so_when_a_run_ends_afterwards() {
 }
 
 #[test]
+fn a_run_that_ends_after_its_schedule_or_its_bot_was_removed_is_not_recorded() {
+    with_path("ended", async |path| {
+        let journal = load(path);
+        let (desk, other) = (runs(&journal, "a", Some("desk")), runs(&journal, "a", Some("other")));
+        for bot in [&desk, &other] {
+            for schedule in ["daily", "old"] {
+                bot.record(schedule, 5).await.unwrap();
+            }
+        }
+        // Started again with fewer schedules, while a run of another one goes on.
+        let again = runs(&journal, "a", Some("desk"));
+        again.keep_only(&[Schedule::new("daily", "0 1 * * *").unwrap()]).unwrap().await.unwrap();
+        let account = account("a");
+        journal.keep_only([(&account, Some("desk"))]).unwrap().await.unwrap();
+        for bot in [&desk, &other] {
+            for schedule in ["daily", "old"] {
+                bot.begin(schedule, 6).await.unwrap();
+                bot.record(schedule, 6).await.unwrap();
+            }
+        }
+        let next = load(path);
+        assert!(next.times.lock().done_until.keys().eq(["a/desk/daily"]), "{next:?}");
+        assert!(next.times.lock().begun.is_empty(), "{next:?}");
+        // Both come back.
+        let schedules = ["daily", "old"].map(|name| Schedule::new(name, "0 1 * * *").unwrap());
+        for bot in [again, runs(&journal, "a", Some("other"))] {
+            assert!(bot.keep_only(&schedules).is_none());
+            bot.record("old", 7).await.unwrap();
+            assert_eq!(bot.done_until("old"), Some(7));
+        }
+    });
+}
+
+#[test]
+fn a_run_that_began_is_known_until_it_is_done_or_forgotten() {
+    with_path("begun", async |path| {
+        let journal = load(path);
+        let (a, b) = (runs(&journal, "a", None), runs(&journal, "b", None));
+        for bot in [&a, &b] {
+            bot.record("daily", 5).await.unwrap();
+            bot.begin("daily", 7).await.unwrap();
+            bot.record("daily", 5).await.unwrap();
+        }
+        let next = load(path);
+        assert_eq!(next.times.lock().bytes, journal.times.lock().bytes);
+        let next_a = runs(&next, "a", None);
+        assert_eq!((next_a.done_until("daily"), next_a.begun("daily")), (Some(5), Some(7)));
+        next_a.record("daily", 7).await.unwrap();
+        assert_eq!((next_a.done_until("daily"), next_a.begun("daily")), (Some(7), None));
+        runs(&next, "b", None).forget().unwrap().await.unwrap();
+        let last = load(path);
+        assert_eq!(last.times.lock().bytes, next.times.lock().bytes);
+        assert_eq!(runs(&last, "b", None).begun("daily"), None);
+    });
+}
+
+#[test]
 fn what_was_removed_while_no_host_ran_is_forgotten() {
     with_path("removed", async |path| {
         let kept = ["a/desk/daily", "a/desk2/daily", "b/desk/a/b"];
@@ -118,7 +175,7 @@ fn a_journal_that_is_full_is_still_read_and_takes_the_runs_that_it_has() {
         bot.record("daily", 1).await.unwrap();
         let mut count = 0;
         // Quotes take two bytes in the file.
-        while journal.times.lock().insert(format!("{}{count}", "\"".repeat(10_000)), i64::MAX).is_ok() {
+        while journal.times.lock().set_done(format!("{}{count}", "\"".repeat(10_000)), i64::MAX).is_ok() {
             count += 1;
         }
         let refused = bot.record(&"n".repeat(20_000), 1).await.unwrap_err();
