@@ -16,7 +16,7 @@ pub(crate) mod signed_json;
 mod take;
 
 pub use action_error::ActionError;
-pub use action_text::{TextEnd, refusal, take_text};
+pub use action_text::{GeneratedKey, TextEnd, refusal, take_text};
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
 pub use checked_action::{ActionPlace, CheckedAction, Work};

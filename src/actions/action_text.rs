@@ -1,25 +1,39 @@
 //! Actions as a text with JSON, and their results as one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    model::{AccountName, AccountState, Excerpt, ReplyError, Retryability},
+    model::{AccountName, AccountState, Excerpt, OutgoingAction, ReplyError, Retryability},
     ports::Poster,
 };
 use serde::Serialize;
 
-use super::{ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, take};
+use super::{ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, Work, take};
 
 /// The status of an action whose place or members do not fit.
 const UNPROCESSABLE: u16 = 422;
+
+/// The key of posts whose sender gave them none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratedKey {
+    /// The key.
+    pub text: String,
+    /// The time before which no post has it, in server milliseconds.
+    pub earliest: i64,
+}
 
 /// The end of actions that were taken from a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextEnd {
     /// They are done, or failed for good. The results are one as JSON, or a list.
     Finished(Vec<u8>),
-    /// The account could send, and one was not done within `replies.deadline`. These are the results if it is given up.
-    Late(Vec<u8>),
+    /// The account could send, and one was not done in time.
+    Late {
+        /// The results if it is given up.
+        results: Vec<u8>,
+        /// The time that it had: `replies.deadline`, or that of a look-up.
+        waited: Duration,
+    },
     /// One was not done for a reason that is not its own: the host stops, the account leaves it, or is not connected.
     Interrupted,
 }
@@ -27,19 +41,24 @@ pub enum TextEnd {
 /// The end of one action.
 enum ActionEnd {
     Finished(ActionResult),
-    Late(ActionResult),
+    Late(ActionResult, Duration),
     Interrupted,
 }
 
 /// Takes an action, or several in order. `key` is that of posts without one, followed by # and the index if there are several.
 /// After an action that fails, the others are not taken.
-pub async fn take_text(poster: &Arc<dyn Poster>, account: &AccountName, text: &[u8], key: &str) -> TextEnd {
+pub async fn take_text(
+    poster: &Arc<dyn Poster>,
+    account: &AccountName,
+    text: &[u8],
+    key: &GeneratedKey,
+) -> TextEnd {
     match serde_json::from_slice(text) {
         Ok(BotActions::One(action)) => match check(action, key) {
             Err(refused) => TextEnd::Finished(to_json(&refused)),
             Ok(action) => match take_one(poster, account, action).await {
                 ActionEnd::Finished(result) => TextEnd::Finished(to_json(&result)),
-                ActionEnd::Late(result) => TextEnd::Late(to_json(&result)),
+                ActionEnd::Late(result, waited) => TextEnd::Late { results: to_json(&result), waited },
                 ActionEnd::Interrupted => TextEnd::Interrupted,
             },
         },
@@ -58,15 +77,15 @@ async fn take_several(
     poster: &Arc<dyn Poster>,
     account: &AccountName,
     actions: Vec<BotAction>,
-    key: &str,
+    key: &GeneratedKey,
 ) -> TextEnd {
-    let check = |(n, action)| check(action, &format!("{key}#{n}"));
+    let check = |(n, action)| check(action, &key.numbered(n));
     let checked: Result<Vec<_>, _> = actions.into_iter().enumerate().map(check).collect();
     let actions = match checked {
         Ok(actions) => actions,
         Err(refused) => return TextEnd::Finished(to_json(&[refused])),
     };
-    let (mut results, mut is_late) = (Vec::<ActionResult>::with_capacity(actions.len()), false);
+    let (mut results, mut late) = (Vec::<ActionResult>::with_capacity(actions.len()), None);
     for action in actions {
         let is_next = results.last().is_none_or(ActionResult::is_done);
         let end = if is_next {
@@ -76,22 +95,26 @@ async fn take_several(
         };
         results.push(match end {
             ActionEnd::Finished(result) => result,
-            ActionEnd::Late(result) => {
-                is_late = true;
+            ActionEnd::Late(result, waited) => {
+                late = Some(waited);
                 result
             }
             ActionEnd::Interrupted => return TextEnd::Interrupted,
         });
     }
     let results = to_json(&results);
-    if is_late { TextEnd::Late(results) } else { TextEnd::Finished(results) }
+    match late {
+        Some(waited) => TextEnd::Late { results, waited },
+        None => TextEnd::Finished(results),
+    }
 }
 
 async fn take_one(poster: &Arc<dyn Poster>, account: &AccountName, action: CheckedAction) -> ActionEnd {
     let done = take(poster, account, action).await;
     match &done {
-        Err(ReplyError::TimedOut { state, .. }) if can_send(*state) => {
-            ActionEnd::Late(ActionResult::of(done))
+        Err(ReplyError::TimedOut { state, waited, .. }) if can_send(*state) => {
+            let waited = *waited;
+            ActionEnd::Late(ActionResult::of(done), waited)
         }
         // Between two configurations, or two owners.
         Err(ReplyError::UnknownAccount(_)) => ActionEnd::Interrupted,
@@ -114,11 +137,30 @@ fn can_send(state: AccountState) -> bool {
     }
 }
 
-fn check(action: BotAction, key: &str) -> Result<CheckedAction, ActionResult> {
-    action.check(ActionPlace::Request { key: Some(key) }).map_err(|error| {
+impl GeneratedKey {
+    /// Returns the key of the `n`th of several actions.
+    fn numbered(&self, n: usize) -> Self {
+        Self { text: format!("{}#{n}", self.text), ..*self }
+    }
+
+    /// Adds the time to the key of a post, if it is this one. A key of the sender's may be older.
+    fn add_time(&self, work: &mut Work) {
+        if let Work::Act(OutgoingAction::Post(draft)) = work
+            && let Some(key) = draft.key.take()
+        {
+            let is_this = key.as_str() == self.text;
+            draft.key = Some(if is_this { key.with_earliest(self.earliest) } else { key });
+        }
+    }
+}
+
+fn check(action: BotAction, key: &GeneratedKey) -> Result<CheckedAction, ActionResult> {
+    let mut checked = action.check(ActionPlace::Request { key: Some(&key.text) }).map_err(|error| {
         let status = if error.is_misplaced() { UNPROCESSABLE } else { BAD_REQUEST };
         ActionResult::failed(status, error.to_string())
-    })
+    })?;
+    key.add_time(&mut checked.work);
+    Ok(checked)
 }
 
 fn to_json(results: &impl Serialize) -> Vec<u8> {

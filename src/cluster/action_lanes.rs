@@ -7,11 +7,12 @@ use std::{
 
 use matterhost_actors::model::AccountName;
 
-use super::ClusterTime;
+use super::{ClusterTime, SHARDS, shard_of};
 
-/// The accounts whose actions a member works on at once. Each has one action in memory, and the queue holds no more than its own
-/// limit of bytes. It is far above what one server takes, so that a server that fails does not hold the accounts of others up.
-pub const MOST_AT_WORK: usize = 4_096;
+/// The accounts whose actions a member works on at once. Each has one action in memory, of 256 KiB at most. It is far above what
+/// one server takes, so that a server that fails seldom holds the accounts of others up; and low enough that a look-up of each is
+/// answered within its 30 s by a server that is asked 50 times a second.
+pub const MOST_AT_WORK: usize = 1_024;
 
 /// The accounts that a member remembers: as many as the queue has actions. The others are found by the next list.
 const MOST_LANES: usize = 100_000;
@@ -20,12 +21,14 @@ const MOST_LANES: usize = 100_000;
 const SHORTEST_REST: Duration = Duration::from_millis(500);
 /// The longest such wait: the delay of an action once its account is connected.
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The part by which the waits of some accounts are longer than those of others, which began to wait at the same time.
+const REST_SPREAD: u32 = 4;
 
 /// The time for which an action waits for an account that the configuration does not have: a tool adds one and acts as it at once, and
 /// members read their configuration one after the other.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
-/// The times that an action may be late by itself, one after the other. The server had `replies.deadline` each time.
+/// The multiple of `replies.deadline` for which the server has had an action by itself, in all tries together, when it is given up.
 const MOST_LATE: u32 = 2;
 
 /// The accounts with something in the queue.
@@ -48,11 +51,11 @@ struct Lane {
     late: Late,
 }
 
-/// An action that was late by itself, and how often.
+/// An action that was late by itself, and the time that its tries have taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Late {
     sequence: u64,
-    times: u32,
+    waited: Duration,
 }
 
 /// The order to take the first action of an account.
@@ -79,21 +82,27 @@ pub enum StepEnd {
     Elsewhere,
     /// The configuration does not have the account.
     Unknown,
-    /// The action of this number was late by itself.
-    Late(u64),
+    /// An action was late by itself.
+    Late {
+        /// Its number.
+        sequence: u64,
+        /// The time that it had.
+        waited: Duration,
+    },
     /// The account cannot send, or the queue cannot be asked.
     NotNow,
 }
 
 impl Late {
-    /// Returns true if an action is given up once it is late again.
-    pub fn is_last_try(self, sequence: u64) -> bool {
-        self.sequence == sequence && self.times + 1 >= MOST_LATE
+    /// Returns true if an action is given up after one more try, which took that long: a post after two, and a look-up, which has
+    /// a shorter limit, after many.
+    pub fn is_over(self, sequence: u64, waited: Duration, deadline: Duration) -> bool {
+        self.and(sequence, waited).waited >= deadline.saturating_mul(MOST_LATE)
     }
 
-    fn again(self, sequence: u64) -> Self {
-        let times = if self.sequence == sequence { self.times } else { 0 };
-        Self { sequence, times: times + 1 }
+    fn and(self, sequence: u64, waited: Duration) -> Self {
+        let before = if self.sequence == sequence { self.waited } else { Duration::ZERO };
+        Self { sequence, waited: before.saturating_add(waited) }
     }
 }
 
@@ -143,8 +152,8 @@ impl ActionLanes {
                 lane.unknown_since.get_or_insert(now);
                 return self.rest(account, now);
             }
-            StepEnd::Late(sequence) => {
-                lane.late = lane.late.again(sequence);
+            StepEnd::Late { sequence, waited } => {
+                lane.late = lane.late.and(sequence, waited);
                 return self.rest(account, now);
             }
             StepEnd::NotNow => return self.rest(account, now),
@@ -160,8 +169,10 @@ impl ActionLanes {
     fn rest(&mut self, account: &AccountName, now: ClusterTime) {
         if let Some(lane) = self.lanes.get_mut(account) {
             let rest = SHORTEST_REST.saturating_mul(1 << lane.rests.min(8)).min(LONGEST_REST);
+            // Many accounts begin to rest at the same time, when the server or NATS fails.
+            let spread = rest / REST_SPREAD * u32::from(shard_of(account).number()) / u32::from(SHARDS);
             lane.rests = lane.rests.saturating_add(1);
-            self.resting.insert((now + rest, account.clone()));
+            self.resting.insert((now + rest + spread, account.clone()));
         }
     }
 }

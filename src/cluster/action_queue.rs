@@ -9,6 +9,10 @@ use tokio::sync::mpsc;
 /// The most actions that wait for one account, so that it cannot fill the queue.
 pub const MOST_WAITING_OF_ACCOUNT: usize = 1_000;
 
+/// The time by which the clock of a Mattermost server may be behind that of the queue, in milliseconds. A post is searched for that
+/// much further back.
+const CLOCK_MARGIN_MS: i64 = 300_000;
+
 /// Notices that a host may lag behind; then the queue keeps them back. What is lost is found by a list.
 pub(super) const NOTICES: usize = 4_096;
 
@@ -62,5 +66,10 @@ impl QueuedAction {
     /// Returns its identity, by which what was done already is found. It does not come again with another queue of the same name.
     pub fn key(&self) -> String {
         format!("nats-{}-{}", self.sequence, self.stored_at)
+    }
+
+    /// Returns the time before which nothing was done with its key, in milliseconds.
+    pub fn earliest_ms(&self) -> i64 {
+        i64::try_from(self.stored_at / 1_000_000).unwrap_or_default().saturating_sub(CLOCK_MARGIN_MS)
     }
 }

@@ -128,8 +128,8 @@ impl PreparedCluster {
         let ClusterStores { membership, messages, actions, release, .. } = self.stores;
         let (mut member, orders) = ClusterMember::join(&self.config, membership, messages)?;
         member.actions = actions.map(|queue| {
-            let is_known = Arc::new(move |account: &AccountName| known.has(account));
-            QueuedActions::start(queue, Arc::clone(poster), is_known)
+            let deadline_of = Arc::new(move |account: &AccountName| known.reply_deadline(account));
+            QueuedActions::start(queue, Arc::clone(poster), deadline_of)
         });
         let look = member.actions.as_ref().map(QueuedActions::look);
         let shards =

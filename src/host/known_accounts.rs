@@ -1,6 +1,6 @@
 //! The accounts of the running configuration, for those that are asked about them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use matterhost_actors::model::AccountName;
 use parking_lot::RwLock;
@@ -15,13 +15,19 @@ pub(super) struct KnownAccounts(Arc<RwLock<HashMap<AccountName, KnownAccount>>>)
 struct KnownAccount {
     source: String,
     server: String,
+    reply_deadline: Duration,
 }
 
 impl KnownAccounts {
-    /// Sets the accounts of a new configuration.
-    pub(super) fn set(&self, accounts: &[AccountConfig]) {
+    /// Sets the accounts of a new configuration, with the deadline of those that have none of their own.
+    pub(super) fn set(&self, accounts: &[AccountConfig], reply_deadline: Duration) {
         let known = |account: &AccountConfig| {
-            let of = KnownAccount { source: account.source.to_string(), server: account.server.to_string() };
+            let own = account.settings.as_ref().map(|settings| settings.replies.deadline);
+            let of = KnownAccount {
+                source: account.source.to_string(),
+                server: account.server.to_string(),
+                reply_deadline: own.unwrap_or(reply_deadline),
+            };
             (account.name.clone(), of)
         };
         *self.0.write() = accounts.iter().map(known).collect();
@@ -35,6 +41,11 @@ impl KnownAccounts {
     /// Returns true if the configuration has the account.
     pub(super) fn has(&self, account: &AccountName) -> bool {
         self.0.read().contains_key(account)
+    }
+
+    /// Returns `replies.deadline` of an account, if the configuration has it.
+    pub(super) fn reply_deadline(&self, account: &AccountName) -> Option<Duration> {
+        self.0.read().get(account).map(|known| known.reply_deadline)
     }
 
     /// Returns all names in order.

@@ -94,7 +94,7 @@ impl HostOperations {
     pub(super) fn set_config(&self, config: &Config) {
         let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
         *self.urls.write() = config.servers.iter().map(url).collect();
-        self.accounts.set(&config.accounts);
+        self.accounts.set(&config.accounts, config.host.replies.deadline);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{env, fs, os::unix::fs::symlink, path::PathBuf, process::Command, threa
 
 use async_nats::{HeaderMap, jetstream};
 use futures_util::StreamExt as _;
+use matterhost_simulator::PostOptions;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -138,6 +139,44 @@ fn actions_are_done_in_order_and_once_though_their_accounts_move() {
             accounts(cluster, "a").values().all(|(of, _)| of.as_deref() == Some("a"))
         });
         terminate(members.pop().unwrap());
+    });
+}
+
+/// A member has made a post and died before the result, and many others have posted by the next try.
+#[test]
+fn a_post_that_was_made_before_is_found_behind_many_others() {
+    let cluster = Cluster::with(1, "2s").with_actions();
+    terminate(cluster.start("a"));
+    let (bot, channel) = &cluster.bots[0];
+    let action = [post(&cluster, 0, "once")];
+    thread::scope(|scope| {
+        let acting = scope.spawn(|| act(&cluster, &action));
+        let stored = loop {
+            // The server is locked for a moment alone, because the sender needs its address.
+            let first = cluster.nats.lock().unwrap().request(async |context| {
+                let stream = context.get_stream("matterhost_actions").await.unwrap();
+                stream.get_first_raw_message_by_subject("matterhost.actions.bot-0", 1).await.ok()
+            });
+            match first {
+                Some(stored) => break stored,
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let key = format!("nats-{}-{}", stored.sequence, stored.time.unix_timestamp_nanos());
+        let made = cluster.simulator.post_with(&PostOptions {
+            user_id: bot.user_id.clone(),
+            channel_id: channel.clone(),
+            message: "once".into(),
+            props: [("matterhost_key".to_owned(), key.into())].into_iter().collect(),
+            ..PostOptions::default()
+        });
+        for n in 0..500 {
+            cluster.simulator.post(&cluster.person(), channel, &format!("between {n}"));
+        }
+        let a = cluster.start("a");
+        assert_eq!(acting.join().unwrap(), [json!({ "status": 200, "ids": [made.id] })]);
+        assert_eq!(posted(&cluster, 0), ["once"]);
+        terminate(a);
     });
 }
 

@@ -216,6 +216,14 @@ fn send_result<T>(done: oneshot::Sender<Result<T, ReplyError>>, result: Result<T
     let _ = done.send(result);
 }
 
+/// Corrects the time in an error: a look-up has a limit of its own.
+fn of_look_up(mut error: ReplyError) -> ReplyError {
+    if let ReplyError::TimedOut { waited, .. } = &mut error {
+        *waited = LOOKUP_DEADLINE;
+    }
+    error
+}
+
 fn ordering_key(action: &OutgoingAction) -> OrderingKey {
     match action {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
@@ -297,7 +305,7 @@ impl Handler<LookUp> for Replies {
         let found = look_up(self.client.clone(), lookup, Instant::now() + LOOKUP_DEADLINE).into_actor(self);
         ctx.spawn(found.map(move |found, act, _| {
             act.lookups -= 1;
-            send_result(done, found);
+            send_result(done, found.map_err(of_look_up));
         }));
     }
 }

@@ -1,21 +1,28 @@
 use std::future::ready;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use matterhost_actors::model::{OutgoingAction, PostedIds};
+use matterhost_actors::model::{Found, Lookup, OutgoingAction, PostedIds};
 use parking_lot::Mutex;
 
 use super::*;
 
 /// A poster with an outcome for each post, by its text.
 #[derive(Default)]
-struct ByText(Mutex<Vec<String>>);
+struct ByText(Mutex<Vec<(String, Option<i64>)>>);
+
+/// The time before which no post has the generated key.
+const STORED_AT: i64 = 7_000_000;
+
+fn key() -> GeneratedKey {
+    GeneratedKey { text: "k".into(), earliest: STORED_AT }
+}
 
 fn account() -> AccountName {
     AccountName::new("helpdesk").unwrap()
 }
 
-fn timed_out(state: AccountState) -> ReplyError {
-    let (waited, cause) = (std::time::Duration::from_secs(900), "no answer".into());
+fn timed_out(state: AccountState, seconds: u64) -> ReplyError {
+    let (waited, cause) = (Duration::from_secs(seconds), "no answer".into());
     ReplyError::TimedOut { account: account(), state, waited, cause, maybe_done: true }
 }
 
@@ -26,18 +33,23 @@ impl Poster for ByText {
         action: OutgoingAction,
     ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         let OutgoingAction::Post(draft) = action else { panic!("{action:?}") };
-        self.0.lock().push(draft.key.unwrap().as_str().to_owned());
+        let key = draft.key.unwrap();
+        self.0.lock().push((key.as_str().to_owned(), key.earliest()));
         ready(match draft.text.as_str() {
             "refused" => Err(ReplyError::Refused { cause: "no".into() }),
             "stopped" => Err(ReplyError::Stopped(account.clone())),
             "interrupted" => Err(ReplyError::Interrupted(account.clone())),
             "unknown" => Err(ReplyError::UnknownAccount(account.clone())),
             "full" => Err(ReplyError::QueueFull { account: account.clone(), limit: "1,000 replies" }),
-            "away" => Err(timed_out(AccountState::Backoff)),
-            "slow" => Err(timed_out(AccountState::Ready)),
+            "away" => Err(timed_out(AccountState::Backoff, 900)),
+            "slow" => Err(timed_out(AccountState::Ready, 900)),
             _ => Ok(PostedIds::default()),
         })
         .boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        ready(Err(timed_out(AccountState::CatchingUp, 30))).boxed()
     }
 }
 
@@ -47,7 +59,7 @@ fn post(text: &str) -> String {
 
 async fn end(text: &str) -> TextEnd {
     let poster: Arc<dyn Poster> = Arc::new(ByText::default());
-    take_text(&poster, &account(), text.as_bytes(), "k").await
+    take_text(&poster, &account(), text.as_bytes(), &key()).await
 }
 
 fn statuses(results: &[u8]) -> Vec<u64> {
@@ -67,11 +79,18 @@ async fn an_action_is_finished_only_by_what_it_does_itself() {
         let list = format!("[{},{}]", post("hi"), post(text));
         assert_eq!(end(&list).await, TextEnd::Interrupted, "{text}");
     }
-    let TextEnd::Late(result) = end(&post("slow")).await else { panic!() };
-    assert_eq!(statuses(&result), [504]);
     let list = format!("[{},{},{}]", post("hi"), post("slow"), post("hi"));
-    let TextEnd::Late(results) = end(&list).await else { panic!() };
-    assert_eq!(statuses(&results), [200, 504, 424]);
+    let named = post("hi").replace("6brqgaeuupn65ncg1ywigb6swa", "staff/town-square");
+    let find = r#"{"action":"find_user","user":"@ana"}"#.to_owned();
+    for (text, seconds, expected) in [
+        (post("slow"), 900, vec![504]),
+        (list, 900, vec![200, 504, 424]),
+        (named, 30, vec![504]),
+        (find, 30, vec![504]),
+    ] {
+        let TextEnd::Late { results, waited } = end(&text).await else { panic!("{text}") };
+        assert_eq!((statuses(&results), waited), (expected, Duration::from_secs(seconds)), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -87,7 +106,7 @@ async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
         (r#"{"action":"upload","target":"6brqgaeuupn65ncg1ywigb6swa","file":"a"}"#, 422, "POST /v1/accounts"),
         (&format!("[{},{}]", post("hi"), r#"{"action":"delete","post":"x"}"#), 400, "post must be"),
     ] {
-        let TextEnd::Finished(result) = take_text(&poster, &account(), text.as_bytes(), "k").await else {
+        let TextEnd::Finished(result) = take_text(&poster, &account(), text.as_bytes(), &key()).await else {
             panic!("{text}");
         };
         assert_eq!(statuses(&result), [status], "{text}");
@@ -97,12 +116,13 @@ async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
 }
 
 #[tokio::test]
-async fn the_key_of_the_sender_comes_first() {
+async fn the_key_of_the_sender_comes_first_and_may_be_as_old_as_it_likes() {
     let seen = Arc::new(ByText::default());
     let poster: Arc<dyn Poster> = seen.clone();
     let keyed = post("hi").replace('{', r#"{"key":"own","#);
     for text in [post("hi"), keyed.clone(), format!("[{},{keyed}]", post("hi"))] {
-        take_text(&poster, &account(), text.as_bytes(), "k").await;
+        take_text(&poster, &account(), text.as_bytes(), &key()).await;
     }
-    assert_eq!(*seen.0.lock(), ["k", "own", "k#0", "own"]);
+    let (own, generated) = (("own".to_owned(), None), |key: &str| (key.to_owned(), Some(STORED_AT)));
+    assert_eq!(*seen.0.lock(), [generated("k"), own.clone(), generated("k#0"), own]);
 }

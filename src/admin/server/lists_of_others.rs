@@ -1,6 +1,6 @@
 //! The lists of accounts that other members are asked for: one at a time, however many clients look.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _, Shared, join_all};
 use parking_lot::Mutex;
@@ -22,7 +22,15 @@ impl ListsOfOthers {
         if let Some(asked) = &*current {
             return asked.clone();
         }
-        let lists = ask_all(Arc::clone(members)).boxed().shared();
+        let lists = AssertUnwindSafe(ask_all(Arc::clone(members))).catch_unwind();
+        // A panic would be passed on to all who ask from now on. Without lists, the accounts are unknown.
+        let lists = lists.map(|lists| {
+            lists.unwrap_or_else(|_| {
+                tracing::error!("asking the other members for their accounts has panicked");
+                Arc::default()
+            })
+        });
+        let lists = lists.boxed().shared();
         *current = Some(lists.clone());
         let (answered, asking) = (lists.clone(), Arc::clone(self));
         // It goes on if the client that asked first waits no more.
@@ -59,8 +67,9 @@ mod tests {
         cluster::{AskError, MemberId, Topic},
     };
 
-    /// Another member, which answers once it may.
+    /// Another member, which answers once it may, and panics when it is asked for the first time or not.
     struct Slow {
+        panics: bool,
         asked: AtomicUsize,
         may_answer: watch::Receiver<bool>,
     }
@@ -85,7 +94,8 @@ mod tests {
             _: Vec<u8>,
             _: Duration,
         ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
-            self.asked.fetch_add(1, Ordering::Relaxed);
+            let is_first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
+            assert!(!(is_first && self.panics), "the first question panics");
             let mut may_answer = self.may_answer.clone();
             let account = Account::unknown("helpdesk", "main", Some("b".into()), UNIX_EPOCH);
             async move {
@@ -99,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn clients_that_look_at_the_same_time_share_one_question() {
         let (answer, may_answer) = watch::channel(false);
-        let slow = Arc::new(Slow { asked: AtomicUsize::new(0), may_answer });
+        let slow = Arc::new(Slow { panics: false, asked: AtomicUsize::new(0), may_answer });
         let (members, lists): (Arc<dyn OtherMembers>, _) = (slow.clone(), Arc::<ListsOfOthers>::default());
         let asked = || slow.asked.load(Ordering::Relaxed);
         let gone = lists.ask(&members);
@@ -116,5 +126,18 @@ mod tests {
             yield_now().await;
         }
         assert_eq!((lists.ask(&members).await.len(), asked()), (1, 2), "a later one asks again");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_not_passed_on_to_those_who_ask_later() {
+        let (_answer, may_answer) = watch::channel(true);
+        let members: Arc<dyn OtherMembers> =
+            Arc::new(Slow { panics: true, asked: AtomicUsize::new(0), may_answer });
+        let lists = Arc::<ListsOfOthers>::default();
+        assert_eq!(lists.ask(&members).await.len(), 0);
+        while lists.0.lock().is_some() {
+            yield_now().await;
+        }
+        assert_eq!(lists.ask(&members).await.len(), 1);
     }
 }

@@ -44,15 +44,29 @@ fn an_account_that_cannot_send_rests_ever_longer_beside_the_others() {
         assert_eq!(begin(&mut lanes, now), Some(account(1)), "the others go on");
         lanes.end(&account(1), StepEnd::Empty, now);
         let until = lanes.next_time().unwrap();
-        rests.push(until.since(now).as_millis());
+        rests.push(until.since(now));
         now = until;
     }
-    assert_eq!(rests, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+    for (rest, shortest) in rests.iter().zip([500, 1_000, 2_000, 4_000, 5_000, 5_000]) {
+        let shortest = Duration::from_millis(shortest);
+        assert!((shortest..=shortest * 5 / 4).contains(rest), "{rests:?}");
+    }
     assert_eq!(begin(&mut lanes, now).as_ref(), Some(&broken));
     lanes.end(&broken, StepEnd::Finished, now);
     assert_eq!(begin(&mut lanes, now).as_ref(), Some(&broken), "at once");
     lanes.end(&broken, StepEnd::NotNow, now);
-    assert_eq!(lanes.next_time().unwrap().since(now), SHORTEST_REST);
+    assert_eq!(lanes.next_time().unwrap().since(now), rests[0]);
+}
+
+#[test]
+fn accounts_that_fail_together_do_not_come_back_together() {
+    let (mut lanes, now) = (ActionLanes::default(), at(1));
+    (0..100).for_each(|n| lanes.stored(&account(n)));
+    while let Some(order) = lanes.begin(now) {
+        lanes.end(&order.account, StepEnd::NotNow, now);
+    }
+    let times: BTreeSet<_> = lanes.resting.iter().map(|(time, _)| *time).collect();
+    assert!(times.len() > 80, "{} times", times.len());
 }
 
 #[test]
@@ -96,12 +110,18 @@ fn an_account_that_stays_unknown_is_refused_after_a_minute() {
 
 #[test]
 fn an_action_that_is_late_by_itself_is_given_up_and_another_one_begins_anew() {
-    let (mut lanes, a, mut now) = (ActionLanes::default(), account(1), at(0));
-    lanes.stored(&a);
-    for (sequence, is_last) in [(7, false), (7, true), (8, false), (8, true)] {
-        let order = lanes.begin(now).unwrap();
-        assert_eq!(order.late.is_last_try(sequence), is_last, "{sequence}");
-        lanes.end(&a, StepEnd::Late(sequence), now);
-        now = lanes.next_time().unwrap();
+    let deadline = Duration::from_secs(900);
+    for (seconds, tries) in [(900, 2), (30, 60)] {
+        let (mut lanes, a, mut now) = (ActionLanes::default(), account(1), at(0));
+        let waited = Duration::from_secs(seconds);
+        lanes.stored(&a);
+        for sequence in [7, 8] {
+            for n in 1..=tries {
+                let order = lanes.begin(now).unwrap();
+                assert_eq!(order.late.is_over(sequence, waited, deadline), n == tries, "{sequence}, try {n}");
+                lanes.end(&a, StepEnd::Late { sequence, waited }, now);
+                now = lanes.next_time().unwrap();
+            }
+        }
     }
 }

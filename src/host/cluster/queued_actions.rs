@@ -1,6 +1,7 @@
 //! The actions that programs elsewhere put into the queue, for the accounts that this host runs.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,15 +16,16 @@ use futures_util::{
 };
 use matterhost_actors::{model::AccountName, ports::Poster};
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use crate::{
-    actions::{TextEnd, refusal, take_text},
+    actions::{GeneratedKey, TextEnd, refusal, take_text},
     cluster::{
-        ActionLanes, ActionQueue, ClusterTime, QueueError, QueueNotice, QueuedAction, StepEnd, StepOrder,
+        ActionLanes, ActionQueue, ClusterTime, Late, QueueError, QueueNotice, QueuedAction, StepEnd,
+        StepOrder,
     },
 };
 
@@ -33,11 +35,14 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 const LIST_AGAIN: Duration = Duration::from_millis(250);
 /// The time from a list that failed to the next one.
 const LIST_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// The requests to the queue at a time. What they fetch, 256 KiB each at most, must not keep the renewals of the lease waiting, which
+/// take the same connection.
+const MOST_REQUESTS: usize = 16;
 /// The status of an action for an account that the configuration does not have.
 const NOT_FOUND: u16 = 404;
 
-/// Returns true for the accounts of the running configuration.
-pub(in crate::host) type IsKnown = Arc<dyn Fn(&AccountName) -> bool + Send + Sync>;
+/// Returns `replies.deadline` of the accounts of the running configuration.
+pub(in crate::host) type DeadlineOf = Arc<dyn Fn(&AccountName) -> Option<Duration> + Send + Sync>;
 
 /// The handle of the worker that takes actions from the queue.
 #[derive(Debug)]
@@ -54,8 +59,9 @@ pub(in crate::host) struct QueuedActions {
 struct Surroundings {
     queue: Arc<dyn ActionQueue>,
     poster: Arc<dyn Poster>,
-    is_known: IsKnown,
+    deadline_of: DeadlineOf,
     is_stopping: Arc<AtomicBool>,
+    requests: Arc<Semaphore>,
 }
 
 /// Takes what waits for the accounts of this host: one action of an account after the other.
@@ -80,11 +86,13 @@ impl QueuedActions {
     pub(in crate::host) fn start(
         queue: Arc<dyn ActionQueue>,
         poster: Arc<dyn Poster>,
-        is_known: IsKnown,
+        deadline_of: DeadlineOf,
     ) -> Self {
         let (look, is_stopping) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let (stop, stopped) = oneshot::channel();
-        let surroundings = Surroundings { queue, poster, is_known, is_stopping: Arc::clone(&is_stopping) };
+        let requests = Arc::new(Semaphore::new(MOST_REQUESTS));
+        let surroundings =
+            Surroundings { queue, poster, deadline_of, is_stopping: Arc::clone(&is_stopping), requests };
         let worker = Worker {
             surroundings,
             lanes: ActionLanes::default(),
@@ -136,8 +144,14 @@ impl Worker {
     fn begin_steps(&mut self) {
         while let Some(order) = self.lanes.begin(ClusterTime::now()) {
             let account = order.account.clone();
-            let step = self.surroundings.clone().step(order);
-            self.work.push(step.map(|end| Done::Step(account, end)).boxed());
+            let step = AssertUnwindSafe(self.surroundings.clone().step(order)).catch_unwind();
+            self.work.push(
+                step.map(|end| {
+                    let end = end.unwrap_or_else(|_| panicked(&account));
+                    Done::Step(account, end)
+                })
+                .boxed(),
+            );
         }
     }
 
@@ -174,7 +188,9 @@ impl Worker {
 
     fn list(&mut self) {
         self.next_list = None;
-        self.work.push(self.surroundings.queue.accounts().map(Done::List).boxed());
+        let list = AssertUnwindSafe(self.surroundings.queue.accounts()).catch_unwind();
+        let failed = || QueueError("reading the list has panicked".into());
+        self.work.push(list.map(move |list| Done::List(list.unwrap_or_else(|_| Err(failed())))).boxed());
     }
 }
 
@@ -186,14 +202,14 @@ impl Surroundings {
         if !self.poster.may_act(account) {
             return StepEnd::Elsewhere;
         }
-        let is_known = (self.is_known)(account);
-        if !is_known && !order.refuses_unknown {
+        let deadline = (self.deadline_of)(account);
+        if deadline.is_none() && !order.refuses_unknown {
             return StepEnd::Unknown;
         }
-        if is_known && !self.poster.can_send(account).await {
+        if deadline.is_some() && !self.poster.can_send(account).await {
             return StepEnd::NotNow;
         }
-        let action = match self.queue.first(account).await {
+        let action = match self.ask(|queue| queue.first(account)).await {
             Ok(Some(action)) => action,
             Ok(None) => return StepEnd::Empty,
             Err(error) => return not_now(account, &error),
@@ -201,16 +217,23 @@ impl Surroundings {
         if self.is_stopping.load(Ordering::Relaxed) || !self.poster.may_act(account) {
             return StepEnd::Elsewhere;
         }
-        if !is_known {
+        let Some(deadline) = deadline else {
             let cause = format!("there is no account {account}");
             return self.finish(action, refusal(NOT_FOUND, &cause), StepEnd::Refused).await;
-        }
-        match take_text(&self.poster, account, &action.text, &action.key()).await {
+        };
+        self.take(action, deadline, order.late).await
+    }
+
+    /// Takes an action. It is given up if it was late by itself for too long.
+    async fn take(&self, action: QueuedAction, deadline: Duration, late: Late) -> StepEnd {
+        let (key, sequence) =
+            (GeneratedKey { text: action.key(), earliest: action.earliest_ms() }, action.sequence);
+        match take_text(&self.poster, &action.account, &action.text, &key).await {
             TextEnd::Finished(result) => self.finish(action, result, StepEnd::Finished).await,
-            TextEnd::Late(result) if order.late.is_last_try(action.sequence) => {
-                self.finish(action, result, StepEnd::Finished).await
+            TextEnd::Late { results, waited } if late.is_over(sequence, waited, deadline) => {
+                self.finish(action, results, StepEnd::Finished).await
             }
-            TextEnd::Late(_) => StepEnd::Late(action.sequence),
+            TextEnd::Late { waited, .. } => StepEnd::Late { sequence, waited },
             TextEnd::Interrupted => StepEnd::NotNow,
         }
     }
@@ -221,15 +244,30 @@ impl Surroundings {
             return StepEnd::Elsewhere;
         }
         let account = action.account.clone();
-        match self.queue.finish(action, result).await {
+        match self.ask(|queue| queue.finish(action, result)).await {
             Ok(()) => end,
             Err(error) => not_now(&account, &error),
         }
+    }
+
+    /// Asks the queue, beside a bounded number of others.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(&dyn ActionQueue) -> BoxFuture<'static, Result<T, QueueError>>,
+    ) -> Result<T, QueueError> {
+        // It is never closed.
+        let _permit = self.requests.acquire().await;
+        request(&*self.queue).await
     }
 }
 
 fn not_now(account: &AccountName, error: &QueueError) -> StepEnd {
     tracing::warn!(%account, %error, "cannot take an action from NATS; trying again");
+    StepEnd::NotNow
+}
+
+fn panicked(account: &AccountName) -> StepEnd {
+    tracing::error!(%account, "taking an action from NATS has panicked; trying again");
     StepEnd::NotNow
 }
 

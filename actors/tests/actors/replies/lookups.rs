@@ -2,6 +2,7 @@
 
 use matterhost_actors::{
     hosting::LookUp,
+    mattermost::RestErrorKind,
     model::{Found, Lookup, OutgoingAction, ReplyError, Target, UserRef},
 };
 
@@ -44,6 +45,15 @@ fn something_missing_is_named_and_asked_for_again() {
         }
         let unknown = LookUp { account: name("who"), lookup: channel("@ann") };
         assert_eq!(harness.send(unknown).await.unwrap_err(), ReplyError::UnknownAccount(name("who")));
+    });
+}
+
+#[test]
+fn a_look_up_that_takes_too_long_names_its_own_limit() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.fail_lists(Some(RestErrorKind::Unreachable));
+        let late = look_up(harness, channel("staff/town")).await.unwrap_err();
+        assert!(matches!(late, ReplyError::TimedOut { waited, .. } if waited == 30 * SECOND), "{late}");
     });
 }
 

@@ -1,6 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::AtomicUsize,
+};
 
-use matterhost_actors::model::{OutgoingAction, PostedIds, ReplyError};
+use matterhost_actors::model::{AccountState, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::yield_now, time::timeout};
 
@@ -10,6 +13,8 @@ use crate::cluster::MemoryActions;
 /// The longest wait for what is certain to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const DEADLINE: Duration = Duration::from_secs(900);
+
 /// The accounts as they are now.
 #[derive(Debug, Clone, Default)]
 struct Now {
@@ -18,6 +23,8 @@ struct Now {
     elsewhere: BTreeSet<String>,
     /// Those whose posts are held back.
     held: BTreeSet<String>,
+    /// Those whose posts panic.
+    panics: BTreeSet<String>,
     /// True once the host stops its accounts.
     stops: bool,
 }
@@ -41,10 +48,18 @@ impl Poster for Seen {
         self.0.posted.lock().entry(account.to_string()).or_default().push(draft.text);
         let (account, mut now) = (account.clone(), self.0.now.subscribe());
         async move {
+            assert!(!now.borrow().panics.contains(account.as_str()), "a post that panics");
             let end = now.wait_for(|now| now.stops || !now.held.contains(account.as_str())).await.unwrap();
             if end.stops { Err(ReplyError::Stopped(account)) } else { Ok(PostedIds::default()) }
         }
         .boxed()
+    }
+
+    fn look_up(&self, account: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let (waited, cause) = (Duration::from_secs(30), "HTTP 503".into());
+        let (account, state) = (account.clone(), AccountState::Ready);
+        let late = ReplyError::TimedOut { account, state, waited, cause, maybe_done: false };
+        async { Err(late) }.boxed()
     }
 
     fn may_act(&self, account: &AccountName) -> bool {
@@ -64,11 +79,26 @@ impl Host {
     }
 
     fn start(self: &Arc<Self>) -> QueuedActions {
-        let (queue, poster) = (Arc::new(self.queue.clone()), Arc::new(Seen(Arc::clone(self))));
+        self.start_with(Arc::new(self.queue.clone()))
+    }
+
+    fn start_with(self: &Arc<Self>, queue: Arc<dyn ActionQueue>) -> QueuedActions {
+        let Surroundings { poster, deadline_of, .. } = self.surroundings();
+        QueuedActions::start(queue, poster, deadline_of)
+    }
+
+    fn surroundings(self: &Arc<Self>) -> Surroundings {
         let host = Arc::clone(self);
-        let is_known =
-            Arc::new(move |account: &AccountName| !host.now.borrow().unknown.contains(account.as_str()));
-        QueuedActions::start(queue, poster, is_known)
+        let deadline_of = move |account: &AccountName| {
+            (!host.now.borrow().unknown.contains(account.as_str())).then_some(DEADLINE)
+        };
+        Surroundings {
+            queue: Arc::new(self.queue.clone()),
+            poster: Arc::new(Seen(Arc::clone(self))),
+            deadline_of: Arc::new(deadline_of),
+            is_stopping: Arc::default(),
+            requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
+        }
     }
 
     /// Puts a post into the queue, whose result goes to an inbox with its text.
@@ -190,16 +220,93 @@ async fn an_action_waits_for_a_configuration_with_its_account() {
 async fn an_action_for_no_account_is_refused_with_words() {
     let host = Host::new(Now { unknown: set("typo"), ..Now::default() });
     host.put("typo", "one");
-    let surroundings = Surroundings {
-        queue: Arc::new(host.queue.clone()),
-        poster: Arc::new(Seen(Arc::clone(&host))),
-        is_known: Arc::new(|_| false),
-        is_stopping: Arc::default(),
-    };
-    let (account, late) = (AccountName::new("typo").unwrap(), crate::cluster::Late::default());
+    let surroundings = host.surroundings();
+    let (account, late) = (AccountName::new("typo").unwrap(), Late::default());
     let order = |refuses_unknown| StepOrder { account: account.clone(), refuses_unknown, late };
     assert_eq!(surroundings.clone().step(order(false)).await, StepEnd::Unknown);
     assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Refused);
     assert!(host.await_result("one").await.contains("there is no account typo"));
     assert_eq!(surroundings.step(order(true)).await, StepEnd::Empty);
+}
+
+#[tokio::test]
+async fn a_look_up_that_times_out_is_tried_again_for_as_long_as_a_post() {
+    let host = Host::new(Now::default());
+    let account = AccountName::new("a").unwrap();
+    let post = r#"{"action":"post","target":"staff/town-square","text":"one"}"#;
+    assert!(host.queue.put(&account, post.as_bytes(), Some("one")));
+    let (mut lanes, mut now) = (ActionLanes::default(), ClusterTime::now());
+    lanes.stored(&account);
+    for tries in 1..=60 {
+        assert_eq!(host.queue.result("one"), None, "given up after {tries} tries");
+        let order = lanes.begin(now).unwrap();
+        let end = host.surroundings().step(order).await;
+        lanes.end(&account, end, now);
+        now = lanes.next_time().unwrap_or(now);
+    }
+    assert!(host.await_result("one").await.contains("504"));
+}
+
+#[tokio::test]
+async fn a_panic_ends_a_step_and_not_the_worker() {
+    let host = Host::new(Now { panics: set("a"), ..Now::default() });
+    host.put("a", "one");
+    let worker = host.start();
+    host.await_that(|host| !host.posted("a").is_empty()).await;
+    host.put("b", "two");
+    host.await_result("two").await;
+    host.change(|now| now.panics.clear());
+    host.await_result("one").await;
+    worker.stop(Instant::now() + PATIENCE).await;
+}
+
+/// A queue that counts the requests that are under way.
+#[derive(Debug, Default)]
+struct Counted {
+    queue: MemoryActions,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn count<T: Send + 'static>(&self, request: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
+        let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            sleep(Duration::from_millis(1)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            request.await
+        }
+        .boxed()
+    }
+}
+
+impl ActionQueue for Counted {
+    fn accounts(&self) -> BoxFuture<'static, Result<Vec<AccountName>, QueueError>> {
+        self.queue.accounts()
+    }
+
+    fn first(&self, account: &AccountName) -> BoxFuture<'static, Result<Option<QueuedAction>, QueueError>> {
+        self.count(self.queue.first(account))
+    }
+
+    fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>> {
+        self.count(self.queue.finish(action, result))
+    }
+
+    fn notices(&self) -> tokio::sync::mpsc::Receiver<QueueNotice> {
+        self.queue.notices()
+    }
+}
+
+#[tokio::test]
+async fn many_accounts_ask_the_queue_a_few_at_a_time() {
+    let host = Host::new(Now::default());
+    (0..200).for_each(|n| host.put(&format!("bot-{n}"), "hello"));
+    let counted = Counted { queue: host.queue.clone(), ..Counted::default() };
+    let most = Arc::clone(&counted.most);
+    let worker = host.start_with(Arc::new(counted));
+    host.await_that(|host| host.queue.waiting() == 0).await;
+    assert_eq!(most.load(Ordering::Relaxed), MOST_REQUESTS);
+    worker.stop(Instant::now() + PATIENCE).await;
 }
