@@ -31,7 +31,7 @@ mod shard_fences;
 #[cfg(test)]
 mod simulation;
 
-pub use action_lanes::{ActionLanes, Late, MOST_AT_WORK, StepEnd, StepOrder};
+pub use action_lanes::{ActionLanes, Late, MOST_AT_WORK, StepEnd, StepOrder, UNKNOWN_FOR};
 pub use action_queue::{ActionQueue, MOST_WAITING_OF_ACCOUNT, QueueError, QueueNotice, QueuedAction};
 pub use cluster_time::ClusterTime;
 pub use coordinator::{ClusterSettings, Command, Coordinator, PlannedMoves, ShardCounts};

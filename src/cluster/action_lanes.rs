@@ -26,7 +26,7 @@ const REST_SPREAD: u32 = 4;
 
 /// The time for which an action waits for an account that the configuration does not have: a tool adds one and acts as it at once, and
 /// members read their configuration one after the other.
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+pub const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
 /// The multiple of `replies.deadline` for which the server has had an action by itself, in all tries together, when it is given up.
 const MOST_LATE: u32 = 2;

@@ -58,6 +58,9 @@ pub trait ActionQueue: fmt::Debug + Send + Sync + 'static {
     /// still there, or not.
     fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>>;
 
+    /// Returns the present time of the clock by which actions are stored, in nanoseconds.
+    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>>;
+
     /// Returns notices from now on. A notice comes once the action is stored.
     fn notices(&self) -> mpsc::Receiver<QueueNotice>;
 }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::ready,
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -23,6 +24,8 @@ pub struct MemoryActions(Arc<Mutex<State>>);
 struct State {
     actions: BTreeMap<u64, QueuedAction>,
     last: u64,
+    /// The time, in nanoseconds.
+    now: i128,
     results: BTreeMap<String, Vec<u8>>,
     watchers: Vec<mpsc::Sender<QueueNotice>>,
 }
@@ -36,14 +39,20 @@ impl MemoryActions {
             return false;
         }
         state.last += 1;
-        let sequence = state.last;
+        state.now += 1;
+        let (sequence, stored_at) = (state.last, state.now);
         let (text, inbox) = (text.to_vec(), inbox.map(str::to_owned));
-        let action =
-            QueuedAction { account: account.clone(), sequence, stored_at: sequence.into(), text, inbox };
+        let action = QueuedAction { account: account.clone(), sequence, stored_at, text, inbox };
         state.actions.insert(sequence, action);
         let notice = QueueNotice::Stored(account.clone());
         state.watchers.retain(|watcher| watcher.try_send(notice.clone()).is_ok());
         true
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        let by = i128::try_from(by.as_nanos()).unwrap_or_default();
+        self.0.lock().now += by;
     }
 
     /// Returns the result at an inbox.
@@ -76,6 +85,10 @@ impl ActionQueue for MemoryActions {
         }
         state.actions.remove(&action.sequence);
         ready(Ok(())).boxed()
+    }
+
+    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
+        ready(Ok(self.0.lock().now)).boxed()
     }
 
     fn notices(&self) -> mpsc::Receiver<QueueNotice> {

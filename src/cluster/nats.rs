@@ -6,6 +6,7 @@ mod buckets;
 mod cursors;
 mod nats_actions;
 mod nats_messages;
+mod stored_message;
 
 pub use cursors::NatsCursors;
 pub use nats_actions::NatsActions;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerError};
 use matterhost_actors::model::Excerpt;
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
@@ -69,6 +69,31 @@ fn log(event: &Event) {
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
         Event::Disconnected => tracing::warn!("the connection to NATS is lost; reconnecting"),
+        Event::ServerError(ServerError::Other(text)) if is_denial(text) => {
+            tracing::error!(cause = %Excerpt::of(text), "NATS denies this user a right, and what needs it is lost; give the user the rights of the documentation");
+        }
         other => tracing::warn!(event = %Excerpt::of(other), "NATS reports"),
+    }
+}
+
+/// Returns true if a server denies a right. It says so after the request, which has no answer.
+fn is_denial(text: &str) -> bool {
+    text.to_ascii_lowercase().starts_with("permissions violation")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_that_is_denied_is_told_from_other_errors() {
+        for (text, denies) in [
+            ("Permissions Violation for Publish to \"_INBOX_shop.abc\"", true),
+            ("Permissions Violation for Subscription to \"matterhost.stored.*\"", true),
+            ("Maximum Payload Violation", false),
+            ("Slow Consumer", false),
+        ] {
+            assert_eq!(is_denial(text), denies, "{text}");
+        }
     }
 }

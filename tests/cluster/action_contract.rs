@@ -54,6 +54,8 @@ pub(crate) async fn check_contract(senders: &impl Senders) {
 
     let a1 = first(senders, "a").await.unwrap();
     assert_eq!(first(senders, "a").await.unwrap(), a1, "nothing is taken out by reading");
+    let age = senders.queue().time().await.unwrap() - a1.stored_at;
+    assert!((1..60_000_000_000).contains(&age), "{age} ns");
     senders.queue().finish(a1.clone(), b"done".to_vec()).await.unwrap();
     assert_eq!(senders.result("_INBOX.a1").await, b"done");
     assert_eq!(first_text(senders, "a").await.as_deref(), Some("a2"), "in order");

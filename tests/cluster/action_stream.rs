@@ -12,6 +12,8 @@ use matterhost::{
     config::NatsCredentials,
 };
 use tokio::{
+    io::AsyncWriteExt as _,
+    net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
 };
@@ -141,6 +143,31 @@ async fn after_a_new_connection_there_may_have_been_actions() {
         }
     };
     timeout(PATIENCE, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_action_with_headers_that_are_none_is_taken_like_others() {
+    let senders = NatsSenders::start().await;
+    let headers = b"NATS/1.0\r\nBad Name: x\r\nOther: \xff\xfe\r\nMatterhost-Reply-To: _INBOX.bad\r\n\r\n";
+    let mut socket = TcpStream::connect(senders.server.address.trim_start_matches("nats://")).await.unwrap();
+    let (subject, text) = ("matterhost.actions.a", b"odd");
+    let head = format!("HPUB {subject} {} {}\r\n", headers.len(), headers.len() + text.len());
+    socket.write_all(b"CONNECT {\"verbose\":false,\"headers\":true}\r\n").await.unwrap();
+    socket.write_all(&[head.as_bytes(), headers, text, b"\r\n"].concat()).await.unwrap();
+    let stored = async {
+        loop {
+            match first(&senders, "a").await {
+                Some(action) => break action,
+                None => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let odd = timeout(PATIENCE, stored).await.unwrap();
+    assert_eq!((odd.text.as_slice(), odd.inbox.as_deref()), (&b"odd"[..], Some("_INBOX.bad")));
+    assert!(senders.put("a", "next", None).await);
+    senders.queue.finish(odd, b"done".to_vec()).await.unwrap();
+    assert_eq!(senders.result("_INBOX.bad").await, b"done");
+    assert_eq!(first(&senders, "a").await.unwrap().text, b"next");
 }
 
 #[tokio::test]

@@ -4,16 +4,12 @@
 //! its subjects change. The member that owns an account asks the leader of the stream for the first message of the account's
 //! subject instead, and deletes it by its number once it is finished.
 
-use std::{fmt::Display, sync::atomic::Ordering, time::Duration};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{
     Client,
     connection::State,
-    jetstream::{
-        self, Context,
-        message::StreamMessage,
-        stream::{RawMessageError, RawMessageErrorKind, Stream},
-    },
+    jetstream::{self, Context, stream::Stream},
 };
 use futures_util::{
     StreamExt as _, TryStreamExt as _,
@@ -30,6 +26,7 @@ use super::{
     NatsSettings,
     action_stream::{self, REPLY_TO},
     buckets::is_missing,
+    stored_message::{self, StoredMessage, failed},
 };
 use crate::{
     cluster::action_queue::{ActionQueue, NOTICES, QueueError, QueueNotice, QueuedAction},
@@ -112,22 +109,27 @@ impl NatsActions {
 
     async fn read_first(self, account: AccountName) -> Result<Option<QueuedAction>, QueueError> {
         let subject = action_stream::subject(&self.settings, &subject_token(account.as_str()));
-        let message = found(self.stream().await?.get_first_raw_message_by_subject(subject, 1).await)?;
+        let stream = action_stream::name(&self.settings);
+        let message = stored_message::first_of(&self.context, &stream, &subject).await?;
         Ok(message.map(|message| {
             let inbox = self.inbox(&account, &message);
-            let (sequence, stored_at) = (message.sequence, message.time.unix_timestamp_nanos());
-            QueuedAction { account, sequence, stored_at, text: message.payload.into(), inbox }
+            let StoredMessage { sequence, stored_at, text, .. } = message;
+            QueuedAction { account, sequence, stored_at, text, inbox }
         }))
     }
 
+    async fn read_time(self) -> Result<i128, QueueError> {
+        stored_message::time_at(&self.context, &action_stream::name(&self.settings)).await
+    }
+
     /// Returns the inbox that an action names, if a result may go there.
-    fn inbox(&self, account: &AccountName, message: &StreamMessage) -> Option<String> {
-        let inbox = message.headers.get(REPLY_TO)?.as_str();
-        let is_allowed = is_inbox(inbox, &self.inboxes);
+    fn inbox(&self, account: &AccountName, message: &StoredMessage) -> Option<String> {
+        let inbox = message.header(REPLY_TO)?;
+        let is_allowed = is_inbox(&inbox, &self.inboxes);
         if !is_allowed {
             tracing::warn!(%account, subject = %Excerpt::of(&inbox), "an action from NATS wants its result elsewhere than in an inbox; it gets none");
         }
-        is_allowed.then(|| inbox.to_owned())
+        is_allowed.then_some(inbox)
     }
 
     async fn send_result(&self, action: &QueuedAction, result: Vec<u8>) -> Result<(), QueueError> {
@@ -148,11 +150,11 @@ impl NatsActions {
     /// Sends the result first: without a member that deletes the message, the next one finds the action done and sends it again.
     async fn send_and_delete(self, action: QueuedAction, result: Vec<u8>) -> Result<(), QueueError> {
         self.send_result(&action, result).await?;
-        let stream = self.stream().await?;
-        let message = found(stream.get_raw_message(action.sequence).await)?;
+        let stream = action_stream::name(&self.settings);
+        let message = stored_message::by_number(&self.context, &stream, action.sequence).await?;
         // In a stream that was made anew meanwhile, the number is another message's.
-        let is_same = message.is_some_and(|message| message.time.unix_timestamp_nanos() == action.stored_at);
-        if is_same {
+        if message.is_some_and(|message| message.stored_at == action.stored_at) {
+            let stream = self.stream().await?;
             stream.delete_message(action.sequence).await.map_err(|error| failed(&error))?;
         }
         Ok(())
@@ -205,22 +207,14 @@ impl ActionQueue for NatsActions {
         self.within_limit(self.clone().send_and_delete(action, result))
     }
 
+    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
+        self.within_limit(self.clone().read_time())
+    }
+
     fn notices(&self) -> mpsc::Receiver<QueueNotice> {
         let (sender, receiver) = mpsc::channel(NOTICES);
         tokio::spawn(self.clone().pass_on(sender));
         receiver
-    }
-}
-
-fn failed(error: &impl Display) -> QueueError {
-    QueueError(Excerpt::of(error))
-}
-
-fn found(answer: Result<StreamMessage, RawMessageError>) -> Result<Option<StreamMessage>, QueueError> {
-    match answer {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(failed(&error)),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     actions::{GeneratedKey, TextEnd, refusal, take_text},
     cluster::{
         ActionLanes, ActionQueue, ClusterTime, Late, QueueError, QueueNotice, QueuedAction, StepEnd,
-        StepOrder,
+        StepOrder, UNKNOWN_FOR,
     },
 };
 
@@ -218,10 +218,26 @@ impl Surroundings {
             return StepEnd::Elsewhere;
         }
         let Some(deadline) = deadline else {
-            let cause = format!("there is no account {account}");
-            return self.finish(action, refusal(NOT_FOUND, &cause), StepEnd::Refused).await;
+            return self.refuse_unknown(action).await;
         };
         self.take(action, deadline, order.late).await
+    }
+
+    /// Refuses an action for an account that the configuration does not have, once the action has waited for it itself.
+    async fn refuse_unknown(&self, action: QueuedAction) -> StepEnd {
+        let now = match self.ask(|queue| queue.time()).await {
+            Ok(now) => now,
+            Err(error) => {
+                not_now(&action.account, &error);
+                return StepEnd::Unknown;
+            }
+        };
+        let waited = u64::try_from(now.saturating_sub(action.stored_at)).unwrap_or_default();
+        if Duration::from_nanos(waited) < UNKNOWN_FOR {
+            return StepEnd::Unknown;
+        }
+        let cause = format!("there is no account {}", action.account);
+        self.finish(action, refusal(NOT_FOUND, &cause), StepEnd::Refused).await
     }
 
     /// Takes an action. It is given up if it was late by itself for too long.

@@ -224,9 +224,14 @@ async fn an_action_for_no_account_is_refused_with_words() {
     let (account, late) = (AccountName::new("typo").unwrap(), Late::default());
     let order = |refuses_unknown| StepOrder { account: account.clone(), refuses_unknown, late };
     assert_eq!(surroundings.clone().step(order(false)).await, StepEnd::Unknown);
+    assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Unknown, "it is new");
+    host.queue.advance(UNKNOWN_FOR);
+    host.put("typo", "two");
+    assert_eq!(surroundings.clone().step(order(false)).await, StepEnd::Unknown);
     assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Refused);
     assert!(host.await_result("one").await.contains("there is no account typo"));
-    assert_eq!(surroundings.step(order(true)).await, StepEnd::Empty);
+    assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Unknown, "the next one is new");
+    assert_eq!((host.queue.result("two"), host.queue.waiting()), (None, 1));
 }
 
 #[tokio::test]
@@ -292,6 +297,10 @@ impl ActionQueue for Counted {
 
     fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>> {
         self.count(self.queue.finish(action, result))
+    }
+
+    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
+        self.queue.time()
     }
 
     fn notices(&self) -> tokio::sync::mpsc::Receiver<QueueNotice> {
