@@ -48,7 +48,7 @@ pub(crate) use {
     backend::RateLimit,
     body::{hold_request, read as read_body},
     http_server::{RequestHandling, RunningServer, serve},
-    middleware::{refuse_further_request, request_came},
+    middleware::{answer_anybody, refuse_further_request},
     open_connections::OpenConnections,
 };
 

@@ -13,8 +13,8 @@ use actix_web::{
 
 use super::{HookPath, HookResponse, HookService};
 use crate::admin::server::{
-    ApiError, Listener, OpenConnections, RateLimit, RequestHandling, RunningServer, hold_request, read_body,
-    refuse_further_request, request_came, serve,
+    ApiError, Listener, OpenConnections, RateLimit, RequestHandling, RunningServer, answer_anybody,
+    hold_request, read_body, refuse_further_request, serve,
 };
 
 /// Requests per second of all callers together: many times what the people of a large server press.
@@ -78,10 +78,7 @@ async fn guard<B: MessageBody + 'static>(
         other => other,
     };
     let response = match admitted {
-        Ok(()) => {
-            request_came(&request);
-            next.call(request).await?.map_into_boxed_body()
-        }
+        Ok(()) => answer_anybody(request, next).await?.map_into_boxed_body(),
         Err(error) => request.into_response(error.error_response()),
     };
     Ok(response.map_body(|_, answer| hold_request(answer, payload)))
@@ -113,3 +110,6 @@ fn respond(response: HookResponse) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     HttpResponse::build(status).json(response.body)
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,9 +41,25 @@ struct ConnectionUse {
 }
 
 /// Marks the connection of a request that has come, so that it is kept until the answer is sent.
-pub(crate) fn request_came(request: &ServiceRequest) {
+fn request_came(request: &ServiceRequest) {
     if let Some(connections) = request.app_data::<OpenConnections>() {
-        connections.request_came(request);
+        connections.request_came(request.peer_addr());
+    }
+}
+
+/// Answers a request of anybody. Its connection is kept until the answer, which is short, is there.
+pub(crate) async fn answer_anybody<B>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error>
+where
+    B: MessageBody + 'static,
+{
+    let (connections, client) = (request.app_data::<OpenConnections>().cloned(), request.peer_addr());
+    let answer = next.call(request);
+    match connections {
+        Some(connections) => connections.while_answering(client, answer).await,
+        None => answer.await,
     }
 }
 
@@ -79,6 +95,7 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     let payload = UploadBody::new(request.take_payload());
     let mut response = match admit(&mut request, &payload).await {
         // Handlers and extractors turn their errors into responses, so an error here is not theirs.
+        Ok(()) if is_public(&request) => answer_anybody(request, next).await?.map_into_boxed_body(),
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(error) => request.into_response(error.error_response()),
     };
@@ -179,3 +196,6 @@ fn add_security_headers(headers: &mut HeaderMap) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The open connections of a server, of which those without a request must not keep out the others.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     future::pending,
     net::SocketAddr,
     pin::pin,
@@ -12,12 +12,12 @@ use std::{
     time::Duration,
 };
 
-use actix_web::dev::ServiceRequest;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-/// The time that a connection without a whole request has in a crowd. A client in the same network needs milliseconds; five
-/// and ten seconds, which it has otherwise for the head and the body, let a few slow clients keep out all others.
+/// The time that a client has in a crowd for its request, and for taking a short answer. A client in the same network needs
+/// milliseconds; five and ten seconds, which it has otherwise for the head and the body, let a few slow clients keep out all
+/// others.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The open connections of a server. Clones share them.
@@ -28,8 +28,8 @@ pub(crate) struct OpenConnections(Arc<Connections>);
 struct Connections {
     limit: usize,
     open: AtomicUsize,
-    /// The clients whose request has not come yet.
-    waiting: Mutex<HashSet<SocketAddr>>,
+    /// The clients, with the time since when the server waits for each; `None` while a client waits for the server.
+    clients: Mutex<HashMap<SocketAddr, Option<Instant>>>,
 }
 
 /// An open connection; `None` stands for one whose client is not known any more.
@@ -41,8 +41,8 @@ struct OpenConnection {
 impl OpenConnections {
     /// Returns the connections of a server that has at most so many.
     pub(crate) fn new(limit: usize) -> Self {
-        let (open, waiting) = (AtomicUsize::new(0), Mutex::default());
-        Self(Arc::new(Connections { limit, open, waiting }))
+        let (open, clients) = (AtomicUsize::new(0), Mutex::default());
+        Self(Arc::new(Connections { limit, open, clients }))
     }
 
     /// Returns the most that may be open.
@@ -50,15 +50,32 @@ impl OpenConnections {
         self.0.limit
     }
 
-    /// Marks the connection of a request that has come: it is waited for as long as its answer takes.
-    pub(crate) fn request_came(&self, request: &ServiceRequest) {
-        if let Some(client) = request.peer_addr() {
-            self.0.waiting.lock().remove(&client);
+    /// Keeps the connection of a client whose request has come, also while it takes its answer.
+    pub(super) fn request_came(&self, client: Option<SocketAddr>) {
+        self.set_waiting(client, None);
+    }
+
+    /// Keeps the connection of a client until its answer is there. Then the client has a moment to take it.
+    pub(super) async fn while_answering<T>(
+        &self,
+        client: Option<SocketAddr>,
+        answer: impl Future<Output = T>,
+    ) -> T {
+        self.set_waiting(client, None);
+        let answer = answer.await;
+        self.set_waiting(client, Some(Instant::now()));
+        answer
+    }
+
+    fn set_waiting(&self, client: Option<SocketAddr>, since: Option<Instant>) {
+        let mut clients = self.0.clients.lock();
+        if let Some(waiting) = client.and_then(|client| clients.get_mut(&client)) {
+            *waiting = since;
         }
     }
 
-    /// Serves a connection until its end. In a crowd, one without a request ends after a moment.
-    pub(super) async fn serve<T>(
+    /// Serves a connection until its end. In a crowd, one that the server waits for ends after a moment.
+    pub(crate) async fn serve<T>(
         self,
         client: Option<SocketAddr>,
         serving: impl Future<Output = T>,
@@ -74,7 +91,7 @@ impl OpenConnections {
     fn open(self, client: Option<SocketAddr>) -> OpenConnection {
         self.0.open.fetch_add(1, Ordering::Relaxed);
         if let Some(client) = client {
-            self.0.waiting.lock().insert(client);
+            self.0.clients.lock().insert(client, Some(Instant::now()));
         }
         OpenConnection { client, all: self }
     }
@@ -86,19 +103,17 @@ impl OpenConnections {
 }
 
 impl OpenConnection {
-    /// Ends in a crowd, unless the request has come.
+    /// Ends in a crowd, unless the client waits for the server.
     async fn idle_in_a_crowd(&self) {
-        while self.is_waiting() {
-            sleep(PATIENCE).await;
-            if self.is_waiting() && self.all.is_crowded() {
+        let Some(client) = self.client else { return pending().await };
+        let end = || self.all.0.clients.lock().get(&client).copied().flatten().map(|since| since + PATIENCE);
+        loop {
+            let now = Instant::now();
+            if end().is_some_and(|end| end <= now) && self.all.is_crowded() {
                 return;
             }
+            sleep_until(end().filter(|end| *end > now).unwrap_or(now + PATIENCE)).await;
         }
-        pending::<()>().await;
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.client.is_some_and(|client| self.all.0.waiting.lock().contains(&client))
     }
 }
 
@@ -106,14 +121,14 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.all.0.open.fetch_sub(1, Ordering::Relaxed);
         if let Some(client) = self.client {
-            self.all.0.waiting.lock().remove(&client);
+            self.all.0.clients.lock().remove(&client);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -135,7 +150,7 @@ mod tests {
         assert_eq!(start.elapsed(), PATIENCE * 20);
         let mut many: Vec<_> = (0..=half).map(serve).collect();
         tokio::task::yield_now().await;
-        all.0.waiting.lock().remove(&client(0));
+        all.request_came(Some(client(0)));
         let answered = many.remove(0);
         let mut ended = 0;
         for idle in many {
@@ -153,6 +168,25 @@ mod tests {
         let served = futures_util::future::join_all(full).await;
         assert_eq!(served.iter().filter(|served| served.is_none()).count(), LIMIT / 2);
         assert_eq!(all.0.open.load(Ordering::Relaxed), 0);
-        assert!(all.0.waiting.lock().is_empty(), "nothing is left over");
+        assert!(all.0.clients.lock().is_empty(), "nothing is left over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_crowd_a_client_is_answered_however_long_that_takes_and_then_has_a_moment() {
+        for (answer, taking, is_served) in [(3, 20, false), (10, 20, false), (10, 0, true)] {
+            let all = OpenConnections::new(LIMIT);
+            let full = (2..u16::try_from(LIMIT).unwrap()).map(|n| all.clone().open(Some(client(n))));
+            let _crowd: Vec<_> = full.collect();
+            let (start, one) = (Instant::now(), Some(client(1)));
+            let request = async {
+                sleep(PATIENCE / 2).await;
+                all.while_answering(one, sleep(PATIENCE * answer)).await;
+                sleep(PATIENCE * taking).await;
+            };
+            let served = all.clone().serve(one, request).await;
+            assert_eq!(served.is_some(), is_served);
+            let moment = if is_served { Duration::ZERO } else { PATIENCE };
+            assert_eq!(start.elapsed(), PATIENCE / 2 + PATIENCE * answer + moment);
+        }
     }
 }
