@@ -127,15 +127,16 @@ async fn follow(mut plans: watch::Receiver<Vec<ServerPlan>>, mut record: Record,
         let current = plans.borrow_and_update().clone();
         warn_of_left_over(&current, &record);
         let accept = |command: &RegisteredCommand| service.accept_registered(command);
-        let all = current.iter().map(|plan| register(plan, record.of(&plan.server.name), &accept));
+        let all =
+            current.iter().map(|plan| register(plan, record.of(&plan.server.name), &accept, plans.clone()));
         let all = join_all(all).await;
         let mut is_done = true;
-        for (plan, (registered, result)) in current.iter().zip(all) {
+        for (plan, (registered, failures)) in current.iter().zip(all) {
             record.replace(&plan.server.name, registered);
-            if let Err(error) = result {
+            if !failures.is_empty() {
                 is_done = false;
                 let server = plan.server.name.as_str();
-                tracing::warn!(server, "slash commands are not registered; trying again: {error}");
+                tracing::warn!(server, "not all slash commands are registered; trying again: {failures}");
             }
         }
         service.set_registered(record.commands());

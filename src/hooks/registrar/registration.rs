@@ -1,50 +1,38 @@
 //! One run of the registration at a server.
 
+mod registration_failures;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use matterhost_actors::{
-    mattermost::{Client, RestError, RestErrorKind},
+    mattermost::{Client, MadeCommand, RestError, RestErrorKind},
     model::Token,
 };
+use tokio::sync::watch;
 
+pub(super) use self::registration_failures::Failures;
+
+use self::registration_failures::RegistrationError;
 use super::{
     PlannedCommand, RegisteredCommand, ServerPlan,
     steps::{RegistrationStep, WantedCommand, registration_steps},
 };
 
-/// Brings the commands of a server in line with a plan. Returns those that it has, also if a part failed. Each is shown to
-/// `accept` at once: people may call it before the others are registered.
+/// Brings the commands of a server in line with a plan, until there are newer plans. Returns those that it has, also if a part
+/// failed. Each is shown to `accept` at once: people may call it before the others are registered.
 pub(super) async fn register(
     plan: &ServerPlan,
     registered: Vec<RegisteredCommand>,
     accept: &dyn Fn(&RegisteredCommand),
-) -> (Vec<RegisteredCommand>, Result<(), RegistrationError>) {
+    newer: watch::Receiver<Vec<ServerPlan>>,
+) -> (Vec<RegisteredCommand>, Failures) {
     let client = Client::new(&plan.server.client);
-    let mut registration =
-        Registration { client, plan, registered, accept, failed: None, unknown_teams: BTreeSet::new() };
-    let result = registration.run().await;
-    (registration.registered, result)
-}
-
-/// The reason why a command is not registered.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RegistrationError {
-    #[error(
-        "the user of commands_token may not make commands, or is no member of the team (HTTP {0}); give it the permission \
-         manage_own_slash_commands and add it to the team"
-    )]
-    Forbidden(u16),
-    #[error(
-        "there is no team {team:?}; name it as its address does (accounts.{account}.commands.{trigger}.teams)"
-    )]
-    NoTeam { team: String, account: String, trigger: Box<str> },
-    #[error(
-        "/{trigger} of account {account} is refused: {error}; if another command of the team has the trigger, remove that or \
-         choose another trigger"
-    )]
-    Refused { account: String, trigger: Box<str>, error: RestError },
-    #[error(transparent)]
-    Rest(#[from] RestError),
+    let (failures, unknown_teams) = (Failures::default(), BTreeSet::new());
+    let mut registration = Registration { client, plan, registered, accept, failures, unknown_teams };
+    if let Err(error) = registration.run(newer).await {
+        registration.failures.add(error);
+    }
+    (registration.registered, registration.failures)
 }
 
 /// One run of the registration at a server.
@@ -53,27 +41,52 @@ struct Registration<'a> {
     plan: &'a ServerPlan,
     registered: Vec<RegisteredCommand>,
     accept: &'a dyn Fn(&RegisteredCommand),
-    /// The first step that failed; the others are tried, too.
-    failed: Option<RegistrationError>,
+    /// The reasons why a part is not done. The rest is.
+    failures: Failures,
     /// The teams of which nothing is known, because they were not found or did not show their commands.
     unknown_teams: BTreeSet<String>,
 }
 
+/// The commands that are wanted, and those that their teams have.
+type Commands = (Vec<WantedCommand>, Vec<MadeCommand>);
+
 impl Registration<'_> {
-    async fn run(&mut self) -> Result<(), RegistrationError> {
+    /// Ends with an error that concerns all commands, and early if there are newer plans.
+    async fn run(&mut self, mut newer: watch::Receiver<Vec<ServerPlan>>) -> Result<(), RegistrationError> {
         if self.plan.commands.is_empty() && self.registered.is_empty() {
             return Ok(());
         }
+        // To look something up changes nothing, so that it can end at any time.
+        let (wanted, found) = tokio::select! {
+            _ = newer.changed() => return Ok(()),
+            found = self.look_up() => found?,
+        };
+        for step in registration_steps(&wanted, &found, &self.registered) {
+            if newer.has_changed().unwrap_or(true) {
+                return Ok(());
+            }
+            if self.is_perhaps_wanted(&step) {
+                continue;
+            }
+            let token = |id: &str| found.iter().find(|made| *made.id == *id)?.token();
+            if let Err(error) = self.take(step, token).await {
+                self.go_on(error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the commands of the teams that show them. The others are skipped.
+    async fn look_up(&mut self) -> Result<Commands, RegistrationError> {
         let (mut wanted, mut found) = (Vec::new(), Vec::new());
-        for (team, id) in self.teams().await {
-            let of_team = match self.client.commands(&self.plan.token, &id).await {
-                Ok(of_team) => of_team,
+        for (team, id) in self.teams().await? {
+            match self.client.commands(&self.plan.token, &id).await {
+                Ok(of_team) => found.extend(of_team),
                 Err(error) => {
-                    self.skip(team, forbidden(error));
+                    self.skip(&team, failed(&format!("team {team}"), error))?;
                     continue;
                 }
-            };
-            found.extend(of_team);
+            }
             let planned = self.plan.commands.iter().filter(|planned| planned.team == team);
             wanted.extend(planned.map(|planned| {
                 let mut command = planned.command.clone();
@@ -81,20 +94,11 @@ impl Registration<'_> {
                 command
             }));
         }
-        for step in registration_steps(&wanted, &found, &self.registered) {
-            if self.is_perhaps_wanted(&step) {
-                continue;
-            }
-            let token = |id: &str| found.iter().find(|made| *made.id == *id)?.token();
-            if let Err(error) = self.take(step, token).await {
-                self.failed.get_or_insert(error);
-            }
-        }
-        self.failed.take().map_or(Ok(()), Err)
+        Ok((wanted, found))
     }
 
     /// Returns the ids of the teams by their names. Those that cannot be found are skipped.
-    async fn teams(&mut self) -> BTreeMap<String, Box<str>> {
+    async fn teams(&mut self) -> Result<BTreeMap<String, Box<str>>, RegistrationError> {
         let (plan, mut teams) = (self.plan, BTreeMap::new());
         for PlannedCommand { team, command } in &plan.commands {
             if teams.contains_key(team) || self.unknown_teams.contains(team) {
@@ -104,19 +108,27 @@ impl Registration<'_> {
                 Ok(id) => drop(teams.insert(team.clone(), id)),
                 Err(error) if error.kind == RestErrorKind::NotFound => {
                     let (account, trigger) = (command.account.to_string(), command.settings.trigger.clone());
-                    let error = RegistrationError::NoTeam { team: team.clone(), account, trigger };
-                    self.skip(team.clone(), error);
+                    self.skip(team, RegistrationError::NoTeam { team: team.clone(), account, trigger })?;
                 }
-                Err(error) => self.skip(team.clone(), forbidden(error)),
+                Err(error) => self.skip(team, failed(&format!("team {team}"), error))?,
             }
         }
-        teams
+        Ok(teams)
     }
 
-    /// Goes on without a team.
-    fn skip(&mut self, team: String, error: RegistrationError) {
-        self.unknown_teams.insert(team);
-        self.failed.get_or_insert(error);
+    /// Goes on without a team, unless the error concerns the others, too.
+    fn skip(&mut self, team: &str, error: RegistrationError) -> Result<(), RegistrationError> {
+        self.unknown_teams.insert(team.to_owned());
+        self.go_on(error)
+    }
+
+    /// Notes an error and goes on, unless it concerns all commands: with a server that hangs, each would take its whole time.
+    fn go_on(&mut self, error: RegistrationError) -> Result<(), RegistrationError> {
+        if error.concerns_all() {
+            return Err(error);
+        }
+        self.failures.add(error);
+        Ok(())
     }
 
     /// Returns true for the deletion of a command that may be the wanted one of a team of which nothing is known.
@@ -156,11 +168,19 @@ impl Registration<'_> {
                 self.note(id, wanted, token);
             }
             RegistrationStep::Delete(id) => match self.client.delete_command(&self.plan.token, &id).await {
-                Err(error) if error.kind != RestErrorKind::NotFound => return Err(forbidden(error)),
+                Err(error) if error.kind != RestErrorKind::NotFound => {
+                    return Err(failed(&self.describe(&id), error));
+                }
                 Ok(()) | Err(_) => self.forget(&id),
             },
         }
         Ok(())
+    }
+
+    /// Describes a command that is to be deleted.
+    fn describe(&self, id: &str) -> String {
+        let made = self.registered.iter().find(|made| *made.id == *id);
+        made.map_or_else(String::new, |made| format!("/{} of account {}", made.trigger, made.account))
     }
 
     /// Forgets a command that the server no longer has.
@@ -186,19 +206,19 @@ impl Registration<'_> {
 }
 
 fn refused(wanted: &WantedCommand, error: RestError) -> RegistrationError {
+    let (account, trigger) = (wanted.account.to_string(), wanted.settings.trigger.clone());
     match error.kind {
-        RestErrorKind::Refused(400) => {
-            let (account, trigger) = (wanted.account.to_string(), wanted.settings.trigger.clone());
-            RegistrationError::Refused { account, trigger, error }
-        }
-        _ => forbidden(error),
+        RestErrorKind::Refused(400) => RegistrationError::Refused { account, trigger, error },
+        _ => failed(&format!("/{trigger} of account {account}"), error),
     }
 }
 
-fn forbidden(error: RestError) -> RegistrationError {
+/// Returns the error about a team or a command.
+fn failed(what: &str, error: RestError) -> RegistrationError {
+    let what = what.to_owned();
     match error.kind {
-        RestErrorKind::Unauthorized => RegistrationError::Forbidden(401),
-        RestErrorKind::Refused(403) => RegistrationError::Forbidden(403),
-        _ => RegistrationError::Rest(error),
+        RestErrorKind::Unauthorized => RegistrationError::Forbidden { what, status: 401 },
+        RestErrorKind::Refused(403) => RegistrationError::Forbidden { what, status: 403 },
+        _ => RegistrationError::Rest { what, error },
     }
 }

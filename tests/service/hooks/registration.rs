@@ -185,6 +185,41 @@ fn a_team_that_is_not_found_is_explained_and_the_others_have_their_commands() {
     });
 }
 
+/// Each misspelt team is named at once, not one after another.
+#[test]
+fn all_teams_that_are_not_found_are_named() {
+    let rig = Rig::new();
+    rig.write(&DEPLOY.replace("[\"crew\"]", "[\"crwe\", \"crew\", \"cerw\"]"));
+    let mut running = rig.start();
+    running.log.wait_for_json("both", |line| {
+        let text = line["message"].as_str().unwrap_or_default();
+        text.starts_with("not all slash commands") && text.contains("\"crwe\"") && text.contains("\"cerw\"")
+    });
+    assert_eq!(rig.commands()[0][0], "deploy");
+}
+
+/// Each request would take its whole time.
+#[test]
+fn a_server_that_hangs_does_not_keep_from_a_newer_configuration() {
+    const ROUTE: &str = "GET /teams/name/{name}";
+    let rig = Rig::new();
+    rig.write(&DEPLOY.replace("[\"crew\"]", "[\"one\", \"two\", \"crew\"]"));
+    let hang = rig.fixture.simulator.inject(Fault::new(FaultKind::Slow(DEADLINE * 4)).route(ROUTE));
+    let mut running = rig.start();
+    let end = Instant::now() + DEADLINE;
+    while rig.fixture.simulator.counters().requests_to(ROUTE) == 0 {
+        assert!(Instant::now() < end, "no request");
+        thread::sleep(Duration::from_millis(5));
+    }
+    rig.fixture.simulator.clear_fault(hang);
+    rig.write(DEPLOY);
+    running.signal("HUP");
+    let reloaded = Instant::now();
+    await_log(&mut running, "a slash command is registered");
+    assert!(reloaded.elapsed() < DEADLINE / 2, "it waited for the old requests: {:?}", reloaded.elapsed());
+    assert_eq!(rig.commands().as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn check_says_what_an_administrator_has_to_make() {
     let rig = Rig::new();
