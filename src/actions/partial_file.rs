@@ -9,8 +9,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, DirEntry, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, linkat, openat,
-        renameat_with, unlinkat,
+        AtFlags, Dir, DirEntry, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, linkat,
+        openat, renameat_with, unlinkat,
     },
     io::Errno,
 };
@@ -24,6 +24,9 @@ const MAX_ENTRIES: usize = 10_000;
 /// The most directories within each other that are looked into; each is open meanwhile.
 const MAX_DEPTH: usize = 8;
 
+/// The most new files that a clean-up may take away, one after another: it looks at each name once.
+const MAX_ATTEMPTS: usize = 100;
+
 /// A file that is being written under another name. It is removed when it is dropped, unless it got its own.
 pub(super) struct PartialFile {
     parent: OwnedFd,
@@ -34,13 +37,13 @@ pub(super) struct PartialFile {
 impl PartialFile {
     /// Creates the file in the directory that it is to have its name in.
     pub(super) fn create(parent: OwnedFd) -> Result<Self, Errno> {
-        let name = format!("{PREFIX}{:016x}{SUFFIX}", fastrand::u64(..));
-        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(openat(&parent, &name, new, Mode::RUSR | Mode::WUSR)?);
-        // The lock ends with the process, and shows meanwhile that the file is not left over. Where there are no locks, none is
-        // found to be left over either.
-        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(Self { parent, name, file })
+        for _ in 0..MAX_ATTEMPTS {
+            let (name, file) = create_new(parent.as_fd())?;
+            if is_kept(&file) {
+                return Ok(Self { parent, name, file });
+            }
+        }
+        Err(Errno::AGAIN)
     }
 
     pub(super) fn append(mut self, piece: &[u8]) -> io::Result<Self> {
@@ -75,6 +78,24 @@ impl Drop for PartialFile {
     fn drop(&mut self) {
         // Once it was renamed, there is none.
         let _ = unlinkat(&self.parent, &self.name, AtFlags::empty());
+    }
+}
+
+/// Creates a file under a random name.
+fn create_new(parent: BorrowedFd<'_>) -> Result<(String, File), Errno> {
+    let name = format!("{PREFIX}{:016x}{SUFFIX}", fastrand::u64(..));
+    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(parent, &name, new, Mode::RUSR | Mode::WUSR)?;
+    Ok((name, file.into()))
+}
+
+/// Locks a new file, and returns false if a clean-up came first. The lock ends with the process, and shows meanwhile that the
+/// file is not left over. Where there are no locks, none is found to be left over either.
+fn is_kept(file: &File) -> bool {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        // It is about to be removed.
+        Err(Errno::WOULDBLOCK) => false,
+        Ok(()) | Err(_) => fstat(file).is_ok_and(|stat| stat.st_nlink > 0),
     }
 }
 
@@ -130,7 +151,12 @@ fn remove_unless_locked(dir: BorrowedFd<'_>, entry: &DirEntry) -> Result<(), Err
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
 
     use super::*;
     use crate::actions::FileDir;
@@ -156,6 +182,45 @@ mod tests {
         assert!(kept.iter().all(|name| dir.join(name).exists()));
         at_work.sync().unwrap().publish("whole").unwrap();
         assert_eq!(fs::read_to_string(dir.join("in/whole")).unwrap(), "more");
+    }
+
+    #[test]
+    fn a_new_file_that_a_clean_up_takes_before_it_is_locked_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = FileDir::new(dir.path());
+        let parent = files.open_parent(&[]).unwrap();
+        let (_, removed) = create_new(parent.as_fd()).unwrap();
+        assert_eq!(files.remove_left_over(), 1);
+        assert!(!is_kept(&removed));
+        let (name, locked) = create_new(parent.as_fd()).unwrap();
+        let other = File::open(dir.path().join(name)).unwrap();
+        flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(!is_kept(&locked), "it is about to be removed");
+        drop(other);
+        assert!(is_kept(&locked));
+    }
+
+    #[test]
+    fn while_other_children_start_each_download_keeps_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, is_over) = (FileDir::new(dir.path()), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let clean_up = || {
+                while !is_over.load(Ordering::Relaxed) {
+                    files.remove_left_over();
+                }
+            };
+            scope.spawn(clean_up);
+            for n in 0..2_000 {
+                let part = PartialFile::create(files.open_parent(&[]).unwrap()).unwrap();
+                if let Err(error) = part.publish("whole") {
+                    is_over.store(true, Ordering::Relaxed);
+                    panic!("file {n} is gone: {error}");
+                }
+                fs::remove_file(dir.path().join("whole")).unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]
