@@ -1,6 +1,6 @@
 //! The way of a request to the member of the cluster that hosts its account.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use matterhost_actors::model::AccountName;
 use tokio::time::{Instant, sleep_until};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     admin::server::{OtherMembers, Owner},
-    cluster::{AskError, ClusterTime, Topic},
+    cluster::{AskError, ClusterTime, MemberId, Topic},
 };
 
 /// The time from a request's arrival to its response, if another member answers it: in sum less than a handler has here.
@@ -25,6 +25,16 @@ const WAY_BACK: Duration = Duration::from_millis(100);
 /// about 200 ms, and one that has no owner for longer may have none at all.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// The result of the question that comes before a request.
+enum Asked {
+    /// The member hosts the account.
+    Hosted(MemberId),
+    /// It does, and the token of the request is not the command's.
+    WrongToken,
+    /// No member does, as far as is known.
+    NotHosted,
+}
 
 /// The result of passing a request on.
 enum Passed {
@@ -44,7 +54,10 @@ impl HookService {
         let Some((members, name)) = self.elsewhere(account) else { return here().await };
         let timer = self.meter().start(path.label());
         let passed = match self.check_to_pass_on(account, path, body) {
-            Ok(()) => self.pass_on(&*members, &name, PassedHook::new(account, path, body), arrived).await,
+            Ok(first) => {
+                let hook = HookQuestion::Hook(PassedHook::new(account, path, body));
+                self.pass_on(&*members, &name, (first, hook), arrived).await
+            }
             Err(refusal) => Err(refusal),
         };
         let response = match passed {
@@ -68,10 +81,19 @@ impl HookService {
         let is_hosted = |account: &str| AccountName::new(account).is_ok_and(|name| self.hosts(&name));
         let reply = match HookQuestion::read(question) {
             Some(HookQuestion::Hosts(account)) if is_hosted(&account) => HookReply::Hosted,
+            Some(HookQuestion::Accepts(shown)) if is_hosted(&shown.account) => {
+                if self.accepts(&shown) {
+                    HookReply::Hosted
+                } else {
+                    HookReply::WrongToken
+                }
+            }
             Some(HookQuestion::Hook(hook)) if is_hosted(&hook.account) => {
                 self.answer_passed(&hook, deadline).await
             }
-            Some(HookQuestion::Hosts(_) | HookQuestion::Hook(_)) | None => HookReply::NotTaken,
+            Some(HookQuestion::Hosts(_) | HookQuestion::Accepts(_) | HookQuestion::Hook(_)) | None => {
+                HookReply::NotTaken
+            }
         };
         reply.into_answer()
     }
@@ -95,25 +117,37 @@ impl HookService {
     }
 
     /// Passes a request on to the owner of its account, and looks for the owner until one takes it or the time is over.
-    /// Returns `None` once this member is the owner.
+    /// Returns `None` once this member is the owner. A request whose token only the owner may know has none of the account's
+    /// places before the owner has said that it is right.
     async fn pass_on(
         &self,
         members: &dyn OtherMembers,
         name: &AccountName,
-        hook: PassedHook,
+        (first, hook): (HookQuestion, HookQuestion),
         arrived: Instant,
     ) -> Result<Option<HookResponse>, Refusal> {
-        let _connection = self.connections().take(name).ok_or(Refusal::Busy)?;
-        let (until, hook) = (arrived + PASS_WITHIN, HookQuestion::Hook(hook));
-        let mut pause = LOOK_AGAIN;
+        let mut is_checked = matches!(first, HookQuestion::Hosts(_));
+        let places = if is_checked { self.connections() } else { self.unchecked() };
+        let mut place = places.take(name).ok_or(Refusal::Busy)?;
+        let (until, mut pause) = (arrived + PASS_WITHIN, LOOK_AGAIN);
         loop {
             if self.is_here(members, name) {
                 return Ok(None);
             }
-            match ask_owner(members, name, &hook, until).await {
-                Passed::Answered(response) => return Ok(Some(response)),
-                Passed::Unanswered => return Err(Refusal::Unanswered),
-                Passed::NotTaken => {}
+            match ask_owner(members, name, &first, until).await {
+                Asked::Hosted(owner) => {
+                    if !is_checked {
+                        drop(mem::replace(&mut place, self.connections().take(name).ok_or(Refusal::Busy)?));
+                        is_checked = true;
+                    }
+                    match pass(members, &owner, &hook, until).await {
+                        Passed::Answered(response) => return Ok(Some(response)),
+                        Passed::Unanswered => return Err(Refusal::Unanswered),
+                        Passed::NotTaken => {}
+                    }
+                }
+                Asked::WrongToken => return Err(Refusal::WrongToken),
+                Asked::NotHosted => {}
             }
             let again = Instant::now() + pause;
             if again + WAY_BACK >= until {
@@ -125,29 +159,41 @@ impl HookService {
     }
 }
 
-/// Passes a request on to the owner of its account, once that says that it hosts the account: a request may be long.
+/// Asks the owner of an account the question that comes before a request: that may be long.
 async fn ask_owner(
     members: &dyn OtherMembers,
     name: &AccountName,
-    hook: &HookQuestion,
+    first: &HookQuestion,
     until: Instant,
-) -> Passed {
-    let Owner::Member(owner) = members.owner(name) else { return Passed::NotTaken };
-    let ask = async |question: &HookQuestion| {
-        let within = until.saturating_duration_since(Instant::now());
-        let answer = members.ask(&owner, Topic::Hooks, question.to_question(), within).await;
-        answer.map(|answer| HookReply::read(&answer))
-    };
-    match ask(&HookQuestion::Hosts(name.to_string())).await {
-        Ok(Some(HookReply::Hosted)) => {}
+) -> Asked {
+    let Owner::Member(owner) = members.owner(name) else { return Asked::NotHosted };
+    match ask(members, &owner, first, until).await {
+        Ok(Some(HookReply::Hosted)) => Asked::Hosted(owner),
+        Ok(Some(HookReply::WrongToken)) => Asked::WrongToken,
         // It has done nothing.
-        Ok(_) | Err(_) => return Passed::NotTaken,
+        Ok(Some(HookReply::Response(_) | HookReply::NotTaken) | None) | Err(_) => Asked::NotHosted,
     }
-    match ask(hook).await {
+}
+
+/// Passes a request on to the owner of its account.
+async fn pass(members: &dyn OtherMembers, owner: &MemberId, hook: &HookQuestion, until: Instant) -> Passed {
+    match ask(members, owner, hook, until).await {
         Ok(Some(HookReply::Response(response))) => Passed::Answered(response),
         Ok(Some(HookReply::NotTaken)) | Err(AskError::Unreachable | AskError::Silent(_)) => Passed::NotTaken,
-        Ok(Some(HookReply::Hosted) | None) | Err(AskError::Late(_) | AskError::TooLong) => Passed::Unanswered,
+        Ok(Some(HookReply::Hosted | HookReply::WrongToken) | None)
+        | Err(AskError::Late(_) | AskError::TooLong) => Passed::Unanswered,
     }
+}
+
+async fn ask(
+    members: &dyn OtherMembers,
+    owner: &MemberId,
+    question: &HookQuestion,
+    until: Instant,
+) -> Result<Option<HookReply>, AskError> {
+    let within = until.saturating_duration_since(Instant::now());
+    let answer = members.ask(owner, Topic::Hooks, question.to_question(), within).await;
+    answer.map(|answer| HookReply::read(&answer))
 }
 
 #[cfg(test)]

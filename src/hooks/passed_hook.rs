@@ -1,7 +1,9 @@
 //! A request of the server on its way from the member that got it to the one that hosts the account.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use super::HookResponse;
 
@@ -27,12 +29,24 @@ pub(super) struct PassedHook {
     body: String,
 }
 
+/// A token that a request for a command has shown, and the member that got it does not know. The token itself is not passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShownToken {
+    pub(super) account: String,
+    /// The word after the slash.
+    pub(super) trigger: String,
+    /// The hash of the account and the token, in Base64.
+    hash: String,
+}
+
 /// The question of the member that got a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum HookQuestion {
     /// Asks whether the other member hosts the account. It is small, so that it can be asked often.
     Hosts(String),
+    /// Asks whether the other member hosts the account, and whether a token is one of the command's. It is small, too.
+    Accepts(ShownToken),
     /// Passes the request on.
     Hook(PassedHook),
 }
@@ -43,6 +57,8 @@ pub(super) enum HookQuestion {
 pub(super) enum HookReply {
     /// The account is hosted here.
     Hosted,
+    /// The account is hosted here, and the token is none of the command's.
+    WrongToken,
     /// The response for the server.
     Response(HookResponse),
     /// Nothing was done: the account is hosted elsewhere, or the time is over.
@@ -69,6 +85,28 @@ impl PassedHook {
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         BASE64_STANDARD.decode(&self.body).ok()
     }
+}
+
+impl ShownToken {
+    pub(super) fn new(account: &str, trigger: &str, token: &str) -> Self {
+        let hash = hash(account, token);
+        Self { account: account.to_owned(), trigger: trigger.to_owned(), hash }
+    }
+
+    /// Returns true if it is this token.
+    pub(super) fn is(&self, token: &str) -> bool {
+        self.hash.as_bytes().ct_eq(hash(&self.account, token).as_bytes()).into()
+    }
+}
+
+/// Returns a hash of a token, which is another one for another account.
+fn hash(account: &str, token: &str) -> String {
+    let mut hash = Context::new(&SHA256);
+    // No account has a zero byte in its name.
+    for part in [account.as_bytes(), &[0], token.as_bytes()] {
+        hash.update(part);
+    }
+    BASE64_STANDARD.encode(hash.finish())
 }
 
 impl HookQuestion {
@@ -116,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn a_shown_token_is_known_again_and_does_not_show() {
+        let shown = ShownToken::new("helpdesk", "deploy", "mustnotshow");
+        let question = HookQuestion::Accepts(shown.clone()).to_question();
+        assert!(question.len() < 200 && !String::from_utf8_lossy(&question).contains("mustnotshow"));
+        assert_eq!(HookQuestion::read(&question), Some(HookQuestion::Accepts(shown.clone())));
+        assert!(shown.is("mustnotshow") && !shown.is("mustnotsho") && !shown.is(""));
+        assert_ne!(shown.hash, ShownToken::new("other", "deploy", "mustnotshow").hash);
+    }
+
+    #[test]
     fn the_longest_body_fits_a_message_of_nats() {
         let longest = vec![b'"'; 256 * 1024];
         let question = HookQuestion::Hook(PassedHook::new("helpdesk", &HookPath::Action, &longest));
@@ -129,7 +177,9 @@ mod tests {
             assert_eq!(HookQuestion::read(&serde_json::to_vec(&other).unwrap()), None);
         }
         let response = HookResponse { status: 200, body: json!({ "text": "hi" }) };
-        for reply in [HookReply::Hosted, HookReply::Response(response), HookReply::NotTaken] {
+        for reply in
+            [HookReply::Hosted, HookReply::WrongToken, HookReply::Response(response), HookReply::NotTaken]
+        {
             let answer = reply.into_answer();
             assert_eq!(HookReply::read(&answer).map(HookReply::into_answer), Some(answer));
         }

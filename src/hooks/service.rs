@@ -42,6 +42,10 @@ const MAX_AT_ONCE: usize = 4_000;
 /// ones: the question who hosts an account must not wait for handlers.
 const MAX_PASSED: usize = MOST_OPEN - MOST_OPEN / 8;
 
+/// The requests whose token another member is asked about are this part of the connections. That takes milliseconds; meanwhile
+/// strangers with made-up tokens leave the others.
+const UNCHECKED_PART: usize = 4;
+
 /// The words for a person whose request no handler takes.
 const NO_HANDLER: &str = "This bot does not take that.";
 /// The words for a person whose request the handler failed at, or no member takes.
@@ -67,6 +71,8 @@ struct Inner {
     meter: HookMeter,
     /// The connections on which people wait.
     connections: AccountShares,
+    /// The requests with a token that only the member that hosts the account may know, until it has said so.
+    unchecked: AccountShares,
     /// The requests of other members that are being answered.
     passed: AccountShares,
     /// The requests that are being answered, also after the response.
@@ -105,6 +111,7 @@ impl HookService {
             members: OnceLock::new(),
             meter,
             connections: AccountShares::new(max_connections),
+            unchecked: AccountShares::new((max_connections / UNCHECKED_PART).max(1)),
             passed: AccountShares::new(MAX_PASSED),
             at_once: AccountShares::new(MAX_AT_ONCE),
         }))
@@ -154,6 +161,11 @@ impl HookService {
     /// Returns the connections on which people wait.
     pub(super) fn connections(&self) -> &AccountShares {
         &self.0.connections
+    }
+
+    /// Returns the places of requests whose token another member is asked about.
+    pub(super) fn unchecked(&self) -> &AccountShares {
+        &self.0.unchecked
     }
 
     /// Returns the places of other members' requests.

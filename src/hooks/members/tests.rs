@@ -13,12 +13,13 @@ use crate::{
     admin::server::OwnedAccount,
     cluster::{MemberId, MemberName},
     config::{AdminToken, Secrets},
-    hooks::{HookAccount, Integrations, Signer},
+    hooks::{HookAccount, Integrations, RegisteredCommand, Signer, passed_hook::ShownToken},
     sinks::SinkBoard,
     telemetry::metrics::Metrics,
 };
 
 const WORDS_OF_NO_OWNER: &str = "The bot cannot answer now. Try again later.";
+const WORDS_OF_BUSY: &str = "The bot is too busy. Try again in a moment.";
 const WORDS_WITHOUT_ANSWER: &str = "The bot has not answered. It may still do what you asked.";
 
 /// The form of a command as the server sends it.
@@ -75,7 +76,7 @@ impl OtherMembers for Members {
         let question = HookQuestion::read(&question).filter(|_| topic == Topic::Hooks).unwrap();
         self.asked.lock().push((question.clone(), within));
         let mut owners = self.owners.lock();
-        let is_small = matches!(question, HookQuestion::Hosts(_));
+        let is_small = !matches!(question, HookQuestion::Hook(_));
         if is_small && owners.front().is_some_and(|(_, answer)| is_of_host(answer)) {
             return ready(Ok(HookReply::Hosted.into_answer())).boxed();
         }
@@ -90,7 +91,7 @@ impl OtherMembers for Members {
 /// Returns true for an answer of a member that hosts the account when it is asked whether it does.
 fn is_of_host(answer: &Result<Vec<u8>, AskError>) -> bool {
     match answer {
-        Ok(answer) => HookReply::read(answer) != Some(HookReply::NotTaken),
+        Ok(answer) => !matches!(HookReply::read(answer), Some(HookReply::NotTaken | HookReply::WrongToken)),
         Err(AskError::Late(_) | AskError::TooLong) => true,
         Err(AskError::Unreachable | AskError::Silent(_)) => false,
     }
@@ -227,9 +228,58 @@ async fn what_any_member_can_refuse_is_not_passed_on() {
     let refused = service.answer("helpdesk", &HookPath::Action, forged.to_string().as_bytes()).await;
     assert_eq!((refused.status, &refused.body["detail"]), (401, &json!("it is not signed by this host")));
     assert!(members.asked.lock().is_empty());
-    // Its token is known to the member that has registered it last.
-    let response = service.answer("helpdesk", &command("registered"), wrong.as_bytes()).await;
-    assert_eq!(HookReply::Response(response), reply());
+}
+
+/// A token that this member does not know. The one that has registered the command last does.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_only_the_owner_may_know_is_asked_about_before_the_request_goes() {
+    let registered = HookPath::Command("registered".into());
+    for (answer, is_passed_on) in [(reply(), true), (HookReply::WrongToken, false)] {
+        let (service, members) = in_cluster(false, vec![other(Ok(answer))]);
+        let response = service.answer("helpdesk", &registered, FORM).await;
+        let asked = members.asked.lock().clone();
+        let Some((HookQuestion::Accepts(shown), _)) = asked.first() else { panic!("{asked:?}") };
+        assert!((&*shown.account, &*shown.trigger) == ("helpdesk", "registered"), "{shown:?}");
+        assert!(shown.is("mustnotshow-deploy"));
+        assert_eq!((requests(&asked), response.status == 401), (usize::from(is_passed_on), !is_passed_on));
+    }
+    // Strangers take none of the account's places.
+    let (service, members) = in_cluster(false, vec![other(Ok(HookReply::WrongToken))]);
+    let name = AccountName::new("helpdesk").unwrap();
+    let _all: Vec<_> = std::iter::from_fn(|| service.connections().take(&name)).collect();
+    assert_eq!(service.answer("helpdesk", &registered, FORM).await.status, 401);
+    *members.owners.lock() = [other(Ok(reply()))].into();
+    assert_eq!(service.answer("helpdesk", &registered, FORM).await.body["text"], WORDS_OF_BUSY);
+    assert_eq!(requests(&members.asked.lock()), 0);
+}
+
+#[tokio::test]
+async fn the_owner_says_whether_a_token_is_the_commands() {
+    let soon = ClusterTime::now() + Duration::from_secs(60);
+    let owner = service(true);
+    let name = |text: &str| Box::<str>::from(text);
+    owner.accept_registered(&RegisteredCommand {
+        server: name("main"),
+        id: name("c1"),
+        account: name("helpdesk"),
+        trigger: name("registered"),
+        token: name("mustnotshow-new"),
+    });
+    for (account, trigger, token, expected) in [
+        ("helpdesk", "registered", "mustnotshow-new", HookReply::Hosted),
+        ("helpdesk", "registered", "mustnotshow-old", HookReply::WrongToken),
+        ("helpdesk", "deploy", "mustnotshow-deploy", HookReply::Hosted),
+        ("helpdesk", "deploy", "mustnotshow-new", HookReply::WrongToken),
+        ("reports", "registered", "mustnotshow-new", HookReply::WrongToken),
+        ("helpdesk", "nothing", "mustnotshow-new", HookReply::WrongToken),
+        ("nobody", "registered", "mustnotshow-new", HookReply::NotTaken),
+    ] {
+        let question = HookQuestion::Accepts(ShownToken::new(account, trigger, token)).to_question();
+        let answer = HookReply::read(&owner.answer_member(&question, soon).await).unwrap();
+        assert_eq!(answer, expected, "{account} {trigger} {token}");
+        let elsewhere = service(false).answer_member(&question, soon).await;
+        assert_eq!(HookReply::read(&elsewhere), Some(HookReply::NotTaken));
+    }
 }
 
 /// Members that host every account and answer nothing.
@@ -256,7 +306,9 @@ impl OtherMembers for HangingMembers {
         within: Duration,
     ) -> BoxFuture<'static, Result<Vec<u8>, AskError>> {
         match HookQuestion::read(&question).unwrap() {
-            HookQuestion::Hosts(_) => ready(Ok(HookReply::Hosted.into_answer())).boxed(),
+            HookQuestion::Hosts(_) | HookQuestion::Accepts(_) => {
+                ready(Ok(HookReply::Hosted.into_answer())).boxed()
+            }
             HookQuestion::Hook(_) => {
                 tokio::time::sleep(within).map(move |()| Err(AskError::Late(within))).boxed()
             }
@@ -278,7 +330,7 @@ async fn an_account_that_another_member_does_not_answer_for_leaves_connections_t
     for answer in asked.into_iter().map(ask).collect::<Vec<_>>() {
         texts.push(answer.await.unwrap());
     }
-    let busy = texts.iter().filter(|text| *text == "The bot is too busy. Try again in a moment.").count();
+    let busy = texts.iter().filter(|text| *text == WORDS_OF_BUSY).count();
     assert_eq!(busy, CONNECTIONS / 2, "{texts:?}");
     assert_eq!(texts.pop().unwrap(), WORDS_WITHOUT_ANSWER, "the other account's was passed on");
 }

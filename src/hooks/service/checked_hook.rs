@@ -9,7 +9,9 @@ use subtle::ConstantTimeEq as _;
 use super::{
     super::{
         ActionClaims, ActionRequest, CommandRequest, DialogClaims, DialogRequest, HookData, HookKind,
-        HookPath, Refusal, admission, open_hooks::OpenHook,
+        HookPath, Refusal, admission,
+        open_hooks::OpenHook,
+        passed_hook::{HookQuestion, ShownToken},
     },
     HookAccount, HookService,
 };
@@ -27,25 +29,46 @@ impl HookAccount {
     fn registers(&self, command: &str) -> bool {
         self.commands.get(command).is_some_and(Vec::is_empty)
     }
+
+    /// Returns true if a token of the command is the one, also one that the host has registered. All are compared, so that the
+    /// time does not say which one is nearly right.
+    fn has_token(&self, registered: &[Box<str>], command: &str, is_it: impl Fn(&str) -> bool) -> bool {
+        let Some(tokens) = self.commands.get(command) else { return false };
+        let tokens = tokens.iter().map(AdminToken::expose).chain(registered.iter().map(|token| &**token));
+        tokens.filter(|token| is_it(token)).count() > 0
+    }
 }
 
 impl HookService {
-    /// Checks a request of which another member is to be told, as far as each member can. A command that a member has registered may
-    /// have another token by now.
+    /// Checks a request that is to be passed on, as far as each member can, and returns the question that comes before it. A
+    /// command that another member has registered may have another token by now, which that one knows.
     pub(in crate::hooks) fn check_to_pass_on(
         &self,
         account: &str,
         path: &HookPath,
         body: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Result<HookQuestion, Refusal> {
         match path {
             HookPath::Command(name) => match self.read_command(account, name, body) {
-                Err(Refusal::WrongToken) if self.account(account)?.registers(name) => Ok(()),
+                Err(Refusal::WrongToken) if self.account(account)?.registers(name) => {
+                    let token = CommandRequest::parse(body)?.token;
+                    return Ok(HookQuestion::Accepts(ShownToken::new(account, name, token.expose_secret())));
+                }
                 read => read.map(drop),
             },
             HookPath::Action => self.read_action(account, body).map(drop),
             HookPath::Dialog => self.read_dialog(account, body).map(drop),
-        }
+        }?;
+        Ok(HookQuestion::Hosts(account.to_owned()))
+    }
+
+    /// Returns true if a token that another member was shown is one of the command's.
+    pub(in crate::hooks) fn accepts(&self, shown: &ShownToken) -> bool {
+        let (account, trigger) = (&*shown.account, &*shown.trigger);
+        let known = self.account(account);
+        known.is_ok_and(|known| {
+            known.has_token(&self.registered_tokens(account, trigger), trigger, |token| shown.is(token))
+        })
     }
 
     /// Reads a command that shows one of its tokens.
@@ -57,13 +80,12 @@ impl HookService {
     ) -> Result<(ServerName, CommandRequest), Refusal> {
         let known = self.account(account)?;
         let request = CommandRequest::parse(form)?;
-        let tokens = known.commands.get(name).ok_or(Refusal::UnknownCommand)?;
-        let registered = self.registered_tokens(account, name);
-        let tokens = tokens.iter().map(AdminToken::expose).chain(registered.iter().map(|token| &**token));
-        let shown = request.token.expose_secret().as_bytes();
-        // All are compared, so that the time does not say which one is nearly right.
-        let matching = tokens.filter(|token| token.as_bytes().ct_eq(shown).into()).count();
-        if matching == 0 {
+        if !known.commands.contains_key(name) {
+            return Err(Refusal::UnknownCommand);
+        }
+        let (registered, shown) = (self.registered_tokens(account, name), request.token.expose_secret());
+        let is_shown = |token: &str| token.as_bytes().ct_eq(shown.as_bytes()).into();
+        if !known.has_token(&registered, name, is_shown) {
             return Err(Refusal::WrongToken);
         }
         Ok((known.server, request))
