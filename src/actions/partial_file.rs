@@ -1,7 +1,7 @@
 //! Files that are being written under another name, and what a kill has left of them.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     fs::File,
     io::{self, Write as _},
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -9,8 +9,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, DirEntry, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, linkat,
-        openat, renameat_with, unlinkat,
+        AtFlags, Dev, Dir, DirEntry, FileType, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat,
+        linkat, openat, renameat_with, statat, unlinkat,
     },
     io::Errno,
 };
@@ -99,37 +99,52 @@ fn is_kept(file: &File) -> bool {
     }
 }
 
+/// A search below a directory, which stays in its file system: another one may hang.
+struct Search {
+    device: Dev,
+    looked_at: usize,
+}
+
 /// Removes the files below a directory that a kill has left, and returns their number.
 pub(super) fn remove_left_over(dir: &OwnedFd) -> usize {
-    let mut looked_at = 0;
-    look_into(dir.as_fd(), 0, &mut looked_at)
+    let Ok(stat) = fstat(dir) else { return 0 };
+    Search { device: stat.st_dev, looked_at: 0 }.look_into(dir.as_fd(), 0)
 }
 
-fn look_into(dir: BorrowedFd<'_>, depth: usize, looked_at: &mut usize) -> usize {
-    let Ok(entries) = Dir::read_from(dir) else { return 0 };
-    let (mut removed, mut below) = (0, Vec::new());
-    for entry in entries.map_while(Result::ok) {
-        if *looked_at >= MAX_ENTRIES {
-            break;
-        }
-        *looked_at += 1;
-        match entry.file_type() {
-            FileType::Directory if depth < MAX_DEPTH && !is_dot(&entry) => {
-                below.push(entry.file_name().to_owned());
+impl Search {
+    fn look_into(&mut self, dir: BorrowedFd<'_>, depth: usize) -> usize {
+        let Ok(entries) = Dir::read_from(dir) else { return 0 };
+        let (mut removed, mut below) = (0, Vec::new());
+        for entry in entries.map_while(Result::ok).filter(|entry| !is_dot(entry)) {
+            if self.looked_at >= MAX_ENTRIES {
+                break;
             }
-            FileType::RegularFile if is_partial(&entry) => {
-                removed += usize::from(remove_unless_locked(dir, &entry).is_ok());
+            self.looked_at += 1;
+            match self.kind(dir, entry.file_name(), entry.file_type()) {
+                Some(FileType::Directory) if depth < MAX_DEPTH => below.push(entry.file_name().to_owned()),
+                Some(FileType::RegularFile) if is_partial(&entry) => {
+                    removed += usize::from(remove_unless_locked(dir, &entry).is_ok());
+                }
+                _ => {}
             }
-            _ => {}
         }
+        removed + below.iter().map(|name| self.look_below(dir, name, depth + 1)).sum::<usize>()
     }
-    removed + below.iter().map(|name| look_below(dir, name, depth + 1, looked_at)).sum::<usize>()
-}
 
-fn look_below(dir: BorrowedFd<'_>, name: &CString, depth: usize, looked_at: &mut usize) -> usize {
-    let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = openat(dir, name, directory, Mode::empty());
-    opened.map_or(0, |opened| look_into(opened.as_fd(), depth, looked_at))
+    fn look_below(&mut self, dir: BorrowedFd<'_>, name: &CString, depth: usize) -> usize {
+        let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = openat(dir, name, directory, Mode::empty());
+        opened.map_or(0, |opened| self.look_into(opened.as_fd(), depth))
+    }
+
+    /// Returns the type of an entry, which not every file system lists; `None` for a directory of another file system.
+    fn kind(&self, dir: BorrowedFd<'_>, name: &CStr, listed: FileType) -> Option<FileType> {
+        if !matches!(listed, FileType::Directory | FileType::Unknown) {
+            return Some(listed);
+        }
+        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (stat.st_dev == self.device).then(|| FileType::from_raw_mode(stat.st_mode))
+    }
 }
 
 fn is_dot(entry: &DirEntry) -> bool {
@@ -182,6 +197,30 @@ mod tests {
         assert!(kept.iter().all(|name| dir.join(name).exists()));
         at_work.sync().unwrap().publish("whole").unwrap();
         assert_eq!(fs::read_to_string(dir.join("in/whole")).unwrap(), "more");
+    }
+
+    #[test]
+    fn a_search_stays_in_its_file_system_and_asks_for_types_that_are_not_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("in")).unwrap();
+        for name in [".matterhost-0123.part", "in/.matterhost-4567.part"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        symlink("in", dir.path().join("link")).unwrap();
+        let parent = FileDir::new(dir.path()).open_parent(&[]).unwrap();
+        let device = fstat(&parent).unwrap().st_dev;
+        let search = Search { device, looked_at: 0 };
+        for (name, expected) in [
+            (c"in", Some(FileType::Directory)),
+            (c"link", Some(FileType::Symlink)),
+            (c".matterhost-0123.part", Some(FileType::RegularFile)),
+            (c"missing", None),
+        ] {
+            assert_eq!(search.kind(parent.as_fd(), name, FileType::Unknown), expected, "{name:?}");
+        }
+        let mut elsewhere = Search { device: device + 1, looked_at: 0 };
+        assert_eq!(elsewhere.look_into(parent.as_fd(), 0), 1, "the directory is of another one");
+        assert_eq!(FileDir::new(dir.path()).remove_left_over(), 1);
     }
 
     #[test]

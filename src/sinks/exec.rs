@@ -31,7 +31,7 @@ use matterhost_actors::{
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{sleep, sleep_until},
 };
 
@@ -177,6 +177,7 @@ impl ChildKeeper {
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
             files: config.may_post_files.then(|| FileDir::new(&config.dir)),
+            clean_ups: Arc::new(Semaphore::new(1)),
             turns: RefCell::default(),
             barren_quarantines: Cell::new(0),
         });
@@ -198,7 +199,10 @@ impl ChildKeeper {
             return;
         }
         loop {
-            self.state.remove_left_over().await;
+            tokio::select! {
+                () = worker::wait_for_close(&mut closing) => return,
+                () = self.state.remove_left_over() => {}
+            }
             self.restarts.child_started();
             let mut started = true;
             let began = Instant::now();

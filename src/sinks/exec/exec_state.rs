@@ -2,11 +2,16 @@
 
 use std::{
     cell::{Cell, RefCell},
+    sync::Arc,
+    thread,
     time::Duration,
 };
 
 use matterhost_actors::ports::Outcome;
-use tokio::{task::spawn_blocking, time::Instant};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{Instant, timeout},
+};
 
 use super::trial::Turns;
 use crate::actions::FileDir;
@@ -18,6 +23,9 @@ use crate::sinks::{
     shared_slots::SharedSlots,
 };
 
+/// The longest wait of a child for the clean-up of its directory. A part of that may be on a server that does not answer.
+const CLEAN_UP_LIMIT: Duration = Duration::from_secs(1);
+
 /// The state of an exec sink that outlives the runs of its child.
 pub(super) struct ExecState {
     pub(super) handler_deps: HandlerDeps,
@@ -26,6 +34,8 @@ pub(super) struct ExecState {
     pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
     /// The directory below which the child names files, if it has one of its own.
     pub(super) files: Option<FileDir>,
+    /// Permits one clean-up of that directory at a time: one that hangs may never end.
+    pub(super) clean_ups: Arc<Semaphore>,
     /// The turns of suspects and others that the next child begins with.
     pub(super) turns: RefCell<Turns>,
     /// The events taken away since the last accepted one.
@@ -38,14 +48,20 @@ impl ExecState {
         self.handler_deps.forget_accounts(&self.waiting, &self.failing);
     }
 
-    /// Removes what a kill has left of downloads into the directory of the child.
+    /// Removes what a kill has left of downloads into the directory of the child. That goes on if it takes long.
     pub(super) async fn remove_left_over(&self) {
         let Some(files) = self.files.clone() else { return };
-        // The task ends only with the program.
-        let removed = spawn_blocking(move || files.remove_left_over()).await.unwrap_or_default();
-        if removed > 0 {
-            let sink = &*self.handler_deps.sink;
-            tracing::info!(sink, removed, "files of downloads that were not complete are removed");
+        let sink = &*self.handler_deps.sink;
+        match clean_up(&self.clean_ups, move || files.remove_left_over()).await {
+            Some(0) => {}
+            Some(removed) => {
+                tracing::info!(sink, removed, "files of downloads that were not complete are removed");
+            }
+            None => tracing::warn!(
+                sink,
+                "the handler starts before its directory is searched for files of downloads that were not complete, because \
+                 that takes long; look for directories below it that do not answer"
+            ),
         }
     }
 
@@ -112,5 +128,45 @@ impl ExecState {
             return job.settle(Outcome::Rejected { cause: cause.to_owned() });
         }
         self.handler_deps.reject_job(job, cause, &self.failing);
+    }
+}
+
+/// Runs a clean-up on a thread of its own, which keeps nothing from ending. Returns `None` if it takes too long, or if one
+/// before still runs.
+async fn clean_up(
+    permits: &Arc<Semaphore>,
+    remove: impl FnOnce() -> usize + Send + 'static,
+) -> Option<usize> {
+    let permit = Arc::clone(permits).try_acquire_owned().ok()?;
+    let (sender, removed) = oneshot::channel();
+    let work = move || {
+        let removed = remove();
+        drop(permit);
+        // The receiver may have ended.
+        let _ = sender.send(removed);
+    };
+    thread::Builder::new().name("clean-up".into()).spawn(work).ok()?;
+    timeout(CLEAN_UP_LIMIT, removed).await.ok()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clean_up_that_hangs_is_not_waited_for_and_there_is_one_at_a_time() {
+        let permits = Arc::new(Semaphore::new(1));
+        assert_eq!(clean_up(&permits, || 3).await, Some(3));
+        let (end, hangs) = mpsc::channel::<()>();
+        let hang = move || {
+            let _ = hangs.recv();
+            0
+        };
+        assert_eq!(clean_up(&permits, hang).await, None);
+        assert_eq!(clean_up(&permits, || 3).await, None, "the one before still runs");
+        drop(end);
+        permits.acquire().await.unwrap().forget();
     }
 }
