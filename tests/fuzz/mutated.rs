@@ -34,7 +34,7 @@ pub(crate) fn mutated(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => any::<u8>().prop_map(Change::Replace),
-        4 => prop::sample::select(vec!["\"", "{", "}", "[", "]", ":", ",", "\\", "\n", "null", "-1", "1e999", "\u{1b}[2J"])
+        4 => prop::sample::select(vec!["\"", "{", "}", "[", "]", ":", ",", "\\", "\n", "null", "-1", "1e999", "\\ud800", "\u{1b}[2J"])
             .prop_map(|text| Change::Insert(text.into())),
         1 => prop::collection::vec(any::<u8>(), 1..8).prop_map(Change::Insert),
         2 => (1_usize..64).prop_map(Change::Remove),

@@ -5,6 +5,8 @@ pub use super::{
     socket::fuzzing::frames,
 };
 
+pub(crate) use super::socket::fuzzing::post;
+
 #[cfg(test)]
 #[path = "../../../tests/fuzz/mutated.rs"]
 pub(crate) mod mutated;

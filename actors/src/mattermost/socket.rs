@@ -14,6 +14,7 @@ mod events;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod header;
+mod post_head;
 mod posted_frame;
 mod raw;
 mod requests;
@@ -42,8 +43,10 @@ pub use envelope::{
     EnvelopeError, EventEnvelope, Incoming, JsonProblem, SocketReply, SocketReplyError, parse_frame,
 };
 pub use error::{SendError, SocketError};
-pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated};
-pub(crate) use events::{OutlinedPost, user_act};
+pub(crate) use events::user_act;
+pub use events::{AddedToTeam, Hello, PostedEvent, StatusChange, UserUpdated};
+pub(crate) use post_head::OutlinedPost;
+pub use post_head::PostHead;
 pub(crate) use posted_frame::{PostedFrame, read_posted, split_number};
 pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;

@@ -21,6 +21,7 @@ mod lifecycle;
 mod lossless;
 mod membership;
 mod memory_store;
+mod odd_texts;
 mod own_account;
 mod persistence;
 mod proxies;

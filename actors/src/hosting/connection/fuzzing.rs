@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{post_change, repeated_posts::ReadPost};
 use crate::{
-    mattermost::{EventEnvelope, Incoming, parse_frame, read_posted},
+    mattermost::{EventEnvelope, Incoming, fuzzing, parse_frame, read_posted},
     model::{AccountName, AccountUser, Event, Generation, MAX_EXCERPT_CHARS, ServerName, UserId},
 };
 
@@ -49,6 +49,9 @@ fn received(envelope: &EventEnvelope<'_>) -> Option<Event> {
     let connection_id = envelope.hello().ok().and_then(|hello| hello.connection_id).unwrap_or_default();
     let me = UserId::from("me");
     let change = post_change::parse_post_change(envelope, Some(&me));
+    if let Ok(posted) = envelope.posted() {
+        fuzzing::post(&posted.post);
+    }
     Some(Event {
         account: AccountName::new("helpdesk").ok()?,
         server: ServerName::new("main").ok()?,

@@ -2,9 +2,11 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a failed check is what a fuzzer looks for")]
 
-use std::ops::ControlFlow;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use awc::http::{StatusCode, header::HeaderMap};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{
     RestError, User,
@@ -14,7 +16,10 @@ use super::{
     post_list::PostList,
     row_splitter::{BodyState, RowSplitter, Rows, Shape},
 };
-use crate::model::{MAX_EXCERPT_CHARS, check_id};
+use crate::{
+    mattermost::fuzzing,
+    model::{MAX_EXCERPT_CHARS, check_id},
+};
 
 /// The route that errors show.
 const ROUTE: &str = "/fuzzed";
@@ -28,8 +33,15 @@ const MAX_CHANNELS: usize = 4;
 /// The sizes of the pieces in which a body arrives.
 const PIECES: [usize; 3] = [1, 7, usize::MAX];
 
-/// Reads a page of posts, and checks that it has no more than was listed, in order.
+/// Reads a page of posts, and checks that it has no more than was listed, in order, and that no text costs a post.
 pub fn posts(body: &[u8]) {
+    #[derive(Deserialize)]
+    struct Page {
+        posts: HashMap<String, Box<RawValue>>,
+    }
+    if let Ok(page) = serde_json::from_slice::<Page>(body) {
+        page.posts.values().for_each(|post| fuzzing::post(post.get()));
+    }
     let read = |piece| {
         let mut list = PostList::new(LIMIT);
         let state = read(Shape::Object("posts"), body, piece, &mut list);

@@ -236,6 +236,15 @@ mod tests {
     }
 
     #[test]
+    fn a_row_whose_text_is_none_is_a_post() {
+        for text in [r#""message":"\ud800""#, r#""message":1e999"#, r#""message":"a","message":"b""#] {
+            let post = format!(r#"{{"id":"a","create_at":1,"user_id":"u","channel_id":"c",{text}}}"#);
+            let (posts, odd) = read_list(&format!(r#"{{"order":["a"],"posts":{{"a":{post}}}}}"#)).unwrap();
+            assert_eq!((posts.len(), odd), (1, Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
     fn short_rows_count_with_the_memory_that_they_take() {
         for row in ["1", "{}", "\u{7f}"] {
             let rows: Vec<_> = ids(LIMIT / 100).map(|id| format!("{id}:{row}")).collect();

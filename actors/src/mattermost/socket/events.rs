@@ -1,17 +1,17 @@
 //! The content of the events that matterhost itself has to understand.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-use super::raw::{any_object, any_text, inner_object, object, time};
+use super::{
+    post_head::{OutlinedPost, PostHead, PostInData},
+    raw::{any_object, inner_object, object, time},
+};
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
-    model::{Change, ChannelId, EventBody, PostOutline, UserId, check_id},
+    model::{Change, ChannelId, EventBody, UserId, check_id},
     policy::{AccountPost, UserAct},
 };
 
@@ -70,56 +70,9 @@ pub struct PostedEvent<'a> {
     pub post: Cow<'a, str>,
 }
 
-/// The parts of a post that decide its order and its channel. Times are milliseconds of server time.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct PostHead<'a> {
-    /// The post's id.
-    #[serde(borrow, deserialize_with = "id")]
-    pub id: Cow<'a, str>,
-    /// Its creation time. Events do not arrive in this order (fact 23).
-    #[serde(deserialize_with = "time")]
-    pub create_at: i64,
-    /// The time of the last change, which may also be a reply or a reaction (fact 25).
-    #[serde(default, deserialize_with = "time")]
-    pub update_at: i64,
-    /// The time of the last edit of its text, or 0.
-    #[serde(default, deserialize_with = "time")]
-    pub edit_at: i64,
-    /// The time of its deletion, or 0.
-    #[serde(default, deserialize_with = "time")]
-    pub delete_at: i64,
-    /// The author.
-    #[serde(borrow, deserialize_with = "id")]
-    pub user_id: Cow<'a, str>,
-    /// The channel it is in.
-    #[serde(borrow, deserialize_with = "id")]
-    pub channel_id: Cow<'a, str>,
-    /// The first post of its thread; empty if it is not a reply.
-    #[serde(borrow, default, deserialize_with = "id")]
-    pub root_id: Cow<'a, str>,
-    /// The post whose history this row belongs to; empty for a post (fact 25).
-    #[serde(borrow, default, deserialize_with = "id")]
-    pub original_id: Cow<'a, str>,
-    /// The type: empty for a post by a person or a bot, `system_…` for one by the server (fact 18).
-    #[serde(borrow, default, rename = "type")]
-    pub kind: Cow<'a, str>,
-    /// The text; empty if it is none.
-    #[serde(borrow, default, deserialize_with = "any_text")]
-    pub message: Cow<'a, str>,
-}
-
 fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
     let id = Option::<Cow<'_, str>>::deserialize(deserializer)?;
     id.map(|id| check_id(&id).map(Into::into).map_err(D::Error::custom)).transpose()
-}
-
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Id<'a>(#[serde(borrow)] Cow<'a, str>);
-    let Id(id) = Id::deserialize(deserializer)?;
-    check_id(&id).map_err(D::Error::custom)?;
-    Ok(id)
 }
 
 impl EventEnvelope<'_> {
@@ -202,30 +155,6 @@ impl<'a> EventEnvelope<'a> {
     }
 }
 
-/// The outline of a post, and its channel.
-#[derive(Debug)]
-pub(crate) struct OutlinedPost {
-    pub(crate) channel: ChannelId,
-    pub(crate) outline: PostOutline,
-}
-
-impl PostHead<'_> {
-    fn outlined(self) -> OutlinedPost {
-        let outline = PostOutline {
-            id: (&*self.id).into(),
-            author: (&*self.user_id).into(),
-            root_id: (&*self.root_id).into(),
-            kind: self.kind.as_ref().into(),
-            message: self.message.into(),
-            create_at: self.create_at,
-            update_at: self.update_at,
-            edit_at: self.edit_at,
-            delete_at: self.delete_at,
-        };
-        OutlinedPost { channel: (&*self.channel_id).into(), outline }
-    }
-}
-
 impl EventEnvelope<'_> {
     /// Parses the outline of the post of a `posted`, `post_edited` or `post_deleted`.
     ///
@@ -233,32 +162,8 @@ impl EventEnvelope<'_> {
     ///
     /// Fails if `data` has another shape, or the text in it is not a post.
     pub(crate) fn outlined_post(&self) -> serde_json::Result<OutlinedPost> {
-        object::<PostInData>(self.data.get()).map(|data| data.post)
+        object::<PostInData>(self.data.get()).map(|PostInData { post }| post)
     }
-}
-
-/// The member of `data` that holds a post.
-#[derive(Deserialize)]
-pub(super) struct PostInData {
-    #[serde(deserialize_with = "nested_post")]
-    pub(super) post: OutlinedPost,
-}
-
-/// Reads a post out of a JSON string, where the parser has it: a copy of the text would cost an allocation.
-fn nested_post<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutlinedPost, D::Error> {
-    struct PostInText;
-    impl Visitor<'_> for PostInText {
-        type Value = OutlinedPost;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a post as text")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OutlinedPost, E> {
-            object::<PostHead<'_>>(text).map(PostHead::outlined).map_err(E::custom)
-        }
-    }
-    deserializer.deserialize_str(PostInText)
 }
 
 /// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.

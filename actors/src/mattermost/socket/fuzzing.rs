@@ -2,8 +2,16 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a failed check is what a fuzzer looks for")]
 
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
 use super::{
-    Frame, SocketError,
+    Frame, PostHead, SocketError,
     decoder::{Decoder, Step},
 };
 
@@ -59,6 +67,44 @@ fn check(frame: &Frame) {
         Frame::Close(_) => 0,
     };
     assert!(length <= LIMIT, "a frame of {length} bytes");
+}
+
+/// Checks that the text of a post does not decide whether it is one.
+pub(crate) fn post(json: &str) {
+    let Ok(Members(members)) = serde_json::from_str(json) else { return };
+    let others = members.iter().filter(|(name, _)| name != "message");
+    let others = others.map(|(name, value)| format!("{}:{value}", serde_json::json!(name)));
+    let others = format!("{{{}}}", others.collect::<Vec<_>>().join(","));
+    let without_text = |json| {
+        let read = serde_json::from_str::<PostHead<'_>>(json).ok();
+        read.map(|head| format!("{:?}", PostHead { message: Cow::default(), ..head }))
+    };
+    assert_eq!(without_text(json), without_text(&others), "{json}");
+}
+
+/// The members of an object, in their order.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
 }
 
 #[cfg(test)]

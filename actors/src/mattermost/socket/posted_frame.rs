@@ -4,7 +4,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Deserializer;
 
-use super::events::{OutlinedPost, PostInData};
+use super::post_head::{OutlinedPost, PlainPostInData};
 
 /// The texts before `data` and before `broadcast`, without and with white space (fact 41).
 const FORMS: [[&str; 2]; 2] = [
@@ -27,11 +27,11 @@ pub(crate) struct PostedFrame<'a> {
 }
 
 /// Reads the frame of a new post in a form in which servers write it. Another frame, or one that cannot be read, is left to
-/// [`super::parse_frame`].
+/// [`super::parse_frame`]; so is a post whose text is none.
 pub(crate) fn read_posted(frame: &str) -> Option<PostedFrame<'_>> {
     let (members, seq) = split_number(frame)?;
     FORMS.iter().find_map(|[before_data, before_broadcast]| {
-        let (PostInData { post }, data, rest) = split_object(members.strip_prefix(before_data)?)?;
+        let (PlainPostInData { post }, data, rest) = split_object(members.strip_prefix(before_data)?)?;
         let (IgnoredAny, broadcast, rest) = split_object(rest.strip_prefix(before_broadcast)?)?;
         rest.is_empty().then_some(PostedFrame { post, data, broadcast, seq })
     })

@@ -1,12 +1,9 @@
 //! Parsers of JSON whose errors contain nothing of the text. To describe a text in the place of a number or an object, `serde_json`
 //! writes it out; for one of 4 MB, that takes longer than to read the frame.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 /// The longest number that an error shows.
@@ -40,53 +37,13 @@ pub(super) fn any_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(object(<&RawValue>::deserialize(deserializer)?.get()).ok())
 }
 
-/// Reads a text that may be anything else.
-pub(super) fn any_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    struct AnyText;
-    impl<'de> Visitor<'de> for AnyText {
-        type Value = Cow<'de, str>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text")
-        }
-
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(text.into())
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(text.to_owned().into())
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Cow::default())
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Cow::default())
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Cow::default())
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Cow::default())
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Cow::default())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-            IgnoredAny.visit_seq(list).map(|_| Cow::default())
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-            IgnoredAny.visit_map(object).map(|_| Cow::default())
-        }
-    }
-    deserializer.deserialize_any(AnyText)
+/// Returns the text that a value is. Anything else that is JSON is none, and so is a text with half of a pair of surrogates.
+pub(super) fn text_in(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let text = Some(value.get()).filter(|text| text.starts_with('"'))?;
+    serde_json::from_str(text).map(|Text(text)| text).ok()
 }
 
 /// Reads a time, or another whole number.

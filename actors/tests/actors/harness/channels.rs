@@ -265,12 +265,19 @@ impl FakePost {
     fn show(&self, id: &str) -> Post {
         let content = || self.content.message.clone().unwrap_or_else(|| format!("this is {id}"));
         let message = if self.delete_at == 0 { content() } else { String::new() };
-        let json = serde_json::json!({
+        let mut json = serde_json::json!({
             "id": id, "create_at": self.create_at, "update_at": self.update_at, "edit_at": self.edit_at,
             "delete_at": self.delete_at, "user_id": self.user, "channel_id": self.channel,
             "root_id": self.content.root_id, "original_id": self.original_id, "message": message,
             "type": self.kind, "props": self.content.props, "file_ids": self.content.file_ids,
         });
-        Post::read(RawValue::from_string(json.to_string()).unwrap()).unwrap()
+        let json = match &self.content.text_member {
+            Some(member) => {
+                json.as_object_mut().unwrap().remove("message");
+                json.to_string().replacen('{', &format!("{{{member},"), 1)
+            }
+            None => json.to_string(),
+        };
+        Post::read(RawValue::from_string(json).unwrap()).unwrap()
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct State {
     /// The outcomes of the next dials, instead of a hello.
     dials: VecDeque<Dial>,
     connections: u64,
-    channels: FakeChannels,
+    pub(super) channels: FakeChannels,
     pub(super) post_requests: PostRequests,
     /// The error of every request for channels and posts, if set.
     list_failure: Option<RestErrorKind>,

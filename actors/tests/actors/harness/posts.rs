@@ -104,6 +104,11 @@ impl FakeServer {
         self.state().post_requests.pending.clone()
     }
 
+    /// Creates a post with a member `message` in JSON, or several.
+    pub(crate) fn post_with_text(&self, channel: &str, create_at: i64, member: &str) -> PostId {
+        self.state().channels.post_with_text(channel, create_at, member)
+    }
+
     /// Returns the properties of a post written by REST, and the number of its files.
     pub(crate) fn rest_content(&self, id: &PostId) -> (Map<String, Value>, usize) {
         self.with_channels(|channels| channels.rest_content(id))

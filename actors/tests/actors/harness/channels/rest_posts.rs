@@ -18,6 +18,8 @@ const PENDING: Duration = Duration::from_secs(30);
 #[derive(Clone, Default)]
 pub(super) struct PostContent {
     pub(super) message: Option<String>,
+    /// The member `message` as JSON, or several, in place of the text.
+    pub(super) text_member: Option<String>,
     pub(super) root_id: String,
     pub(super) props: Map<String, Value>,
     pub(super) file_ids: Vec<FileId>,
@@ -50,6 +52,7 @@ impl FakeChannels {
         created.user = format!("id-{user}");
         created.content = PostContent {
             message: Some(post.message.clone()),
+            text_member: None,
             root_id: post.root_id.as_ref().map_or("", PostId::as_str).to_owned(),
             props: post.props.clone(),
             file_ids: post.file_ids.clone(),
@@ -74,6 +77,18 @@ impl FakeChannels {
         let post = self.posts.get_mut(id).unwrap();
         post.content.message = Some(text.to_owned());
         Ok(post.show(id))
+    }
+
+    /// Creates a post with a member `message` in JSON, or several.
+    pub(in crate::harness) fn post_with_text(
+        &mut self,
+        channel: &str,
+        create_at: i64,
+        member: &str,
+    ) -> PostId {
+        let id = self.post(channel, create_at);
+        self.posts.get_mut(id.as_str()).unwrap().content.text_member = Some(member.to_owned());
+        id
     }
 
     pub(in crate::harness) fn visible_post(&self, user: &str, id: &PostId) -> Result<Post, RestErrorKind> {
