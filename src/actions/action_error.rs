@@ -2,7 +2,7 @@
 
 use matterhost_actors::model::{Excerpt, ReplyKeyError, TargetError, UserRefError};
 
-use super::FileError;
+use super::{FileError, action_limits::MAX_POSTS_PER_EVENT};
 
 /// The reason why an action cannot be taken as it is.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,9 @@ pub enum ActionError {
         "path: only a child process whose sink has a `dir` has a directory of its own; leave it out, and download the file by GET /v1/accounts/NAME/files/ID, or /v1/replies/files/ID with a reply token"
     )]
     NoDirectory,
+    /// The event has as many posts as it may have.
+    #[error("an event has at most {MAX_POSTS_PER_EVENT} replies; the others are refused")]
+    TooManyPosts,
     /// The event that is answered lacks something that the action needs.
     #[error("the event has no {0}; name one")]
     EventLacks(&'static str),

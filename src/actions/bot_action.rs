@@ -9,14 +9,12 @@ use utoipa::{
     openapi::{ArrayBuilder, OneOfBuilder, Ref, RefOr, Schema},
 };
 
+use super::action_limits::MAX_ACTIONS;
 use super::schema::{
     emoji_schema, file_id_schema, file_name_schema, files_schema, key_schema, new_path_schema,
     optional_post_id_schema, optional_target_schema, path_schema, post_id_schema, thread_schema,
     update_post_schema, user_schema,
 };
-
-/// The most actions of one request. They are taken one after another, each within `replies.deadline`.
-const MAX_ACTIONS: usize = 16;
 
 /// An action for an account to take, or a look-up.
 ///
@@ -253,7 +251,7 @@ pub enum ResponseType {
 pub enum BotActions {
     /// One action.
     One(BotAction),
-    /// Several actions, 16 at most.
+    /// Several actions, 64 at most.
     Several(Vec<BotAction>),
 }
 

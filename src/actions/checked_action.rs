@@ -146,6 +146,11 @@ impl CheckedAction {
         self
     }
 
+    /// True if the action creates a post.
+    pub fn is_post(&self) -> bool {
+        matches!(self.work, Work::Act(OutgoingAction::Post(_) | OutgoingAction::Ephemeral { .. }))
+    }
+
     /// True if something that the action names has to be looked up.
     pub fn has_names(&self) -> bool {
         self.target.is_some() || self.user.is_some()

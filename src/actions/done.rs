@@ -10,7 +10,7 @@ const OK: u16 = 200;
 /// The status of an action that is not valid.
 pub const BAD_REQUEST: u16 = 400;
 /// The status of an action that was not taken, because one before it failed.
-const FAILED_DEPENDENCY: u16 = 424;
+pub const FAILED_DEPENDENCY: u16 = 424;
 
 /// The result of an action.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]

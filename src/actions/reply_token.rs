@@ -9,7 +9,7 @@ use matterhost_actors::model::AccountName;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredEvent, ThreadPlace, signed_json};
+use super::{AnsweredEvent, EventPosts, ThreadPlace, signed_json};
 
 /// The time for which a token is valid: people do not wait longer for an answer, and a leaked token is of no use later.
 const VALID_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -29,9 +29,12 @@ pub enum ReplyTokenError {
     Expired,
 }
 
-/// The issuer of reply tokens. Clones share the key.
+/// The issuer of reply tokens, and the count of the posts in answer to their events. Clones share both.
 #[derive(Clone)]
-pub struct ReplyTokens(Arc<hmac::Key>);
+pub struct ReplyTokens {
+    key: Arc<hmac::Key>,
+    posts: EventPosts,
+}
 
 /// The event as a token states it.
 #[derive(Serialize, Deserialize)]
@@ -61,7 +64,13 @@ struct Statement {
 impl ReplyTokens {
     /// Creates an issuer. The key has to be random.
     pub fn new(key: &[u8]) -> Self {
-        Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)))
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key));
+        Self { key, posts: EventPosts::default() }
+    }
+
+    /// Returns the posts in answer to the events of tokens.
+    pub fn posts(&self) -> &EventPosts {
+        &self.posts
     }
 
     /// Returns the token for an event; `None` if its ids are too long for one.
@@ -80,7 +89,7 @@ impl ReplyTokens {
             create_at: event.create_at,
             expires: seconds(now + VALID_FOR),
         };
-        let token = signed_json::sign(&self.0, PURPOSE, &statement);
+        let token = signed_json::sign(&self.key, PURPOSE, &statement);
         (token.len() <= MAX_BYTES).then_some(token)
     }
 
@@ -91,7 +100,7 @@ impl ReplyTokens {
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<AnsweredEvent, ReplyTokenError> {
         let invalid = ReplyTokenError::Invalid;
         let token = Some(token).filter(|token| token.len() <= MAX_BYTES).ok_or(invalid)?;
-        let keys = std::slice::from_ref(&*self.0);
+        let keys = std::slice::from_ref(&*self.key);
         let statement: Statement = signed_json::verify(keys, PURPOSE, token).ok_or(invalid)?;
         if statement.expires <= seconds(now) {
             return Err(ReplyTokenError::Expired);

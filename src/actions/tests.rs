@@ -21,7 +21,7 @@ fn act(action: OutgoingAction) -> CheckedAction {
     CheckedAction { target: None, user: None, work: Work::Act(action) }
 }
 
-fn event() -> AnsweredEvent {
+pub(super) fn event() -> AnsweredEvent {
     AnsweredEvent {
         is_hook: false,
         trigger: None,
@@ -315,5 +315,5 @@ fn a_list_names_the_place_of_a_mistake() {
     assert!(matches!(read(json!([good, good])), Ok(BotActions::Several(actions)) if actions.len() == 2));
     assert!(read(json!([good, {}])).unwrap_err().starts_with("[1]: missing field `action`"));
     assert!(matches!(read(json!([])), Ok(BotActions::Several(actions)) if actions.is_empty()));
-    assert!(read(json!(vec![good; 17])).unwrap_err().contains("17 actions; send at most 16"));
+    assert!(read(json!(vec![good; MAX_ACTIONS + 1])).unwrap_err().contains("65 actions; send at most 64"));
 }

@@ -2,19 +2,15 @@
 
 use std::{collections::BTreeMap, str, sync::Arc};
 
-use matterhost_actors::model::{Excerpt, OutgoingAction};
+use matterhost_actors::model::Excerpt;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::message::Message;
-use crate::actions::{ActionPlace, AnsweredEvent, BotAction, CheckedAction, FileDir, ResponseType, Work};
-
-/// The most posts in answer to one event. A person reads no more, and a handler that writes without end must not fill
-/// memory.
-pub(super) const MAX_REPLIES_PER_EVENT: usize = 16;
-
-/// The most actions in one answer of a webhook. They are taken one after another, while the event waits.
-pub(super) const MAX_ACTIONS_PER_ANSWER: usize = 64;
+use crate::actions::{
+    ActionError, ActionPlace, AnsweredEvent, BAD_REQUEST, BotAction, CheckedAction, FAILED_DEPENDENCY,
+    FileDir, MAX_ACTIONS, ResponseType,
+};
 
 /// The bytes that a named file counts for while its action is at work: it is open, and read in pieces of this size.
 const OPEN_FILE_BYTES: usize = 64 * 1024;
@@ -50,10 +46,18 @@ pub enum ReplyParseError {
     #[error("the action cannot be taken: {0}")]
     Action(Excerpt),
     /// The answer has too many actions.
-    #[error("the answer has {0} actions; send at most {MAX_ACTIONS_PER_ANSWER}")]
+    #[error("the answer has {0} actions; send at most {MAX_ACTIONS}")]
     TooManyActions(usize),
+    /// The answer cannot be used, and has actions whose results the handler wants to know.
+    #[error("{error}")]
+    Refused {
+        /// The reason.
+        error: Box<Self>,
+        /// These actions.
+        actions: Vec<RefusedAction>,
+    },
     /// The event has as many replies as it may have.
-    #[error("an event has at most {MAX_REPLIES_PER_EVENT} replies; the others are refused")]
+    #[error("{}", ActionError::TooManyPosts)]
     TooMany,
 }
 
@@ -62,6 +66,16 @@ impl ReplyParseError {
     pub(super) fn describe(&self, event_id: &str) -> String {
         format!("{self} (event {event_id})")
     }
+}
+
+/// An action with a name, in an answer of which no action is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedAction {
+    /// The index of the event that it answers; 0 if it names none.
+    pub(super) event: usize,
+    pub(super) name: Box<str>,
+    pub(super) status: u16,
+    pub(super) detail: String,
 }
 
 /// An action of a handler, ready to be taken.
@@ -222,7 +236,7 @@ impl RawAction {
 impl HandlerAction {
     /// True if the action creates a post.
     pub(super) fn is_post(&self) -> bool {
-        matches!(self.action.work, Work::Act(OutgoingAction::Post(_) | OutgoingAction::Ephemeral { .. }))
+        self.action.is_post()
     }
 }
 
@@ -243,24 +257,63 @@ pub(super) fn parse(
         return Ok(Vec::new());
     }
     let malformed = |error: serde_json::Error| ReplyParseError::Malformed(Excerpt::of(&error));
-    let raw_actions: Vec<RawAction> = if text.starts_with('[') {
+    let is_list = text.starts_with('[');
+    let written: Vec<Value> = if is_list {
         serde_json::from_str(text).map_err(malformed)?
     } else {
-        serde_json::from_str::<Option<RawAction>>(text).map_err(malformed)?.into_iter().collect()
+        serde_json::from_str::<Option<Value>>(text).map_err(malformed)?.into_iter().collect()
     };
-    if raw_actions.len() > MAX_ACTIONS_PER_ANSWER {
-        return Err(ReplyParseError::TooManyActions(raw_actions.len()));
+    if written.len() > MAX_ACTIONS {
+        return Err(ReplyParseError::TooManyActions(written.len()));
     }
     let mut counts = vec![posts; events.len()];
-    let action = |raw: RawAction| {
-        let action = raw.event_index(events).and_then(|event| {
-            let action = raw.into_action(events[event].answered(sink), counts[event], None)?;
-            counts[event] += usize::from(action.as_ref().is_some_and(HandlerAction::is_post));
-            Ok(action)
-        });
-        action.transpose()
+    let action = |written: &Value| {
+        let raw: RawAction = serde_json::from_value(written.clone()).map_err(malformed)?;
+        let event = raw.event_index(events)?;
+        let action = raw.into_action(events[event].answered(sink), counts[event], None)?;
+        counts[event] += usize::from(action.as_ref().is_some_and(HandlerAction::is_post));
+        Ok(action)
     };
-    raw_actions.into_iter().filter_map(action).collect()
+    let mut actions: Vec<_> = written.iter().map(action).collect();
+    match actions.iter().position(Result::is_err) {
+        None => Ok(actions.into_iter().flatten().flatten().collect()),
+        Some(first) => {
+            let refused = refused_actions(&written, &actions, first, events);
+            match actions.swap_remove(first) {
+                Err(error) if !refused.is_empty() => {
+                    Err(ReplyParseError::Refused { error: Box::new(error), actions: refused })
+                }
+                Err(error) => Err(error),
+                Ok(_) => Ok(Vec::new()),
+            }
+        }
+    }
+}
+
+/// Returns the actions with a name of an answer that cannot be used because of the `first` of its actions, and perhaps others.
+fn refused_actions(
+    written: &[Value],
+    actions: &[Result<Option<HandlerAction>, ReplyParseError>],
+    first: usize,
+    events: &[&Message],
+) -> Vec<RefusedAction> {
+    let refused = |(written, action): (&Value, &Result<_, ReplyParseError>)| {
+        let text = |member: &str| written.get(member).and_then(Value::as_str);
+        let name = text("id").filter(|name| (1..=MAX_NAME_BYTES).contains(&name.len()))?;
+        text("action")?;
+        let is_answered = |event: &&&Message| {
+            text("to") == Some(&*event.id) && text("source").is_none_or(|source| source == &*event.source)
+        };
+        let event = events.iter().position(|event| is_answered(&event)).unwrap_or_default();
+        let (status, detail) = if let Err(error) = action {
+            (BAD_REQUEST, error.to_string())
+        } else {
+            let reason = format!("not taken, because action [{first}] of the answer cannot be taken");
+            (FAILED_DEPENDENCY, reason)
+        };
+        Some(RefusedAction { event, name: name.into(), status, detail })
+    };
+    written.iter().zip(actions).filter_map(refused).collect()
 }
 
 /// Returns about the number of bytes of a value in memory.

@@ -182,6 +182,31 @@ fn a_reply_token_answers_its_event_and_opens_nothing_else() {
     assert!(log.iter().all(|line| !line.contains(&token)), "{log:#?}");
 }
 
+/// The limits are those of a webhook's own answer.
+#[test]
+fn an_event_has_as_many_posts_by_its_token_as_by_an_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = sink(listener.local_addr().unwrap().port());
+    let events = take_events(listener);
+    let host = AdminHost::ready(&hook);
+    host.fixture.post("why?");
+    let token = token_of(&events, "why?");
+    let reply =
+        |n: usize| json!({ "action": "reply", "key": format!("k{n}"), "text": format!("answer {n}") });
+    let many: Vec<_> = (0..17).map(reply).collect();
+    let results = answer(&host, &token, &json!(many)).json();
+    let statuses: Vec<_> = results.as_array().unwrap().iter().map(|result| &result["status"]).collect();
+    assert_eq!((&statuses[..16], statuses[16]), (&[&json!(200); 16][..], &json!(400)), "{results}");
+    let detail = answer(&host, &token, &reply(17)).problem(400);
+    assert_eq!(detail, "an event has at most 16 replies; the others are refused");
+    assert_eq!(answer(&host, &token, &reply(0)).status, 200, "one that is repeated is no other");
+    assert_eq!(host.fixture.bot_posts().len(), 16);
+    let typing = vec![json!({ "action": "typing" }); 65];
+    let detail = answer(&host, &token, &json!(typing)).problem(400);
+    assert!(detail.contains("65 actions; send at most 64"), "{detail}");
+    assert_eq!(answer(&host, &token, &json!(typing[1..])).status, 200);
+}
+
 /// A handler that streams does not wait for each piece, and must not lose the last.
 #[test]
 fn a_late_update_that_is_not_waited_for_is_kept_if_it_fails() {

@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{api_error::ApiError, authenticator::Caller, backend::Backend, body::hold_until_sent};
 use crate::{
     actions::{
-        ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BotAction, BotActions,
-        CheckedAction, Work, take, target_schema,
+        ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BAD_REQUEST, BotAction,
+        BotActions, CheckedAction, Work, take, target_schema,
     },
     admin::dto::Problem,
 };
@@ -59,7 +59,7 @@ pub(super) async fn run(
         BotActions::One(action) => {
             let action = action.check(place(event, key))?;
             let permit = is_look_up(&action).then(|| backend.look_up_place(account)).transpose()?;
-            let done = take_one(backend, account, action, event).await?;
+            let done = take_counted(backend, account, action, event).await?;
             Ok(HttpResponse::Ok().json(done).map_body(|_, body| hold_until_sent(body, permit)))
         }
         BotActions::Several(actions) => {
@@ -125,6 +125,40 @@ impl From<ActionError> for ApiError {
     }
 }
 
+/// The reason why an action was not taken.
+enum NotTaken {
+    /// It is more than an event may have.
+    Refused(ActionError),
+    /// It was not done.
+    Failed(ReplyError),
+}
+
+impl From<NotTaken> for ApiError {
+    fn from(reason: NotTaken) -> Self {
+        match reason {
+            NotTaken::Refused(error) => error.into(),
+            NotTaken::Failed(error) => error.into(),
+        }
+    }
+}
+
+/// Takes an action. In answer to an event it counts among the event's posts.
+async fn take_counted(
+    backend: &Backend,
+    account: &AccountName,
+    action: CheckedAction,
+    event: Option<&AnsweredEvent>,
+) -> Result<ActionDone, NotTaken> {
+    let counted = event.zip(backend.reply_tokens.as_ref());
+    let counted = counted.map(|(event, tokens)| tokens.posts().count(event, &action)).transpose();
+    let counted = counted.map_err(NotTaken::Refused)?.flatten();
+    let done = take_one(backend, account, action, event).await;
+    if let (Err(_), Some(post)) = (&done, counted) {
+        post.forget();
+    }
+    done.map_err(NotTaken::Failed)
+}
+
 /// Takes an action. An update in answer to an event that is not waited for is kept by the event's sink if it fails.
 async fn take_one(
     backend: &Backend,
@@ -152,7 +186,11 @@ async fn take_all(
     let mut results: Vec<ActionResult> = Vec::with_capacity(actions.len());
     for action in actions {
         results.push(if results.last().is_none_or(ActionResult::is_done) {
-            ActionResult::of(take_one(backend, account, action, event).await)
+            match take_counted(backend, account, action, event).await {
+                Ok(done) => ActionResult::of(Ok(done)),
+                Err(NotTaken::Refused(error)) => ActionResult::failed(BAD_REQUEST, error.to_string()),
+                Err(NotTaken::Failed(error)) => ActionResult::of(Err(error)),
+            }
         } else {
             ActionResult::not_taken()
         });

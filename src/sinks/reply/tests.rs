@@ -1,7 +1,7 @@
-use matterhost_actors::model::Draft;
+use matterhost_actors::model::{Draft, OutgoingAction};
 
 use super::*;
-use crate::sinks::tests::fixtures::post;
+use crate::{actions::Work, sinks::tests::fixtures::post};
 
 fn event(id: &str) -> Message {
     Message::from_event(&post("c", id))
@@ -55,8 +55,8 @@ fn problems_of_a_reply_are_reported() {
     let ephemeral = br#"{"text":"a","response_type":"ephemeral"}"#;
     let refused = parse(ephemeral, None, &[&silent], &"hook".into(), 0).unwrap_err().to_string();
     assert!(refused.contains("the event has no author"), "{refused}");
-    let many = format!("[{}]", vec![r#"{"action":"typing"}"#; MAX_ACTIONS_PER_ANSWER + 1].join(","));
-    assert_eq!(read_one(&many), Err(ReplyParseError::TooManyActions(MAX_ACTIONS_PER_ANSWER + 1)));
+    let many = format!("[{}]", vec![r#"{"action":"typing"}"#; MAX_ACTIONS + 1].join(","));
+    assert_eq!(read_one(&many), Err(ReplyParseError::TooManyActions(MAX_ACTIONS + 1)));
 }
 
 /// An answer may mix both forms; the posts are numbered, and other actions leave the numbers alone.

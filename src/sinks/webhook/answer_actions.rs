@@ -7,11 +7,11 @@ use tokio::time::sleep;
 
 use super::{Sender, verdict::Verdict};
 use crate::{
-    actions::{ActionResult, BAD_REQUEST},
+    actions::{ActionError, ActionResult, BAD_REQUEST, MAX_POSTS_PER_EVENT},
     sinks::{
         message::Message,
         queue::Job,
-        reply::{HandlerAction, MAX_REPLIES_PER_EVENT, ReplyParseError},
+        reply::{HandlerAction, RefusedAction, ReplyParseError},
     },
     telemetry::time::rfc3339,
 };
@@ -73,24 +73,39 @@ impl Sender {
                 if let Some(first) = batch.first() {
                     self.unusable_answer.report_event_failure(&first.item, &error.to_string());
                 }
+                for (index, job) in batch.iter().enumerate() {
+                    self.tell_results(&job.item, refused(&error, index), 0).await;
+                }
             }
         }
     }
 
-    /// Takes the actions for an event. The handler may answer their results by further ones.
-    async fn answer_event(&self, event: &Message, mut actions: Vec<HandlerAction>) {
-        let mut posts = 0;
+    /// Takes the actions for an event, and tells their results.
+    async fn answer_event(&self, event: &Message, actions: Vec<HandlerAction>) {
+        let posts = count_posts(&actions);
+        let results = self.take_in_order(event, actions).await;
+        self.tell_results(event, results, posts).await;
+    }
+
+    /// Tells the results of actions. The handler may answer them by further ones.
+    async fn tell_results(&self, event: &Message, mut results: Vec<NamedResult>, mut posts: usize) {
         for round in 0..MAX_RESULT_REQUESTS {
-            posts += actions.iter().filter(|action| action.is_post()).count();
-            let results = self.take_in_order(event, actions).await;
             if results.is_empty() {
                 return;
             }
-            actions = self.tell(event, round, &results, posts).await;
-        }
-        if !actions.is_empty() {
-            let problem = format!("more than {MAX_RESULT_REQUESTS} answers to one event and its results");
-            self.unusable_answer.report_event_failure(event, &problem);
+            let is_last = round + 1 == MAX_RESULT_REQUESTS;
+            results = match self.tell(event, round, &results, posts).await {
+                Ok(actions) if is_last && !actions.is_empty() => {
+                    let most = MAX_RESULT_REQUESTS;
+                    let problem = format!("more than {most} answers to one event and its results");
+                    return self.unusable_answer.report_event_failure(event, &problem);
+                }
+                Ok(actions) => {
+                    posts += count_posts(&actions);
+                    self.take_in_order(event, actions).await
+                }
+                Err(refused) => refused,
+            };
         }
     }
 
@@ -98,32 +113,53 @@ impl Sender {
         let mut results = Vec::new();
         for mut action in actions {
             let name = action.name.take();
-            let result = if action.is_post() && action.index >= MAX_REPLIES_PER_EVENT {
-                let problem = ReplyParseError::TooMany.describe(&event.id);
-                self.unusable_answer.report_event_failure(event, &problem);
-                ActionResult::failed(BAD_REQUEST, problem)
-            } else {
-                self.handler_deps.act(event, action).await
-            };
+            let result = self.take_counted(event, action).await;
             results.extend(name.map(|id| NamedResult { id, result }));
         }
         results
     }
 
+    /// Takes an action, which counts among the posts of its event, together with those that come later with its reply token.
+    async fn take_counted(&self, event: &Message, action: HandlerAction) -> ActionResult {
+        let is_one_too_many = action.is_post() && action.index >= MAX_POSTS_PER_EVENT;
+        let counted = match &self.handler_deps.reply_tokens {
+            _ if is_one_too_many => Err(ActionError::TooManyPosts),
+            Some(tokens) => tokens.posts().count(&action.event, &action.action),
+            None => Ok(None),
+        };
+        if let Ok(counted) = counted {
+            let result = self.handler_deps.act(event, action).await;
+            if let Some(post) = counted.filter(|_| !result.is_done()) {
+                post.forget();
+            }
+            result
+        } else {
+            let problem = ReplyParseError::TooMany.describe(&event.id);
+            self.unusable_answer.report_event_failure(event, &problem);
+            ActionResult::failed(BAD_REQUEST, problem)
+        }
+    }
+
     /// Sends results to the handler, and returns the actions of its answer.
+    ///
+    /// # Errors
+    /// The results of the actions of an answer that cannot be used.
     async fn tell(
         &self,
         event: &Message,
         round: usize,
         results: &[NamedResult],
         posts: usize,
-    ) -> Vec<HandlerAction> {
+    ) -> Result<Vec<HandlerAction>, Vec<NamedResult>> {
         let told = result_message(event, round, results);
         let mut retries = RESULT_RETRIES.into_iter();
         loop {
             let problem = match self.handler.deliver_answered(&[&told], posts).await {
-                Verdict::Accepted(Ok(actions)) => return actions,
-                Verdict::Accepted(Err(error)) => error.to_string(),
+                Verdict::Accepted(Ok(actions)) => return Ok(actions),
+                Verdict::Accepted(Err(error)) => {
+                    self.unusable_answer.report_event_failure(event, &error.to_string());
+                    return Err(refused(&error, 0));
+                }
                 Verdict::RetryLater { cause, .. } => match retries.next() {
                     Some(delay) => {
                         sleep(delay).await;
@@ -134,9 +170,24 @@ impl Sender {
                 Verdict::Refused { cause } => format!("the results of its actions are refused: {cause}"),
             };
             self.unusable_answer.report_event_failure(event, &problem);
-            return Vec::new();
+            return Ok(Vec::new());
         }
     }
+}
+
+fn count_posts(actions: &[HandlerAction]) -> usize {
+    actions.iter().filter(|action| action.is_post()).count()
+}
+
+/// Returns the results of the actions with a name in an answer that cannot be used, for one of its events.
+fn refused(error: &ReplyParseError, event: usize) -> Vec<NamedResult> {
+    let ReplyParseError::Refused { actions, .. } = error else { return Vec::new() };
+    let of_event = actions.iter().filter(|action| action.event == event);
+    let result = |action: &RefusedAction| NamedResult {
+        id: action.name.clone(),
+        result: ActionResult::failed(action.status, action.detail.clone()),
+    };
+    of_event.map(result).collect()
 }
 
 /// Returns the message that tells results. It has the event's id, so that answers refer to that event, and a source of its

@@ -8,9 +8,9 @@ use awc::http::{
 };
 
 use super::verdict::{MAX_PAUSE, Verdict, for_status};
-use crate::sinks::{
-    message::Message,
-    reply::{self, MAX_ACTIONS_PER_ANSWER},
+use crate::{
+    actions::MAX_ACTIONS,
+    sinks::{message::Message, reply},
 };
 
 /// The longest cause, in characters: an excerpt of the answer, its status and a hint.
@@ -48,7 +48,7 @@ fn check_answer(content_type: &str, body: &[u8]) {
     let event = Message::parse(super::super::fuzzing::EVENT).unwrap_or_else(|| unreachable!());
     match reply::parse(body, Some(content_type), &[&event], &Arc::from("fuzzed"), 0) {
         Ok(actions) => {
-            assert!(actions.len() <= MAX_ACTIONS_PER_ANSWER);
+            assert!(actions.len() <= MAX_ACTIONS);
             let posts = actions.iter().filter(|action| action.is_post());
             for (index, action) in posts.enumerate() {
                 assert_eq!((action.index, &action.event.channel), (index, &event.channel));

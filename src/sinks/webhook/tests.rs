@@ -8,11 +8,12 @@ use std::sync::Mutex;
 use matterhost_actors::model::{AccountName, OutgoingAction};
 
 use super::{request::MAX_ANSWER_BYTES, *};
+use crate::actions::MAX_POSTS_PER_EVENT;
 use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
     failing_events::RETRY,
-    reply::{MAX_REPLIES_PER_EVENT, ReplyParseError},
+    reply::ReplyParseError,
     tests::{
         fixtures::{RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of},
         http::{FakeResponse, Request, Server, ok},

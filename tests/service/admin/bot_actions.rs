@@ -107,7 +107,7 @@ fn an_action_that_cannot_be_taken_is_an_error() {
     };
     for (body, status, expected) in [
         (json!({}), 400, "missing field `action`"),
-        (json!(vec![post("a/b", "x"); 17]), 400, "17 actions; send at most 16"),
+        (json!(vec![post("a/b", "x"); 65]), 400, "65 actions; send at most 64"),
         (json!([post("a/b", "x"), {}]), 400, "[1]: missing field"),
         (json!([with("key", " ".into())]), 400, "[0]: key: a key has 1 to 256 bytes"),
         (with("target", 5.into()), 400, "expected a string"),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
+use crate::{actions::MAX_POSTS_PER_EVENT, config::AttemptLimits};
 
 /// A child that works on each event in a thread of its own, and obeys its text: `die`, `hang`, `slow-once`, and `wait` for a
 /// file `works`.
@@ -271,6 +271,6 @@ async fn replies_without_end_have_a_bound_in_number_and_bytes() {
         assert_eq!(delivered(&child.exec, &post("c", id)).await, Outcome::Acknowledged);
     }
     let state = state.lock().unwrap();
-    assert_eq!(state.posts, 2 * MAX_REPLIES_PER_EVENT);
+    assert_eq!(state.posts, 2 * MAX_POSTS_PER_EVENT);
     assert!(state.most_bytes < 6 * 1024 * 1024, "{} bytes at once", state.most_bytes);
 }

@@ -19,10 +19,10 @@ use super::{
     UnansweredEvents,
 };
 use crate::{
-    actions::{ActionResult, BAD_REQUEST, Work},
+    actions::{ActionResult, BAD_REQUEST, MAX_POSTS_PER_EVENT, Work},
     sinks::{
         message::Message,
-        reply::{MAX_REPLIES_PER_EVENT, RawAction, ReplyParseError},
+        reply::{RawAction, ReplyParseError},
     },
 };
 
@@ -133,7 +133,7 @@ impl ExecState {
             .map_err(|error| error.describe(&message.id))?;
         let Some(action) = action else { return Ok(None) };
         if action.is_post() {
-            if *posts >= MAX_REPLIES_PER_EVENT {
+            if *posts >= MAX_POSTS_PER_EVENT {
                 return Err(ReplyParseError::TooMany.describe(&message.id));
             }
             *posts += 1;

@@ -75,6 +75,43 @@ async fn results_are_told_and_may_be_answered() {
     }
 }
 
+/// None of the actions is taken, and the handler reads why.
+#[tokio::test]
+async fn an_answer_with_an_invalid_action_is_told_to_the_handler() {
+    for batch in [1, 5] {
+        let first = json!([
+            { "action": "reply", "id": "a", "to": "1", "text": "one" },
+            { "action": "react", "id": "b", "to": "1", "emoji": ":eyes:" },
+            { "action": "shout", "id": "c", "to": "1" },
+            { "action": "react", "emoji": "eyes", "to": "1" },
+        ]);
+        let second = json!({ "action": "update", "id": "d", "to": "1", "text": "neither post nor key" });
+        let third = json!({ "action": "reply", "id": "e", "to": "1", "text": "mended" });
+        let (server, actions) = take(vec![answer(&first), answer(&second), answer(&third)], batch).await;
+        let [OutgoingAction::Post(draft)] = &actions[..] else { panic!("{actions:?}") };
+        assert_eq!((&*draft.text, draft.key.as_ref().unwrap().as_str()), ("mended", "1#hook#0"));
+        let requests = server.requests();
+        assert_eq!(requests.len(), 4, "the event, and the results of three answers");
+        let told = |n: usize| requests[n].events()[0]["data"]["action_results"].clone();
+        let results = told(1);
+        let shown = |n: usize| (results[n]["id"].clone(), results[n]["status"].clone());
+        assert_eq!(shown(0), ("a".into(), 424.into()));
+        assert_eq!(results[0]["detail"], "not taken, because action [1] of the answer cannot be taken");
+        assert_eq!((shown(1), shown(2)), (("b".into(), 400.into()), ("c".into(), 400.into())));
+        assert!(results[1]["detail"].as_str().unwrap().contains("without colons"), "{results}");
+        assert!(results[2]["detail"].as_str().unwrap().contains("shout"), "{results}");
+        assert_eq!(results.as_array().unwrap().len(), 3, "one has no name");
+        assert_eq!((&told(2)[0]["id"], &told(2)[0]["status"]), (&"d".into(), &400.into()));
+        assert_eq!((&told(3)[0]["id"], &told(3)[0]["status"]), (&"e".into(), &200.into()));
+    }
+}
+
+#[tokio::test]
+async fn an_invalid_answer_that_wants_no_results_is_not_told() {
+    let (server, actions) = take(vec![answer(&json!({ "action": "shout" }))], 1).await;
+    assert_eq!((actions.len(), server.requests().len()), (0, 1));
+}
+
 #[tokio::test]
 async fn results_that_are_refused_hold_nothing_up() {
     let first = json!({ "action": "reply", "id": "a", "text": "one" });

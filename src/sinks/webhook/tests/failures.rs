@@ -349,7 +349,7 @@ async fn an_event_gets_no_more_replies_than_it_may() {
     let list: Vec<_> = (0..40).map(|n| serde_json::json!({ "text": n.to_string() })).collect();
     let body = serde_json::to_vec(&list).unwrap();
     let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body)).await;
-    assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, MAX_REPLIES_PER_EVENT));
+    assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, MAX_POSTS_PER_EVENT));
 }
 
 #[tokio::test]

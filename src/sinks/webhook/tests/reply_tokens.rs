@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::actions::ReplyTokens;
+use crate::actions::{ActionError, ActionPlace, BotAction, ReplyTokens};
 
 const HEADER: &str = "matterhost-reply-token";
 
@@ -26,6 +26,26 @@ async fn a_request_has_a_token_for_its_event_unless_there_may_be_several() {
             assert_eq!(event, Message::from_event(&post("c", "1")).answered(&"hook".into()));
         }
     }
+}
+
+/// The posts of an answer and those that come later with its token count together.
+#[tokio::test]
+async fn an_event_has_at_most_so_many_posts_also_with_its_token() {
+    let tokens = ReplyTokens::new(b"a key");
+    let replies = vec![serde_json::json!({ "text": "x" }); MAX_POSTS_PER_EVENT - 1];
+    let server = server(vec![FakeResponse::Answer(200, JSON, serde_json::to_vec(&replies).unwrap())]);
+    let deps = HandlerDeps { reply_tokens: Some(tokens.clone()), ..handler_deps("hook") };
+    let webhook = Webhook::start(config(&server, 1), deps).unwrap();
+    assert_eq!(delivered(&webhook, &post("c", "1")).await, Outcome::Acknowledged);
+    let event = tokens.verify(&token(&server.requests()[0]).unwrap(), SystemTime::now()).unwrap();
+    let later = || {
+        let action: BotAction = serde_json::from_str(r#"{"action":"reply","text":"late"}"#).unwrap();
+        tokens
+            .posts()
+            .count(&event, &action.check(ActionPlace::LateAnswer { event: &event, key: None }).unwrap())
+    };
+    assert!(later().unwrap().is_some());
+    assert!(matches!(later(), Err(ActionError::TooManyPosts)));
 }
 
 #[tokio::test]
