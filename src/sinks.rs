@@ -18,6 +18,7 @@ mod hook_events;
 mod hook_places;
 mod hosted_bots;
 mod late_update;
+mod letter_target;
 pub mod lines;
 mod message;
 mod metered;

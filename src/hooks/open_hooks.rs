@@ -7,7 +7,7 @@ use std::{
 };
 
 use matterhost_actors::model::{
-    AccountName, DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, OutgoingAction,
+    AccountName, DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, OutgoingAction, ReplyKey,
 };
 use parking_lot::Mutex;
 
@@ -15,6 +15,7 @@ use super::{
     answer::{AnswerText, FieldErrors, HookAnswer, HookKind, PostUpdate},
     hook_request::Origin,
 };
+use crate::actions::MAX_POSTS_PER_EVENT;
 
 /// The time for which the server takes later answers to a command.
 const LATE_ANSWERS: Duration = Duration::from_secs(30 * 60);
@@ -24,6 +25,9 @@ const MAX_LATE_ANSWERS: u32 = 5;
 const MAX_OPEN: usize = 20_000;
 /// The longest text in an answer, in characters; a longer one is posted, in several posts.
 const MAX_TEXT_CHARS: usize = 4_000;
+
+/// The texts of a request that are remembered: twice the posts that answer an event.
+const MAX_SEEN: usize = 2 * MAX_POSTS_PER_EVENT;
 
 /// The requests that wait, by account and event.
 #[derive(Debug, Default)]
@@ -50,6 +54,9 @@ pub(super) struct OpenHook {
     pub(super) response_id: Option<Box<str>>,
     opened: Instant,
     state: Mutex<HookState>,
+    /// The keys of its texts, and true for those that are part of the answer or later answers. They come again with an event that is
+    /// tried again.
+    seen: Mutex<Vec<(ReplyKey, bool)>>,
 }
 
 #[derive(Debug)]
@@ -82,6 +89,7 @@ impl OpenHook {
             response_id: None,
             opened: Instant::now(),
             state: Mutex::new(HookState::Waiting(HookAnswer::default())),
+            seen: Mutex::default(),
         }
     }
 
@@ -96,6 +104,19 @@ impl OpenHook {
 
     /// Takes a text into the answer, or makes it a later answer to the command. Returns it if it is to be posted.
     fn take_text(&self, draft: &Draft, in_channel: bool, now: Instant) -> Option<Diverted> {
+        let key = draft.key.as_ref()?;
+        let mut seen = self.seen.lock();
+        if let Some((_, is_taken)) = seen.iter().find(|(seen, _)| seen == key) {
+            return is_taken.then_some(Diverted::Taken);
+        }
+        let diverted = self.take_new_text(draft, in_channel, now);
+        if seen.len() < MAX_SEEN {
+            seen.push((key.clone(), diverted.is_some()));
+        }
+        diverted
+    }
+
+    fn take_new_text(&self, draft: &Draft, in_channel: bool, now: Instant) -> Option<Diverted> {
         let is_answer = draft.channel.as_str() == self.origin.channel_id
             && draft.files.is_empty()
             && draft.text.chars().count() <= MAX_TEXT_CHARS;

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use super::service::{BUSY, FAILED};
 use crate::sinks::{AskedSink, SinkAnswer};
 
-/// The time after which a handler that answers nothing is given up: longer than any sink waits.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+/// The time after which a handler that answers nothing is given up: as long as a reply token is good. A handler that takes an event
+/// for later may be at work for hours.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The end of the sinks' work on an event.
 #[derive(Debug, PartialEq)]

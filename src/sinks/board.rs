@@ -16,8 +16,9 @@ use super::{
     dead_letter::DeadLetters,
     handler::MAX_DETACHED,
     hook_places::HookPlaces,
+    letter_target::LetterTarget,
     monitor::{SinkMonitor, SinkSnapshot, SinkState, SkipError},
-    running_sink::{LetterTarget, RunningSink},
+    running_sink::RunningSink,
 };
 use crate::config::{FilterConfig, SinkKind};
 
@@ -52,6 +53,8 @@ pub struct SinkHandle {
     pub(super) filter: FilterConfig,
     /// The sink for events that are tried once, without its filter, unless it has ended.
     pub(super) direct: Weak<dyn EventSink>,
+    /// The sink for events that its handler has taken for later, if it can say so.
+    pub(super) again: Option<Weak<dyn EventSink>>,
     /// The places with its handler of events that a person waits for.
     pub(super) hooks: HookPlaces,
     /// Posts the replies among the dead letters.
@@ -163,6 +166,7 @@ impl SinkHandle {
             target: running.worker.letter_target(),
             filter: config.filter.clone(),
             direct: running.direct(),
+            again: running.again(),
             hooks: running.hooks.clone(),
             poster: Arc::clone(poster),
             detached: Arc::new(Semaphore::new(MAX_DETACHED)),

@@ -46,7 +46,7 @@ use super::{
     failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     hook_events::is_hook,
-    message::Message,
+    message::{Course, Message},
     monitor::{CommandReceiver, SinkMonitor},
     queue::{JobReceiver, Queue},
     shared_slots::SharedSlots,
@@ -57,6 +57,9 @@ use crate::{actions::FileDir, config::ExecConfig, telemetry::time::human};
 
 /// Short, so that the child is not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
+
+/// The cause of an event that a child did not answer before it ended.
+const ENDED: &str = "the handler ended";
 
 /// The accounts' handle of a child process. Clones share one child.
 #[derive(Clone)]
@@ -143,10 +146,26 @@ impl EventSink for Exec {
     }
 }
 
+/// The child for events that it has taken for later and that it is to have again: they take their turn.
+pub(super) struct InTurn(pub(super) Exec);
+
+impl EventSink for InTurn {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        let Self(exec) = self;
+        if let Some(left) = exec.down.remaining() {
+            return Delivered::Now(child_down(left, &exec.monitor));
+        }
+        if exec.queue.is_full() {
+            return Delivered::Now(queue_full());
+        }
+        exec.submit(Message { course: Course::InTurn, ..Message::from_event(event) })
+    }
+}
+
 /// Returns the outcome of an event that a child did not answer before it ended. If the next one starts at once, the sink
 /// goes on accepting events.
 fn child_ended(starts_at_once: bool) -> Outcome {
-    let (after, cause) = (child_run::REDELIVER_AFTER, "the handler ended".into());
+    let (after, cause) = (child_run::REDELIVER_AFTER, ENDED.into());
     if starts_at_once { Outcome::Hold { after, cause } } else { Outcome::Retry { after, cause } }
 }
 

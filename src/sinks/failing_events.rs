@@ -13,7 +13,7 @@ use matterhost_actors::{
 };
 use tokio::time::Instant;
 
-use super::message::{ChannelKey, Message};
+use super::message::{ChannelKey, Course, Message};
 use crate::{config::AttemptLimits, telemetry::time::human};
 
 /// A restarting handler is back within seconds; one that is down for hours gets one event a minute from each channel
@@ -29,8 +29,8 @@ pub(super) const MAX_DEATHS: u32 = 3;
 /// after a while is rarely alone.
 const MAX_DEATHS_AMONG_OTHERS: u32 = 6;
 
-/// The failing events of a sink, at most one per channel, because a channel's next event follows its last. Events for which a
-/// person waits are not among them: they come once.
+/// The failing events of a sink, at most one per channel, because a channel's next event follows its last. Slash commands, buttons,
+/// menus and dialogs are among them once the handler has taken them for later; before that they come once.
 #[derive(Debug)]
 pub(super) struct FailingEvents {
     limits: AttemptLimits,
@@ -111,9 +111,7 @@ impl FailingEvents {
     /// Records that the handler accepted or refused an event.
     pub(super) fn record_answer(&mut self, event: &Message) {
         self.answers += 1;
-        if !event.is_hook {
-            self.forget(event);
-        }
+        self.forget(event);
     }
 
     /// Forgets an event that was given up, which is no answer of the handler.
@@ -156,10 +154,11 @@ impl FailingEvents {
         NextAttempt::After(failing.backoff.next_delay())
     }
 
-    /// Returns the outcome that delivers an event again: it waits alone if a failure counted as its own, else the sink
-    /// accepts nothing.
+    /// Returns the outcome that delivers an event again: it waits alone if it waits for no other, or if a failure counted as its
+    /// own; else the sink accepts nothing.
     pub(super) fn retry_outcome(&self, event: &Message, after: Duration, cause: String) -> Outcome {
-        if self.get(event).is_some_and(|failing| failing.since.is_some()) {
+        let is_alone = event.course == Course::TakenForLater;
+        if is_alone || self.get(event).is_some_and(|failing| failing.since.is_some()) {
             Outcome::Hold { after, cause }
         } else {
             Outcome::Retry { after, cause }

@@ -28,13 +28,26 @@ pub(super) struct Message {
     pub(super) post: PostHead,
     /// True if the account itself caused the event.
     pub(super) own: bool,
-    /// True for an event that a person waits for.
+    /// True for a slash command, button, menu or dialog.
     pub(super) is_hook: bool,
+    pub(super) course: Course,
     /// The whole event as `CloudEvents` JSON on one line, without a newline.
     pub(super) json: Box<str>,
 }
 
-/// A channel of an account: the unit within which events are kept in order.
+/// The way of an event through a sink with a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It waits for a slot, and comes again until it is answered or given up.
+    InTurn,
+    /// A person waits for it: it goes past the others to a place of its own, and is tried once.
+    Urgent,
+    /// It went past the others, and the handler has taken it for later: it comes again, then in turn.
+    TakenForLater,
+}
+
+/// A channel of an account: the unit within which events are kept in order. A slash command, button, menu or dialog is a unit of
+/// its own, because it waits for no other.
 pub(super) type ChannelKey = (AccountName, ChannelId);
 
 /// The attributes of an encoded event.
@@ -64,7 +77,8 @@ impl Message {
         let (account, channel) = (event.account.clone(), event.body.channel_id.clone());
         let (id, source, own) = (id.into(), source.into(), event.own);
         let is_hook = is_hook(&event.body.event);
-        Self { account, channel, id, source, post, own, is_hook, json: line.into() }
+        let course = if is_hook { Course::Urgent } else { Course::InTurn };
+        Self { account, channel, id, source, post, own, is_hook, course, json: line.into() }
     }
 
     /// Reads an event that was encoded before; `None` if the text is not one.
@@ -82,6 +96,8 @@ impl Message {
             post: post.unwrap_or_default(),
             own: attributes.own,
             is_hook,
+            // An event of a dead letter takes its turn.
+            course: Course::InTurn,
             json: json.into(),
         })
     }
@@ -113,6 +129,7 @@ impl Message {
             post,
             own: false,
             is_hook: event.is_hook,
+            course: Course::InTurn,
             json: known.to_string().into(),
         }
     }
@@ -147,7 +164,8 @@ impl Message {
     }
 
     pub(super) fn channel_key(&self) -> ChannelKey {
-        (self.account.clone(), self.channel.clone())
+        let channel = if self.is_hook { ChannelId::from(&*self.id) } else { self.channel.clone() };
+        (self.account.clone(), channel)
     }
 }
 

@@ -11,7 +11,7 @@ use matterhost_actors::{
     bots::HostedSchedules,
     model::{AccountName, ServerName},
     policy::RestartPolicy,
-    ports::{Delivered, EventSink},
+    ports::EventSink,
 };
 use tokio::{
     sync::watch,
@@ -21,12 +21,12 @@ use tokio::{
 use super::{
     HandlerDeps,
     best_effort::BestEffortQueue,
-    exec::Exec,
+    exec::{Exec, InTurn},
     filter::{self, FilteredSink},
     hook_places::HookPlaces,
     hosted_bots::HostedBots,
+    letter_target::LetterTarget,
     lines::{file, stdout::LineSink},
-    message::Message,
     metered::TimedSink,
     monitor::SinkMonitor,
     nats::Nats,
@@ -46,8 +46,7 @@ pub(super) struct RunningSink {
     /// Unique in the process: it distinguishes two sinks of the same name.
     pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
-    /// The sink without its best-effort queue and its record of attempts, for events that are tried once.
-    direct: Arc<dyn EventSink>,
+    hook_sinks: HookSinks,
     /// The places with its handler of events that a person waits for.
     pub(super) hooks: HookPlaces,
     pub(super) monitor: SinkMonitor,
@@ -57,6 +56,14 @@ pub(super) struct RunningSink {
     child_gate: Option<StartGate>,
     /// Dropped once the sink has ended, which lets the sink that waits for the same file or child start.
     alive: watch::Sender<()>,
+}
+
+/// The sink for slash commands, buttons, menus and dialogs, which go past its best-effort queue.
+struct HookSinks {
+    /// The sink without its record of attempts, for events that are tried once.
+    once: Arc<dyn EventSink>,
+    /// The sink for events that its handler has taken for later, if it can say so.
+    again: Option<Arc<dyn EventSink>>,
 }
 
 /// The threads of a sink.
@@ -168,9 +175,11 @@ impl RunningSink {
             }
         };
         let sink = worker.queue().map_or_else(|| watched(&direct), |queue| Arc::new(queue.clone()));
+        let again = worker.child().map(|child| watched(&timed(Arc::new(InTurn(child.clone())))));
+        let hook_sinks = HookSinks { once: direct, again };
         let alive = watch::Sender::new(());
         let (config, meter, hooks) = (config.clone(), kept_meter, HookPlaces::default());
-        Ok(Self { config, instance_id, sink, direct, hooks, monitor, meter, worker, child_gate, alive })
+        Ok(Self { config, instance_id, sink, hook_sinks, hooks, monitor, meter, worker, child_gate, alive })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
@@ -184,7 +193,12 @@ impl RunningSink {
 
     /// Returns the sink for events that are tried once, as long as it runs. It has no filter.
     pub(super) fn direct(&self) -> Weak<dyn EventSink> {
-        Arc::downgrade(&self.direct)
+        Arc::downgrade(&self.hook_sinks.once)
+    }
+
+    /// Returns the sink for events that its handler has taken for later, as long as it runs.
+    pub(super) fn again(&self) -> Option<Weak<dyn EventSink>> {
+        self.hook_sinks.again.as_ref().map(Arc::downgrade)
     }
 
     /// Prepares the sink for an account that delivers to it from now on.
@@ -232,11 +246,11 @@ impl RunningSink {
     /// Ends the sink once all its events are answered, at the latest at the deadline. Events without an answer are
     /// delivered again.
     pub(super) async fn end(self, deadline: Instant) {
-        let Self { config, sink, direct, worker, child_gate, alive, .. } = self;
+        let Self { config, sink, hook_sinks, worker, child_gate, alive, .. } = self;
         if timeout_at(deadline, worker.wait_until_idle()).await.is_err() {
             tracing::warn!(sink = &*config.name, "the sink is ended with unanswered events");
         }
-        drop((sink, direct));
+        drop((sink, hook_sinks));
         if !worker.close().await {
             tracing::warn!(sink = &*config.name, "the sink does not end; its thread is abandoned");
         }
@@ -245,37 +259,6 @@ impl RunningSink {
             gate.wait().await;
         }
         drop(alive);
-    }
-}
-
-/// A sink that takes the events of dead letters.
-#[derive(Clone)]
-pub(super) enum LetterTarget {
-    Webhook(Webhook),
-    Exec(Exec),
-    Nats(Nats),
-    Bots(HostedBots),
-}
-
-impl LetterTarget {
-    /// Queues an event for the handler.
-    pub(super) fn submit(&self, message: Message) -> Delivered {
-        match self {
-            Self::Webhook(webhook) => webhook.submit(message),
-            Self::Exec(exec) => exec.submit(message),
-            Self::Nats(nats) => nats.submit(message),
-            Self::Bots(bots) => bots.submit(&message),
-        }
-    }
-
-    /// Lets events in that are refused while the handler pauses.
-    pub(super) fn end_pause(&self) {
-        match self {
-            Self::Webhook(webhook) => webhook.end_pause(),
-            Self::Exec(exec) => exec.end_pause(),
-            // They ask for no pause.
-            Self::Nats(_) | Self::Bots(_) => {}
-        }
     }
 }
 
@@ -365,21 +348,24 @@ impl SinkWorker {
 
     /// Kills the child, if there is one.
     fn kill(&self) {
-        if let Self::Exec(exec, _) = self {
-            exec.kill();
+        if let Some(child) = self.child() {
+            child.kill();
         }
     }
 
     pub(super) fn kill_handle(&self) -> KillHandle {
-        let child = match self {
-            Self::Exec(exec, _) => Some(exec.clone()),
+        KillHandle { workers: self.workers(), child: self.child().cloned() }
+    }
+
+    fn child(&self) -> Option<&Exec> {
+        match self {
+            Self::Exec(exec, _) => Some(exec),
             Self::Output
             | Self::Lines(..)
             | Self::Webhook(..)
             | Self::Nats(..)
             | Self::Bots(..)
             | Self::QueuedOutput(_) => None,
-        };
-        KillHandle { workers: self.workers(), child }
+        }
     }
 }

@@ -25,7 +25,7 @@ use super::{
     failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
     hook_events::is_hook,
-    message::Message,
+    message::{Course, Message},
     monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
     shared_slots::SharedSlots,
@@ -179,7 +179,7 @@ impl Sender {
 
     /// Queues a job, unless its channel is held. An operator may have ended all holds.
     fn accept(self: &Rc<Self>, job: Job<Message>) {
-        if job.item.is_hook {
+        if job.item.course == Course::Urgent {
             tokio::task::spawn_local(Rc::clone(self).send_hook(job));
             return;
         }

@@ -4,6 +4,7 @@ mod bots_in_rust;
 mod crowds;
 mod load;
 mod registration;
+mod taken_for_later;
 
 use std::{
     fs,

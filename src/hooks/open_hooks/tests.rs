@@ -10,7 +10,9 @@ fn account() -> AccountName {
 }
 
 fn draft(event: &str, text: &str) -> Draft {
-    let key = ReplyKey::new(&format!("{event}#sink#0")).unwrap();
+    // Each text has a key of its own, as each reply of a handler.
+    let (length, first) = (text.len(), text.bytes().next().unwrap_or_default());
+    let key = ReplyKey::new(&format!("{event}#sink#{length}-{first}")).unwrap();
     let props = json!({ HOOK_ANSWER: true }).as_object().unwrap().clone();
     Draft { channel: "c1".into(), text: text.into(), key: Some(key), props, ..Draft::default() }
 }
@@ -55,6 +57,19 @@ fn later_replies_go_to_the_response_url_five_times() {
         assert_eq!(call, IntegrationCall::AnswerCommand { response_id: "r1".into(), answer });
     }
     assert!(matches!(whisper(&hooks, "5"), Diverted::AsIs(_)), "posted as any other");
+}
+
+#[test]
+fn replies_that_come_again_with_their_event_go_where_they_went_before() {
+    let (hooks, hook) = open(HookKind::SlashCommand);
+    assert_eq!(post(&hooks, "one"), Diverted::Taken);
+    assert!(matches!(post(&hooks, "two"), Diverted::AsIs(_)), "posted once, by its key");
+    hook.close();
+    assert!(matches!(whisper(&hooks, "later"), Diverted::Replaced(_)));
+    assert_eq!(post(&hooks, "one"), Diverted::Taken);
+    assert!(matches!(post(&hooks, "two"), Diverted::AsIs(_)), "and not by the response_url");
+    assert_eq!(whisper(&hooks, "later"), Diverted::Taken);
+    assert!(matches!(whisper(&hooks, "new"), Diverted::Replaced(_)));
 }
 
 #[test]

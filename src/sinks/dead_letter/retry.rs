@@ -14,7 +14,7 @@ use tokio::{
 use super::{DeadLetters, Selection, StoredLetter, UnpostedReply};
 use crate::{
     actions::take,
-    sinks::{SinkHandle, message::Message, running_sink::LetterTarget},
+    sinks::{SinkHandle, letter_target::LetterTarget, message::Message},
 };
 
 /// A handler that accepts no event for this long is considered down; the remaining letters are kept.

@@ -18,7 +18,7 @@ use crate::actions::FileDir;
 use crate::sinks::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, NextAttempt, Suspicion},
-    message::Message,
+    message::{Course, Message},
     queue::Job,
     shared_slots::SharedSlots,
 };
@@ -86,18 +86,17 @@ impl ExecState {
         self.failing.borrow().suspicion(event)
     }
 
-    /// Returns the slot of an event.
+    /// Returns the slot of an event, if it has one.
     pub(super) fn release(&self, job: &Job<Message>) {
-        // An event for which a person waits has none.
-        if job.item.is_hook {
+        if job.item.course != Course::InTurn {
             return;
         }
         self.waiting.borrow_mut().release(&job.item.account);
         self.handler_deps.monitor.free_slot(&job.item.account);
     }
 
-    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay. An event for which a person waits is
-    /// given up at once.
+    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay. An event that is tried once is given up
+    /// at once.
     pub(super) fn retry(
         &self,
         job: Job<Message>,
@@ -105,7 +104,7 @@ impl ExecState {
         cause: &str,
         delay: impl Fn(Duration) -> Duration,
     ) {
-        if job.item.is_hook {
+        if job.item.course == Course::Urgent {
             return self.reject(job, cause);
         }
         if job.is_disowned() {
@@ -124,7 +123,7 @@ impl ExecState {
 
     /// Makes an event a dead letter, unless a person waits for it and reads that it failed.
     pub(super) fn reject(&self, job: Job<Message>, cause: &str) {
-        if job.item.is_hook {
+        if job.item.course == Course::Urgent {
             return job.settle(Outcome::Rejected { cause: cause.to_owned() });
         }
         self.handler_deps.reject_job(job, cause, &self.failing);

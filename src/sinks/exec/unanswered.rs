@@ -18,12 +18,20 @@ use self::{
     overdue::{OverdueEvent, OverdueEvents, Progress},
 };
 use super::{
+    ENDED,
+    child_run::REDELIVER_AFTER,
     exec_state::ExecState,
     protocol::{ChildMessage, EventRef},
     result_line::ActionResultLine,
     trial::{FRESH, LOOK_EVERY, Trial},
 };
-use crate::sinks::{HandlerDeps, failing_events::Failure, message::Message, queue::Job, typing::Typing};
+use crate::sinks::{
+    HandlerDeps,
+    failing_events::Failure,
+    message::{Course, Message},
+    queue::Job,
+    typing::Typing,
+};
 
 /// The problem of a line that refers to no event of the child.
 const UNKNOWN_EVENT: &str = "the answer names no unanswered event";
@@ -129,9 +137,9 @@ impl UnansweredEvents {
         unread.for_each(|event| event.read_at = Some(now));
     }
 
-    /// Returns the number of events for which a person waits.
+    /// Returns the number of events that went past the others.
     pub(super) fn count_hooks(&self) -> usize {
-        self.events.iter().filter(|event| event.job.item.is_hook).count()
+        self.events.iter().filter(|event| event.job.item.course != Course::InTurn).count()
     }
 
     /// Adds an event whose line ends at that place of the child's input.
@@ -291,6 +299,10 @@ impl UnansweredEvents {
         }
         let event = self.index_of(event_ref).and_then(|index| self.events.get_mut(index));
         let event = event.ok_or(UNKNOWN_EVENT)?;
+        let course = &mut event.job.item.course;
+        if *course == Course::Urgent {
+            *course = Course::TakenForLater;
+        }
         self.working += usize::from(event.working_until.replace(until).is_none());
         Ok(())
     }
@@ -314,10 +326,15 @@ impl UnansweredEvents {
         Some(event)
     }
 
-    /// Returns all events, to be delivered again.
+    /// Returns all events, to be delivered again. Those that went past the others wait for no other.
     pub(super) fn return_all(&mut self, outcome: &Outcome) {
-        for event in self.events.drain(..) {
-            event.job.settle(outcome.clone());
+        for UnansweredEvent { job, .. } in self.events.drain(..) {
+            let ended = match job.item.course {
+                Course::InTurn => outcome.clone(),
+                Course::Urgent => Outcome::Rejected { cause: ENDED.into() },
+                Course::TakenForLater => Outcome::Hold { after: REDELIVER_AFTER, cause: ENDED.into() },
+            };
+            job.settle(ended);
         }
     }
 

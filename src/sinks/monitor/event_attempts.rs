@@ -12,7 +12,7 @@ use matterhost_actors::{
 };
 
 use super::{
-    super::message::Message,
+    super::{hook_events::is_hook, message::Message},
     SinkMonitor,
     sink_snapshot::{AttemptSnapshot, Complaint, Phase},
 };
@@ -101,13 +101,23 @@ impl Attempts {
         attempt.waits = waits;
     }
 
-    /// Returns the first event of an account's channel.
-    fn of_channel(&mut self, account: &str, channel: &str) -> Option<(Arc<Event>, &mut Attempt)> {
-        self.by_address.values_mut().find_map(|attempt| {
+    /// Returns the event of an account's channel with that id; without one, the first. A command, button or dialog waits beside
+    /// the channel's other events.
+    fn of_channel(
+        &mut self,
+        account: &str,
+        channel: &str,
+        id: Option<&str>,
+    ) -> Option<(Arc<Event>, &mut Attempt)> {
+        let mut there = self.by_address.values_mut().filter_map(|attempt| {
             let event = attempt.event.upgrade()?;
             let is_it = event.account.as_str() == account && event.body.channel_id.as_str() == channel;
             is_it.then_some((event, attempt))
-        })
+        });
+        match id {
+            Some(id) => there.find(|(event, _)| event.id() == id),
+            None => there.min_by_key(|(event, _)| is_hook(&event.body.event)),
+        }
     }
 
     /// Lets the event be skipped again: it did not become a dead letter.
@@ -193,8 +203,9 @@ impl SinkMonitor {
     /// Returns true if the sink may make an event a dead letter, which is then not skipped; false if an operator's skip does.
     pub(in crate::sinks) fn claim_letter(&self, event: &Message) -> bool {
         let mut record = self.0.record.lock();
-        let found = record.attempts.of_channel(event.account.as_str(), event.channel.as_str());
-        found.filter(|(first, _)| first.id() == *event.id).is_none_or(|(_, attempt)| attempt.claim())
+        let (account, channel) = (event.account.as_str(), event.channel.as_str());
+        let found = record.attempts.of_channel(account, channel, Some(&*event.id));
+        found.is_none_or(|(_, attempt)| attempt.claim())
     }
 
     /// Records an outcome.
@@ -240,15 +251,18 @@ impl SinkMonitor {
         expected: Option<&str>,
     ) -> Result<Excerpt, SkipError> {
         let mut record = self.0.record.lock();
-        let found = record.attempts.of_channel(account, channel);
-        let (event, attempt) = found.ok_or_else(|| SkipError::NoneWaits {
-            account: Excerpt::of(account).into(),
-            channel: Excerpt::of(channel).into(),
-        })?;
+        let attempts = &mut record.attempts;
+        let Some((event, attempt)) = attempts.of_channel(account, channel, expected) else {
+            let first = attempts.of_channel(account, channel, None);
+            return Err(match first {
+                Some((first, _)) => SkipError::AnotherWaits(Excerpt::of(&first.id())),
+                None => SkipError::NoneWaits {
+                    account: Excerpt::of(account).into(),
+                    channel: Excerpt::of(channel).into(),
+                },
+            });
+        };
         let id = event.id();
-        if expected.is_some_and(|expected| expected != id) {
-            return Err(SkipError::AnotherWaits(Excerpt::of(&id)));
-        }
         attempt.is_skipped = true;
         drop(record);
         self.0.commands.skip.notify_waiters();

@@ -74,13 +74,22 @@ impl FakeChild {
         change: impl FnOnce(&mut ExecConfig),
         poster: Arc<dyn Poster>,
     ) -> Self {
+        Self::with_deps(script, change, HandlerDeps { poster, ..handler_deps("child") })
+    }
+
+    /// Starts a child with dependencies of its own.
+    pub(in crate::sinks) fn with_deps(
+        script: &str,
+        change: impl FnOnce(&mut ExecConfig),
+        handler_deps: HandlerDeps,
+    ) -> Self {
         let settings = RestartSettings {
             min_backoff: Duration::from_millis(10),
             max_backoff: Duration::from_millis(100),
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::with_policy(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
+        Self::of(script, change, handler_deps, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// Starts a child with a policy of its own and with files in its directory.
@@ -88,6 +97,16 @@ impl FakeChild {
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
         poster: Arc<dyn Poster>,
+        policy: RestartPolicy,
+        files: &[(&str, &str)],
+    ) -> Self {
+        Self::of(script, change, HandlerDeps { poster, ..handler_deps("child") }, policy, files)
+    }
+
+    fn of(
+        script: &str,
+        change: impl FnOnce(&mut ExecConfig),
+        handler_deps: HandlerDeps,
         policy: RestartPolicy,
         files: &[(&str, &str)],
     ) -> Self {
@@ -106,7 +125,6 @@ impl FakeChild {
             typing: false,
         };
         change(&mut config);
-        let handler_deps = HandlerDeps { poster, ..handler_deps("child") };
         let monitor = handler_deps.monitor.clone();
         let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, monitor, dir }

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::{AttemptLimits, DeadLetterConfig, ExecConfig},
     sinks::{
-        HandlerDeps, dead_letter::DeadLetters, exec::Exec, monitor::SinkMonitor, running_sink::LetterTarget,
+        HandlerDeps, dead_letter::DeadLetters, exec::Exec, letter_target::LetterTarget, monitor::SinkMonitor,
         webhook::Webhook,
     },
 };

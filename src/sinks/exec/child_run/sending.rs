@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     config::MAX_HOOKS,
-    sinks::{failing_events::Suspicion, message::Message, queue::Job},
+    sinks::{
+        failing_events::Suspicion,
+        message::{Course, Message},
+        queue::Job,
+    },
 };
 
 /// The wait of a doubtful event while the child has another.
@@ -20,7 +24,7 @@ const DOUBTFUL_WAIT: Duration = Duration::from_millis(500);
 impl ChildRun<'_> {
     /// Sends an event for which a person waits, and queues any other.
     pub(super) fn accept(&mut self, job: Job<Message>) {
-        if job.item.is_hook {
+        if job.item.course == Course::Urgent {
             self.send_hook(job);
         } else if self.state.suspicion(&job.item).is_some() {
             if !self.has_suspects() {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{super::trial::ALONE, UnansweredEvent, UnansweredEvents};
 use crate::sinks::{
     failing_events::{Death, MAX_DEATHS},
-    message::Message,
+    message::{Course, Message},
 };
 
 /// The events in a row, without an accepted one between them, that are taken away before the failures of the child are
@@ -51,8 +51,8 @@ impl UnansweredEvents {
         let (events, old) = if fresh.is_empty() { (taken, late.as_slice()) } else { (fresh, [].as_slice()) };
         let is_certain = events.len() + late.len() == 1;
         let is_slow = |event: &UnansweredEvent| !is_fresh(&event) && self.has_outlived(event.sent);
-        // An event for which a person waits does not come again.
-        let events = events.into_iter().filter(|event| !event.job.item.is_hook);
+        // An event that is tried once does not come again.
+        let events = events.into_iter().filter(|event| event.job.item.course != Course::Urgent);
         let death =
             |event: &UnansweredEvent| Death { given: event.sent, is_slow: is_slow(event), is_certain };
         let late_death = Death { given: self.last_answer, is_slow: true, is_certain };

@@ -24,7 +24,7 @@ use crate::{
     config::FilterConfig,
     sinks::{
         HandlerDeps, board::SinkHandle, dead_letter::DeadLetters, hook_places::HookPlaces,
-        running_sink::LetterTarget, watched::WatchedSink,
+        letter_target::LetterTarget, watched::WatchedSink,
     },
 };
 
@@ -66,6 +66,7 @@ impl Operated {
             target: Some(target),
             filter: FilterConfig::default(),
             direct: Arc::downgrade(&sink),
+            again: None,
             hooks: HookPlaces::default(),
             poster: Arc::clone(&deps.poster),
             detached: Arc::clone(&deps.detached),
