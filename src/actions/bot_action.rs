@@ -22,9 +22,9 @@ use super::schema::{
 /// an event these members are required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
-#[schema(example = json!({ "action": "post", "target": "staff/town-square", "text": "The backup is done." }))]
 pub enum BotAction {
     /// Answer an event in its channel.
+    #[schema(examples(json!({ "action": "reply", "text": "Thanks!", "in_thread": true, "key": "thanks" })))]
     Reply {
         /// The text, in Markdown; a long text is split into several posts.
         #[serde(default)]
@@ -52,6 +52,7 @@ pub enum BotAction {
         files: Vec<String>,
     },
     /// Create a post.
+    #[schema(examples(json!({ "action": "post", "target": "staff/town-square", "text": "The backup is done.", "key": "backup-2026-11-28" })))]
     Post {
         /// The channel.
         #[schema(schema_with = optional_target_schema)]
@@ -78,6 +79,7 @@ pub enum BotAction {
         files: Vec<String>,
     },
     /// Upload a file of a child process. It is shown once a post or reply in the same channel names its id in `files`.
+    #[schema(examples(json!({ "action": "upload", "target": "@ann", "file": "out/report.pdf", "name": "Report.pdf" })))]
     Upload {
         /// The channel of that post.
         #[schema(schema_with = optional_target_schema)]
@@ -96,6 +98,7 @@ pub enum BotAction {
         key: Option<String>,
     },
     /// Show a text to one user, without storing it.
+    #[schema(examples(json!({ "action": "whisper", "target": "staff/town-square", "user": "@ann", "text": "Only you see this." })))]
     Whisper {
         /// The channel.
         #[schema(schema_with = optional_target_schema)]
@@ -113,6 +116,7 @@ pub enum BotAction {
         thread: Option<String>,
     },
     /// Replace the text of one of the account's posts. Of several updates by `key` that wait, only the newest is sent.
+    #[schema(examples(json!({ "action": "update", "key": "thanks", "text": "Thanks! It is being looked at." })))]
     Update {
         /// The post; either it or `key` is given, except in answer to a button or menu, whose post is then meant.
         #[schema(schema_with = update_post_schema)]
@@ -138,18 +142,23 @@ pub enum BotAction {
         props: Option<Map<String, Value>>,
     },
     /// Open a dialog for the person who ran the command or used the button that is answered, within 30 seconds.
+    #[schema(examples(json!({ "action": "open_dialog", "dialog": { "title": "Why?", "elements": [
+        { "display_name": "Reason", "name": "reason", "type": "text" }
+    ] } })))]
     OpenDialog {
         /// The dialog: `title`, `elements` and the other members that Mattermost takes. `state` comes back with the answer.
         #[schema(value_type = Object)]
         dialog: Map<String, Value>,
     },
     /// Delete a post; one that is gone already counts as deleted.
+    #[schema(examples(json!({ "action": "delete", "post": "ej9ph9bhrt8bzxkfb7rzdtdjsa" })))]
     Delete {
         /// The post.
         #[schema(schema_with = post_id_schema)]
         post: String,
     },
     /// Add a reaction to a post.
+    #[schema(examples(json!({ "action": "react", "post": "ej9ph9bhrt8bzxkfb7rzdtdjsa", "emoji": "eyes" })))]
     React {
         /// The post.
         #[schema(schema_with = optional_post_id_schema)]
@@ -160,6 +169,7 @@ pub enum BotAction {
         emoji: String,
     },
     /// Remove the account's reaction from a post.
+    #[schema(examples(json!({ "action": "unreact", "post": "ej9ph9bhrt8bzxkfb7rzdtdjsa", "emoji": "eyes" })))]
     Unreact {
         /// The post.
         #[schema(schema_with = optional_post_id_schema)]
@@ -170,6 +180,7 @@ pub enum BotAction {
         emoji: String,
     },
     /// Show the account as typing, for some seconds.
+    #[schema(examples(json!({ "action": "typing", "target": "staff/town-square" })))]
     Typing {
         /// The channel.
         #[schema(schema_with = optional_target_schema)]
@@ -181,6 +192,7 @@ pub enum BotAction {
         thread: Option<String>,
     },
     /// Look up a channel; the direct channel with a user is created if there is none.
+    #[schema(examples(json!({ "action": "find_channel", "target": "staff/town-square" })))]
     FindChannel {
         /// The channel.
         #[schema(schema_with = optional_target_schema)]
@@ -188,6 +200,7 @@ pub enum BotAction {
         target: Option<String>,
     },
     /// Look up a user.
+    #[schema(examples(json!({ "action": "find_user", "user": "@ann" })))]
     FindUser {
         /// The user.
         #[schema(schema_with = user_schema)]
@@ -195,6 +208,7 @@ pub enum BotAction {
         user: Option<String>,
     },
     /// Look up the posts of a thread, by one of them.
+    #[schema(examples(json!({ "action": "get_thread", "post": "ej9ph9bhrt8bzxkfb7rzdtdjsa" })))]
     GetThread {
         /// The post.
         #[schema(schema_with = optional_post_id_schema)]
@@ -202,6 +216,7 @@ pub enum BotAction {
         post: Option<String>,
     },
     /// Look up the name, size and type of a file, and save it for a child process.
+    #[schema(examples(json!({ "action": "get_file", "file": "ej9ph9bhrt8bzxkfb7rzdtdjsa" })))]
     GetFile {
         /// The file.
         #[schema(schema_with = file_id_schema)]
@@ -212,6 +227,7 @@ pub enum BotAction {
         path: Option<String>,
     },
     /// Look up the newest posts of a channel.
+    #[schema(examples(json!({ "action": "get_posts", "target": "staff/town-square", "count": 20 })))]
     GetPosts {
         /// The channel.
         #[schema(schema_with = optional_target_schema)]

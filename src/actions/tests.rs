@@ -2,6 +2,7 @@ use matterhost_actors::model::{
     AccountName, Draft, HOOK_ANSWER, Lookup, OutgoingAction, PostId, ReplyKey, Target, UserRef,
 };
 use serde_json::{Value, json};
+use utoipa::PartialSchema as _;
 
 use super::*;
 
@@ -316,4 +317,27 @@ fn a_list_names_the_place_of_a_mistake() {
     assert!(read(json!([good, {}])).unwrap_err().starts_with("[1]: missing field `action`"));
     assert!(matches!(read(json!([])), Ok(BotActions::Several(actions)) if actions.is_empty()));
     assert!(read(json!(vec![good; MAX_ACTIONS + 1])).unwrap_err().contains("65 actions; send at most 64"));
+}
+
+/// The schema of each action has an example that the event of a command allows, and that has no members but its own.
+#[test]
+fn each_action_has_an_example_that_can_be_taken() {
+    let schema = serde_json::to_value(BotAction::schema()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("out")).unwrap();
+    std::fs::write(dir.path().join("out/report.pdf"), "content").unwrap();
+    let (event, files) = (AnsweredEvent { trigger: Some("t".into()), ..event() }, FileDir::new(dir.path()));
+    let place = ActionPlace::Answer { event: &event, index: 0, files: Some(&files) };
+    let actions = schema["oneOf"].as_array().unwrap();
+    assert!(actions.len() >= 15, "{schema}");
+    for action in actions {
+        let name = &action["properties"]["action"]["enum"][0];
+        let examples = action["examples"].as_array().unwrap_or_else(|| panic!("{name} has no example"));
+        for example in examples {
+            assert_eq!(&example["action"], name);
+            let read: BotAction = serde_json::from_value(example.clone()).unwrap();
+            assert_eq!(&serde_json::to_value(read).unwrap(), example, "as the type writes it");
+            check_in(example, place).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
 }
