@@ -2,6 +2,7 @@
 
 mod bots_in_rust;
 mod crowds;
+mod expired;
 mod load;
 mod registration;
 mod taken_for_later;
