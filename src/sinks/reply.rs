@@ -113,9 +113,23 @@ struct Address {
     id: Option<String>,
 }
 
-/// A reply in the short form. Handlers made for other programs may have further members.
+/// The members of a reply in the short form.
+const SHORT_MEMBERS: [&str; 10] = [
+    "to",
+    "source",
+    "text",
+    "props",
+    "errors",
+    "files",
+    "response_type",
+    "in_thread",
+    "channel",
+    "channel_id",
+];
+
+/// A reply in the short form.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct ShortReply {
     to: Option<String>,
     source: Option<String>,
@@ -131,17 +145,23 @@ struct ShortReply {
 
 impl<'de> Deserialize<'de> for RawAction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut members = Map::deserialize(deserializer)?;
-        let size = members.iter().map(|(name, value)| name.len() + size(value)).sum();
-        let raw = if members.contains_key("action") {
-            let names = ["to", "source", "id"];
-            let address = names.into_iter().filter_map(|name| Some((name.to_owned(), members.remove(name)?)));
-            let address = Value::Object(address.collect());
-            read(address).and_then(|address| Self::addressed(address, read(Value::Object(members))?, size))
+        Self::of_members(Map::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// An object in the answer of a webhook; `None` if it has no member of an action or reply. Web frameworks answer
+/// `{"status": "ok"}` by themselves, which is not meant as a reply.
+struct WebhookObject(Option<RawAction>);
+
+impl<'de> Deserialize<'de> for WebhookObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Map::deserialize(deserializer)?;
+        let is_reply = |name: &String| name == "action" || SHORT_MEMBERS.contains(&name.as_str());
+        if members.keys().any(is_reply) {
+            RawAction::of_members(members).map(|action| Self(Some(action))).map_err(D::Error::custom)
         } else {
-            read(Value::Object(members)).map(|reply| Self::short(reply, size))
-        };
-        raw.map_err(D::Error::custom)
+            Ok(Self(None))
+        }
     }
 }
 
@@ -150,6 +170,17 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
 }
 
 impl RawAction {
+    fn of_members(mut members: Map<String, Value>) -> Result<Self, String> {
+        let size = members.iter().map(|(name, value)| name.len() + size(value)).sum();
+        if !members.contains_key("action") {
+            return read(Value::Object(members)).map(|reply| Self::short(reply, size));
+        }
+        let names = ["to", "source", "id"];
+        let address = names.into_iter().filter_map(|name| Some((name.to_owned(), members.remove(name)?)));
+        let address = read(Value::Object(address.collect()))?;
+        Self::addressed(address, read(Value::Object(members))?, size)
+    }
+
     fn addressed(address: Address, action: BotAction, size: usize) -> Result<Self, String> {
         let Address { to, source, id } = address;
         if id.as_ref().is_some_and(|id| !(1..=MAX_NAME_BYTES).contains(&id.len())) {
@@ -241,7 +272,7 @@ impl HandlerAction {
 }
 
 /// Parses the answer to one or more events. `posts` is the number of posts that answered them before. An empty body,
-/// `null` and an object without text, props and action mean no action.
+/// `null`, an object without text, props and action, and one without any member of a reply mean no action.
 pub(super) fn parse(
     body: &[u8],
     content_type: Option<&str>,
@@ -268,7 +299,8 @@ pub(super) fn parse(
     }
     let mut counts = vec![posts; events.len()];
     let action = |written: &Value| {
-        let raw: RawAction = serde_json::from_value(written.clone()).map_err(malformed)?;
+        let WebhookObject(raw) = serde_json::from_value(written.clone()).map_err(malformed)?;
+        let Some(raw) = raw else { return Ok(None) };
         let event = raw.event_index(events)?;
         let action = raw.into_action(events[event].answered(sink), counts[event], None)?;
         counts[event] += usize::from(action.as_ref().is_some_and(HandlerAction::is_post));

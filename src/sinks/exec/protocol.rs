@@ -169,6 +169,15 @@ mod tests {
         }
         let error = ChildMessage::parse(r#"{"action":"post","txt":"hi"}"#).unwrap_err();
         assert!(error.contains("unknown field `txt`"), "{error}");
+        for (line, name) in [
+            (r#"{"reply":{"to":"1","txt":"hi"}}"#, "txt"),
+            (r#"{"reply":{"to":"1","text":"hi","key":"k"}}"#, "key"),
+            (r#"{"reply":{"status":"ok"}}"#, "status"),
+            (r#"{"reply":{"to":"1","text":"hi"},"id":"2"}"#, "id"),
+        ] {
+            let error = ChildMessage::parse(line).unwrap_err();
+            assert!(error.contains(&format!("unknown field `{name}`")), "{line}: {error}");
+        }
         let endless = ChildMessage::parse(r#"{"working":"1","for":"2h"}"#).unwrap_err();
         assert!(endless.contains("more than 1h"), "{endless}");
         assert!(

@@ -26,6 +26,29 @@ fn an_empty_answer_is_no_reply() {
     }
 }
 
+/// A member that is not known may be a misspelling, or hold what the reply is about.
+#[test]
+fn unknown_members_of_a_reply_are_refused_by_name() {
+    for (body, name) in [
+        (r#"{"text":"hi","key":"summary"}"#, "key"),
+        (r#"{"text":"hi","attachments":[]}"#, "attachments"),
+        (r#"{"to":"1","txt":"hi"}"#, "txt"),
+        (r#"[{"text":"hi"},{"text":"hi","user":"ann"}]"#, "user"),
+    ] {
+        let error = read_one(body).unwrap_err().to_string();
+        assert!(error.contains(&format!("unknown field `{name}`")), "{body}: {error}");
+        assert!(SHORT_MEMBERS.iter().all(|member| error.contains(&format!("`{member}`"))), "{error}");
+    }
+}
+
+/// It is the answer of a framework to every request, and the handler does not answer the event.
+#[test]
+fn an_object_of_a_webhook_without_any_member_of_a_reply_is_no_reply() {
+    for body in [r#"{"status":"ok"}"#, r#"[{"ok":true},{"message":"received","id":5}]"#] {
+        assert_eq!(read_one(body), Ok(Vec::new()), "{body}");
+    }
+}
+
 #[test]
 fn a_reply_goes_to_the_channel_and_into_a_thread_where_asked() {
     let reply = first(read_one(r#"{"text":"hi"}"#));

@@ -283,8 +283,7 @@ async fn replies(response: FakeResponse) -> (Outcome, Vec<(AccountName, Outgoing
 
 #[tokio::test]
 async fn an_answer_is_a_reply() {
-    let body =
-        br#"{"text":"hi","response_type":"ephemeral","in_thread":true,"props":{"a":1},"username":"x"}"#;
+    let body = br#"{"text":"hi","response_type":"ephemeral","in_thread":true,"props":{"a":1}}"#;
     let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body.into())).await;
     assert_eq!(outcome, Outcome::Acknowledged);
     let [(account, OutgoingAction::Ephemeral { user, draft })] = &replies[..] else { panic!("{replies:?}") };
