@@ -73,7 +73,7 @@ impl BestEffortQueue {
 
 impl EventSink for BestEffortQueue {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let bytes = event.body.data.len() + event.body.broadcast.len();
+        let bytes = event.body.kept_bytes();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
             self.meter.record_lost();
             let place = (event.account.as_str(), event.body.channel_id.as_str(), &*event.id());

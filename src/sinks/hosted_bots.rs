@@ -220,7 +220,7 @@ impl EventSink for HostedBots {
             Ok(bot) => bot,
             Err(cause) => return Delivered::Now(Outcome::Broken { cause }),
         };
-        let room = Room::take(&self.0.handling, event.body.data.len());
+        let room = Room::take(&self.0.handling, event.body.kept_bytes());
         let is_shown = handler_deps.shows_typing;
         let typing = is_shown.then(|| Typing::show(&handler_deps, &Message::from_event(event)));
         let (delivered, event) = (bot.sink().deliver_with(event, storage), Arc::clone(event));

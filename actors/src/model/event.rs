@@ -205,6 +205,12 @@ impl Event {
 }
 
 impl EventBody {
+    /// Returns the bytes of the texts that the event keeps. The text of a post is kept twice: in `data` and in its outline.
+    pub fn kept_bytes(&self) -> usize {
+        let message = self.post.as_ref().map_or(0, |post| post.message.len());
+        self.data.len() + self.broadcast.len() + message
+    }
+
     /// Returns the id of a `post_edited` event that is not an edit of the text, such as a pin: the post's last edit
     /// time does not distinguish two of them, its update time does.
     fn updated_post_id(&self) -> Option<String> {

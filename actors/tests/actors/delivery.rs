@@ -1,8 +1,11 @@
 //! From the socket to the sink: order, back-pressure, stalls.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
 };
 
 use futures_util::FutureExt as _;
@@ -349,5 +352,26 @@ fn what_came_before_the_end_in_the_same_turn_is_delivered() {
         let deaf = |fact: &Fact| matches!(fact, Fact::Closed { reason: CloseReason::Deaf { .. }, .. });
         harness.wait_for("bot", deaf).await;
         assert_eq!(harness.sink.wait_for_posts(1).await, ["p1"]);
+    });
+}
+
+#[test]
+fn each_turn_of_a_socket_has_its_own_time() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.fake.add_channel("c", &["bot"]);
+        harness.ready("bot").await;
+        harness.fake.post_live("bot", "c");
+        harness.sink.wait_for_posts(1).await;
+        let between = SystemTime::now();
+        // The time of an event is that of the machine, which may be coarse.
+        while SystemTime::now() <= between {
+            std::hint::spin_loop();
+        }
+        harness.fake.post_live("bot", "c");
+        harness.sink.wait_for_posts(2).await;
+        let events = harness.sink.events();
+        let at: Vec<_> =
+            events.iter().filter(|event| event.body.post.is_some()).map(|event| event.received_at).collect();
+        assert!(at[0] <= between && between < at[1], "{at:?} {between:?}");
     });
 }

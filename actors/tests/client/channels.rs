@@ -1,12 +1,18 @@
 //! Channel lists, from a server that lists all channels at once and from one that lists them by team.
 
+use std::time::{Duration, Instant};
+
 use matterhost_actors::{
     mattermost::{Channel, ChannelKind, Client, ClientLimits, RestErrorKind},
     model::{ChannelId, Token},
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator};
 
-use crate::support::{AfterResponse, Server, client, client_with, json, recorded, response, run, token};
+use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+use crate::support::{
+    AfterResponse, Server, client, client_with, json, read_head, recorded, response, run, token,
+};
 
 const ALL: &str = "GET /users/{user_id}/channels";
 const TEAMS: &str = "GET /users/{user_id}/teams";
@@ -231,6 +237,61 @@ fn a_list_is_complete_or_none() {
         assert_eq!(error.kind, RestErrorKind::Server(500));
         assert_eq!(error.route, "/users/me/teams/{team_id}/channels");
         assert_eq!(client.channels(&token).await.unwrap().value.channels.len(), 4);
+    });
+}
+
+/// Returns the time for which a request waits for the list of another account, whose body does not end.
+async fn wait_for_a_list_without_end() -> Duration {
+    let endless = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[";
+    let server = Server::respond_with(endless, AfterResponse::Hang).await;
+    let client = client(&server.url());
+    let began = Instant::now();
+    let asking = [client.clone(), client]
+        .map(|client| actix_rt::spawn(async move { client.channels(&token()).await.map(drop) }));
+    while server.heads().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    for asking in &asking {
+        asking.abort();
+    }
+    began.elapsed()
+}
+
+#[test]
+fn a_list_that_begins_holds_up_no_other() {
+    run(async {
+        for _ in 0..10 {
+            // Without the others' answer, it is a second.
+            if wait_for_a_list_without_end().await < Duration::from_secs(1) {
+                return;
+            }
+        }
+        panic!("each waits");
+    });
+}
+
+#[test]
+fn a_list_is_dated_by_its_own_request() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+        let ask = |client: Client| actix_rt::spawn(async move { client.channels(&token()).await.unwrap() });
+        let answer = response("200 x", "content-type: application/json\r\nconnection: close\r\n", "[]");
+        let first = ask(client.clone());
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await.unwrap();
+        let second = ask(client);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let released = Instant::now();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        drop(stream);
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        assert!(first.await.unwrap().value.asked_at.unwrap() <= released);
+        assert!(second.await.unwrap().value.asked_at.unwrap() >= released, "it waited for the first");
     });
 }
 

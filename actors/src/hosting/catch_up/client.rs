@@ -48,6 +48,7 @@ impl CatchUpClient {
             api.channels(token).await
         });
         let mut list = list.await.map_err(|error| close_reason(&error))?;
+        let asked_at = list.asked_at.unwrap_or(asked_at);
         let clock = list.date.map(|date| ServerClock::new(date, asked_at, now()));
         let limit = self.context.settings.catch_up.max_channels;
         if list.channels.len() > limit {

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The bytes that one permit covers. A large frame takes several, so that a bound on permits is a bound on memory.
+/// The bytes of a frame that one permit covers. A large frame takes several, so that a bound on permits is a bound on memory: its
+/// event keeps the text of a post twice, and so at most twice the bytes of the frame.
 const BYTES_PER_PERMIT: usize = 16 * 1024;
 
 /// The least permits of a Delivery: two for a channel whose events wait, one for a live event of another channel during a

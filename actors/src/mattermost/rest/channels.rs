@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::list::ChannelList;
 pub(super) use self::list::ChannelRows;
-use super::{bounded_text::bounded_text, headers, row_splitter::Shape, teams::TEAMS};
+use super::{bounded_text::bounded_text, channel_lists::Asking, headers, row_splitter::Shape, teams::TEAMS};
 use crate::{
     mattermost::{
         Client, RateHeaders, RestError, RestErrorKind, RestResponse, Team, transport::url::percent_encode,
@@ -107,18 +107,42 @@ impl Client {
     /// Fails if any of the requests fails: a list is never partial, but for rows that cannot be used and for channels
     /// beyond the limit, and it says so.
     pub async fn channels(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
-        const ROUTE: &str = "/users/me/channels";
-        let Some(asking) = self.channel_lists().ask_for_all().await else {
-            return self.channels_by_team(token).await;
+        let asking = self.channel_lists().ask_for_all().await;
+        let asked_at = tokio::time::Instant::now().into_std();
+        let listed = match asking {
+            Some(asking) => self.all_channels(token, asking).await?,
+            None => None,
         };
-        let mut rows = ChannelRows::new(self.limits().max_channels);
+        let mut listed = match listed {
+            Some(listed) => listed,
+            None => self.channels_by_team(token).await?,
+        };
+        listed.value.asked_at = Some(asked_at);
+        Ok(listed)
+    }
+
+    /// Lists all channels at once; `None` if the server has no such list.
+    async fn all_channels(
+        &self,
+        token: &Token,
+        asking: Asking<'_>,
+    ) -> Result<Option<RestResponse<ChannelList>>, RestError> {
+        const ROUTE: &str = "/users/me/channels";
+        let mut rows = ChannelRows::answering(asking, self.limits().max_channels);
         let listed = self.read_channels(ROUTE, ROUTE, token, &mut rows).await;
-        let has_route = listed.as_ref().err().is_none_or(|error| error.id.as_deref() != Some(NO_ROUTE));
-        asking.answered(has_route);
-        if has_route {
-            Ok(RestResponse { rate: listed?, value: rows.finish() })
-        } else {
-            self.channels_by_team(token).await
+        let asking = rows.take_asking();
+        match listed {
+            Ok(rate) => {
+                // The server has no rows for an account without channels.
+                asking.into_iter().for_each(Asking::found);
+                Ok(Some(RestResponse { rate, value: rows.finish() }))
+            }
+            Err(error) if error.id.as_deref() == Some(NO_ROUTE) => {
+                asking.into_iter().for_each(Asking::missing);
+                Ok(None)
+            }
+            // It says nothing about the list: the server or the way to it is in trouble.
+            Err(error) => Err(error),
         }
     }
 
@@ -164,7 +188,7 @@ impl Client {
         route: &'static str,
         path: &str,
         token: &Token,
-        rows: &mut ChannelRows,
+        rows: &mut ChannelRows<'_>,
     ) -> Result<Option<RateHeaders>, RestError> {
         let path = format!("{path}?include_deleted=true");
         let read = self.get_rows(route, &path, token, Shape::List, rows).await;

@@ -301,6 +301,7 @@ impl Client {
         if let (true, Body::Rows(splitter, rows)) = (status.is_success(), reading) {
             check_encoding()?;
             check_json(&head, route)?;
+            rows.begin();
             let length = read_rows(&mut response, splitter, rows, route).await?;
             return Ok(RawResponse { status, headers: head, body: Vec::new(), length });
         }

@@ -4,6 +4,9 @@ use std::ops::ControlFlow;
 
 /// The rows of a body, as a caller takes them.
 pub(super) trait Rows {
+    /// Notes that the request succeeded, before the first row.
+    fn begin(&mut self) {}
+
     /// Returns true if the row is wanted; otherwise its bytes are skipped.
     fn wants(&mut self, row: &RowKey) -> bool;
 

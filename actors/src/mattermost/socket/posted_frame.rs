@@ -29,12 +29,18 @@ pub(crate) struct PostedFrame<'a> {
 /// Reads the frame of a new post in a form in which servers write it. Another frame, or one that cannot be read, is left to
 /// [`super::parse_frame`]; so is a post whose text is none.
 pub(crate) fn read_posted(frame: &str) -> Option<PostedFrame<'_>> {
-    let (members, seq) = split_number(frame)?;
+    let (members, seq) = split_number(frame).filter(|(members, _)| has_object(members))?;
     FORMS.iter().find_map(|[before_data, before_broadcast]| {
         let (PlainPostInData { post }, data, rest) = split_object(members.strip_prefix(before_data)?)?;
         let (IgnoredAny, broadcast, rest) = split_object(rest.strip_prefix(before_broadcast)?)?;
         rest.is_empty().then_some(PostedFrame { post, data, broadcast, seq })
     })
+}
+
+/// True if the text of a post begins as an object. Another text may be long, and the parser reads it as well.
+fn has_object(members: &str) -> bool {
+    let post = members.split_once("\"post\":").map(|(_, post)| post.trim_start_matches(' '));
+    post.is_some_and(|post| post.starts_with("\"{"))
 }
 
 /// Splits the number off a frame whose last member it is. Digits before the closing brace, behind `,"seq":`, are that member

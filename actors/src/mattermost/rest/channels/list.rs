@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     ops::ControlFlow,
+    time::Instant,
 };
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use crate::{
     mattermost::{
         OddRow,
         rest::{
+            channel_lists::Asking,
             error::AppError,
             row_splitter::{RowKey, Rows},
         },
@@ -36,10 +38,14 @@ pub struct ChannelList {
     pub cut_at: Option<usize>,
     /// The server's clock when it answered, in milliseconds, if it shows it.
     pub date: Option<i64>,
+    /// The time at which it was requested, after any wait for another account.
+    pub asked_at: Option<Instant>,
 }
 
 /// The rows of one or several lists of channels.
-pub(in crate::mattermost::rest) struct ChannelRows {
+pub(in crate::mattermost::rest) struct ChannelRows<'a> {
+    /// The question that is answered as soon as the rows begin: a long list may take seconds.
+    asking: Option<Asking<'a>>,
     channels: BTreeMap<ChannelId, Channel>,
     odd: Vec<OddRow>,
     error: Option<AppError>,
@@ -48,9 +54,10 @@ pub(in crate::mattermost::rest) struct ChannelRows {
     date: Option<i64>,
 }
 
-impl ChannelRows {
+impl<'a> ChannelRows<'a> {
     pub(in crate::mattermost::rest) fn new(max_channels: usize) -> Self {
         Self {
+            asking: None,
             channels: BTreeMap::new(),
             odd: Vec::new(),
             error: None,
@@ -58,6 +65,16 @@ impl ChannelRows {
             is_cut: false,
             date: None,
         }
+    }
+
+    /// Creates rows whose beginning answers a question.
+    pub(in crate::mattermost::rest) fn answering(asking: Asking<'a>, max_channels: usize) -> Self {
+        Self { asking: Some(asking), ..Self::new(max_channels) }
+    }
+
+    /// Takes the question, if it is not answered yet.
+    pub(super) fn take_asking(&mut self) -> Option<Asking<'a>> {
+        self.asking.take()
     }
 
     /// Takes the error that a newer server wrote into a list after it had sent the status 200. The server writes `[`
@@ -77,6 +94,7 @@ impl ChannelRows {
             odd: self.odd,
             cut_at: self.is_cut.then_some(self.max_channels),
             date: self.date,
+            asked_at: None,
         }
     }
 
@@ -105,7 +123,11 @@ impl ChannelRows {
     }
 }
 
-impl Rows for ChannelRows {
+impl Rows for ChannelRows<'_> {
+    fn begin(&mut self) {
+        self.take_asking().into_iter().for_each(Asking::found);
+    }
+
     fn wants(&mut self, _: &RowKey) -> bool {
         true
     }

@@ -51,6 +51,22 @@ fn the_number_is_the_last_member() {
     }
 }
 
+#[test]
+fn only_a_post_that_begins_as_an_object_is_read_in_one_pass() {
+    for (members, has) in [
+        (r#"{"event":"posted","data":{"post":"{\"id\":"#, true),
+        (r#"{"event": "posted", "data": {"channel_name": "c", "post": "{\"id\":"#, true),
+        (r#"{"event":"posted","data":{"post":"[{"#, false),
+        (r#"{"event":"posted","data":{"post":" {"#, false),
+        (r#"{"event":"posted","data":{"post":"xxxx"},"x":"{"#, false),
+        (r#"{"event":"posted","data":{"post":7"#, false),
+        (r#"{"event":"posted","data":{"x":"\"post\":\"{"}"#, false),
+        (r#"{"event":"posted","data":{"#, false),
+    ] {
+        assert_eq!(has_object(members), has, "{members}");
+    }
+}
+
 /// Returns what both readers make of a frame: the parts of the one that reads it in one pass, and of the one that parses it.
 fn both(frame: &str) -> [Option<String>; 2] {
     let show = |post: OutlinedPost, data: &str, broadcast: &str, seq: u64| {
