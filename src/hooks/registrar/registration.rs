@@ -2,7 +2,11 @@
 
 mod registration_failures;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io, mem,
+    time::Instant,
+};
 
 use matterhost_actors::{
     mattermost::{Client, MadeCommand, RestError, RestErrorKind},
@@ -15,36 +19,59 @@ pub(super) use self::registration_failures::Failures;
 use self::registration_failures::RegistrationError;
 use super::{
     PlannedCommand, RegisteredCommand, ServerPlan,
+    intended_commands::{IntendedCommand, settle},
+    registered_commands::KnownCommands,
     steps::{RegistrationStep, WantedCommand, registration_steps},
 };
 
-/// Brings the commands of a server in line with a plan, until there are newer plans. Returns those that it has, also if a part
-/// failed. Each is shown to `accept` at once: people may call it before the others are registered.
+/// The effects of a registration outside of the server.
+#[derive(Clone, Copy)]
+pub(super) struct Effects<'a> {
+    /// Shows a registered command at once: people may call it before the others are registered.
+    pub(super) accept: &'a dyn Fn(&RegisteredCommand),
+    /// Records commands before they are created: the host may be killed before it has the answers.
+    pub(super) intend: &'a dyn Fn(&[IntendedCommand]) -> io::Result<()>,
+}
+
+/// The commands that a server has or may have after a run, and the failures of the run.
+pub(super) type RegistrationRun = (KnownCommands, Failures);
+
+/// Brings the commands of a server in line with a plan, until there are newer plans. Returns those that it has or may have, also
+/// if a part failed.
 pub(super) async fn register(
     plan: &ServerPlan,
-    registered: Vec<RegisteredCommand>,
-    accept: &dyn Fn(&RegisteredCommand),
+    known: KnownCommands,
+    effects: Effects<'_>,
     newer: watch::Receiver<Vec<ServerPlan>>,
-) -> (Vec<RegisteredCommand>, Failures) {
+) -> RegistrationRun {
     let client = Client::new(&plan.server.client);
-    let (failures, unknown_teams) = (Failures::default(), BTreeSet::new());
-    let mut registration = Registration { client, plan, registered, accept, failures, unknown_teams };
+    let mut registration = Registration {
+        client,
+        plan,
+        known,
+        effects,
+        failures: Failures::default(),
+        unknown_teams: BTreeSet::new(),
+        listed_teams: BTreeSet::new(),
+    };
     if let Err(error) = registration.run(newer).await {
         registration.failures.add(error);
     }
-    (registration.registered, registration.failures)
+    (registration.known, registration.failures)
 }
 
 /// One run of the registration at a server.
 struct Registration<'a> {
     client: Client,
     plan: &'a ServerPlan,
-    registered: Vec<RegisteredCommand>,
-    accept: &'a dyn Fn(&RegisteredCommand),
+    known: KnownCommands,
+    effects: Effects<'a>,
     /// The reasons why a part is not done. The rest is.
     failures: Failures,
     /// The teams of which nothing is known, because they were not found or did not show their commands.
     unknown_teams: BTreeSet<String>,
+    /// The ids of the teams that have shown their commands.
+    listed_teams: BTreeSet<Box<str>>,
 }
 
 /// The commands that are wanted, and those that their teams have.
@@ -53,7 +80,7 @@ type Commands = (Vec<WantedCommand>, Vec<MadeCommand>);
 impl Registration<'_> {
     /// Ends with an error that concerns all commands, and early if there are newer plans.
     async fn run(&mut self, mut newer: watch::Receiver<Vec<ServerPlan>>) -> Result<(), RegistrationError> {
-        if self.plan.commands.is_empty() && self.registered.is_empty() {
+        if self.plan.commands.is_empty() && self.known.is_empty() {
             return Ok(());
         }
         // To look something up changes nothing, so that it can end at any time.
@@ -61,12 +88,12 @@ impl Registration<'_> {
             _ = newer.changed() => return Ok(()),
             found = self.look_up() => found?,
         };
-        for step in registration_steps(&wanted, &found, &self.registered) {
+        let mut steps = registration_steps(&wanted, &found, &self.known.registered);
+        steps.retain(|step| !self.is_perhaps_wanted(step));
+        self.intend(&mut steps);
+        for step in steps {
             if newer.has_changed().unwrap_or(true) {
                 return Ok(());
-            }
-            if self.is_perhaps_wanted(&step) {
-                continue;
             }
             let token = |id: &str| found.iter().find(|made| *made.id == *id)?.token();
             if let Err(error) = self.take(step, token).await {
@@ -93,8 +120,55 @@ impl Registration<'_> {
                 command.settings.team_id.clone_from(&id);
                 command
             }));
+            self.listed_teams.insert(id);
         }
+        self.settle_intended(&mut found).await?;
         Ok((wanted, found))
+    }
+
+    /// Finds the commands whose creation had no known answer, also in teams that no command is wanted for any more.
+    async fn settle_intended(&mut self, found: &mut Vec<MadeCommand>) -> Result<(), RegistrationError> {
+        let teams: BTreeSet<_> = self.known.intended.iter().map(|command| command.team.clone()).collect();
+        for team in teams {
+            if self.listed_teams.contains(&team) {
+                continue;
+            }
+            match self.client.commands(&self.plan.token, &team).await {
+                Ok(of_team) => {
+                    found.extend(of_team);
+                    self.listed_teams.insert(team);
+                }
+                Err(error) => self.go_on(failed(&format!("team {team}"), error))?,
+            }
+        }
+        let settled = settle(mem::take(&mut self.known.intended), found, &self.listed_teams, Instant::now());
+        self.known.intended = settled.intended;
+        for command in settled.registered {
+            if !self.known.registered.iter().any(|known| known.id == command.id) {
+                self.known.registered.push(command);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the commands that are about to be created. Those that cannot be recorded are not created.
+    fn intend(&mut self, steps: &mut Vec<RegistrationStep>) {
+        let created = steps.iter().filter_map(|step| match step {
+            RegistrationStep::Create(wanted) => Some(IntendedCommand::of(&self.plan.server.name, wanted)),
+            _ => None,
+        });
+        let intended: Vec<_> =
+            created.filter(|new| !self.known.intended.iter().any(|old| old.is_same(new))).collect();
+        if intended.is_empty() {
+            return;
+        }
+        match (self.effects.intend)(&intended) {
+            Ok(()) => self.known.intended.extend(intended),
+            Err(error) => {
+                steps.retain(|step| !matches!(step, RegistrationStep::Create(_)));
+                self.failures.add(RegistrationError::Unrecorded(error));
+            }
+        }
     }
 
     /// Returns the ids of the teams by their names. Those that cannot be found are skipped.
@@ -134,7 +208,7 @@ impl Registration<'_> {
     /// Returns true for the deletion of a command that may be the wanted one of a team of which nothing is known.
     fn is_perhaps_wanted(&self, step: &RegistrationStep) -> bool {
         let RegistrationStep::Delete(id) = step else { return false };
-        let Some(made) = self.registered.iter().find(|made| made.id == *id) else { return false };
+        let Some(made) = self.known.registered.iter().find(|made| made.id == *id) else { return false };
         self.plan.commands.iter().any(|PlannedCommand { team, command }| {
             let is_it =
                 (command.account.as_str(), &command.settings.trigger) == (&*made.account, &made.trigger);
@@ -150,6 +224,10 @@ impl Registration<'_> {
         match step {
             RegistrationStep::Create(wanted) => {
                 let made = self.client.create_command(&self.plan.token, &wanted.settings).await;
+                if made.as_ref().map_or_else(is_refusal, |_| true) {
+                    let answered = IntendedCommand::of(&self.plan.server.name, &wanted);
+                    self.known.intended.retain(|command| !command.is_same(&answered));
+                }
                 let made = made.map_err(|error| refused(&wanted, error))?;
                 let (account, trigger) = (wanted.account.clone(), wanted.settings.trigger.clone());
                 self.note(made.id.clone(), wanted, made.token());
@@ -179,29 +257,46 @@ impl Registration<'_> {
 
     /// Describes a command that is to be deleted.
     fn describe(&self, id: &str) -> String {
-        let made = self.registered.iter().find(|made| *made.id == *id);
+        let made = self.known.registered.iter().find(|made| *made.id == *id);
         made.map_or_else(String::new, |made| format!("/{} of account {}", made.trigger, made.account))
     }
 
     /// Forgets a command that the server no longer has.
     fn forget(&mut self, id: &str) {
         let is_it = |command: &mut RegisteredCommand| *command.id == *id;
-        for RegisteredCommand { account, trigger, .. } in self.registered.extract_if(.., is_it) {
+        for RegisteredCommand { account, trigger, .. } in self.known.registered.extract_if(.., is_it) {
             tracing::info!(account = &*account, trigger = &*trigger, "a slash command is deleted");
         }
     }
 
-    /// Notes a command that the server has, with its token; the token is known already if the server does not show it.
+    /// Notes a command that the server has, with its token; if the server does not show it, it may be known already.
     fn note(&mut self, id: Box<str>, wanted: WantedCommand, token: Option<Token>) {
-        let known = self.registered.iter().position(|command| command.id == id);
-        let known = known.map(|at| self.registered.swap_remove(at));
+        let known = self.known.registered.iter().position(|command| command.id == id);
+        let known = known.map(|at| self.known.registered.swap_remove(at));
         let shown = token.map(|token| token.expose().into());
-        let Some(token) = shown.or(known.map(|command| command.token)) else { return };
+        let token = shown.or(known.map(|command| command.token)).unwrap_or_default();
         let (server, account) = (self.plan.server.name.as_str().into(), wanted.account.as_str().into());
         let trigger = wanted.settings.trigger;
         let command = RegisteredCommand { server, id, account, trigger, token };
-        (self.accept)(&command);
-        self.registered.push(command);
+        (self.effects.accept)(&command);
+        self.known.registered.push(command);
+    }
+}
+
+/// Returns true if the server has said that it has not done what it was asked. A proxy says 408 while the server may do it.
+fn is_refusal(error: &RestError) -> bool {
+    match error.kind {
+        RestErrorKind::Unauthorized | RestErrorKind::RateLimited { .. } | RestErrorKind::NotFound => true,
+        RestErrorKind::Refused(status) => status != 408,
+        RestErrorKind::Unreachable
+        | RestErrorKind::Timeout
+        | RestErrorKind::Tls
+        | RestErrorKind::Proxy
+        | RestErrorKind::Redirect
+        | RestErrorKind::NotJson
+        | RestErrorKind::TooLarge
+        | RestErrorKind::Server(_)
+        | RestErrorKind::BadBody => false,
     }
 }
 

@@ -148,8 +148,10 @@ impl HookService {
 
     fn registered_tokens(&self, account: &str, trigger: &str) -> Vec<Box<str>> {
         let registered = self.0.registered.read();
-        let of_command =
-            registered.iter().filter(|known| (&*known.account, &*known.trigger) == (account, trigger));
+        // One whose token is not known takes no requests.
+        let of_command = registered.iter().filter(|known| {
+            (&*known.account, &*known.trigger) == (account, trigger) && !known.token.is_empty()
+        });
         of_command.map(|known| known.token.clone()).collect()
     }
 

@@ -9,7 +9,7 @@ use matterhost_simulator::{Fault, FaultKind, ServerVersion, Simulator};
 use serde_json::{Value, json};
 
 use super::free_addresses;
-use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram, wait_until_complete};
 
 /// A handler that answers commands.
 const HANDLER: &str = r#"
@@ -111,7 +111,7 @@ fn commands_are_registered_kept_changed_and_deleted_with_the_configuration() {
     await_commands(vec![deploy, other.clone()]);
     assert_eq!(rig.answer("/deploy now"), "here", "the token is the same");
 
-    let record = fs::read_to_string(rig.dir.path().join("state/matterhost/hooks.commands")).unwrap();
+    let record = fs::read_to_string(rig.dir.path().join(RECORD)).unwrap();
     assert!(record.contains("\"trigger\":\"deploy\""), "{record}");
     running.signal("TERM");
     running.wait_for_exit();
@@ -218,6 +218,48 @@ fn a_server_that_hangs_does_not_keep_from_a_newer_configuration() {
     await_log(&mut running, "a slash command is registered");
     assert!(reloaded.elapsed() < DEADLINE / 2, "it waited for the old requests: {:?}", reloaded.elapsed());
     assert_eq!(rig.commands().as_array().unwrap().len(), 1);
+}
+
+/// The file that records the registered commands, below the directory of the configuration.
+const RECORD: &str = "state/matterhost/hooks.commands";
+
+/// The host is killed before it has the answer to the creation of a command, and the command is taken out before it starts again.
+#[test]
+fn a_command_whose_host_is_killed_while_it_is_created_is_not_left_behind() {
+    let rig = Rig::new();
+    rig.fixture.simulator.create_command(rig.fixture.team(), "other", "http://elsewhere.test/");
+    let endless = Fault::new(FaultKind::Slow(Duration::from_secs(3600))).route("POST /commands");
+    let endless = rig.fixture.simulator.inject(endless);
+    rig.write(DEPLOY);
+    let running = rig.start();
+    let record = || fs::read_to_string(rig.dir.path().join(RECORD)).unwrap_or_default();
+    wait_until_complete(|| if record().contains("deploy") { vec![] } else { vec![record()] }).unwrap();
+    running.signal("KILL");
+    drop(running.wait_for_exit());
+    rig.fixture.simulator.clear_fault(endless);
+    // The server has done what it was asked, though nobody waits for the answer.
+    rig.fixture.simulator.create_command(rig.fixture.team(), "deploy", &rig.url("deploy"));
+    rig.write("");
+    let mut running = rig.start();
+    await_log(&mut running, "a slash command is deleted");
+    assert_eq!(rig.commands(), json!([["other", "", "P", "http://elsewhere.test/"]]));
+}
+
+/// The answer to the creation of a command is lost, and the command is taken out of the running host's configuration.
+#[test]
+fn a_command_whose_answer_is_lost_is_not_left_behind() {
+    let rig = Rig::new();
+    rig.fixture.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /commands"));
+    rig.write(DEPLOY);
+    let mut running = rig.start();
+    running.log.wait_for_json("the failure", |line| {
+        line["message"].as_str().is_some_and(|text| text.starts_with("not all slash commands are registered"))
+    });
+    assert_eq!(rig.commands(), json!([["deploy", "", "P", rig.url("deploy")]]));
+    rig.write("");
+    running.signal("HUP");
+    await_log(&mut running, "a slash command is deleted");
+    assert_eq!(rig.commands(), json!([]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The reasons why commands are not registered.
 
-use std::fmt;
+use std::{fmt, io};
 
 use matterhost_actors::mattermost::{RestError, RestErrorKind};
 
@@ -24,6 +24,11 @@ pub(super) enum RegistrationError {
          choose another trigger"
     )]
     Refused { account: String, trigger: Box<str>, error: RestError },
+    #[error(
+        "the record of them cannot be written, and without it they would be left behind if they are taken out: {0}; see \
+         that the directory of the state can be written"
+    )]
+    Unrecorded(io::Error),
     #[error("{what}: {error}")]
     Rest { what: String, error: RestError },
 }
@@ -34,7 +39,7 @@ impl RegistrationError {
         match self {
             // The token itself is not valid.
             Self::Forbidden { status, .. } => *status == 401,
-            Self::NoTeam { .. } => false,
+            Self::NoTeam { .. } | Self::Unrecorded(_) => false,
             Self::Refused { error, .. } | Self::Rest { error, .. } => is_of_server(&error.kind),
         }
     }
