@@ -2,7 +2,10 @@
 
 use matterhost_actors::model::{Excerpt, ReplyKeyError, TargetError, UserRefError};
 
-use super::{FileError, action_limits::MAX_POSTS_PER_EVENT};
+use super::{BAD_REQUEST, FileError, action_limits::MAX_POSTS_PER_EVENT};
+
+/// The status of an action that is valid and does not fit its place.
+const UNPROCESSABLE: u16 = 422;
 
 /// The reason why an action cannot be taken as it is.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +64,13 @@ pub enum ActionError {
 }
 
 impl ActionError {
+    /// Returns the HTTP status for the action. One that is valid and in the wrong place is no bad request.
+    pub fn status(&self) -> u16 {
+        if self.is_misplaced() { UNPROCESSABLE } else { BAD_REQUEST }
+    }
+
     /// True if the action's own form is right, and only its place does not fit.
-    pub fn is_misplaced(&self) -> bool {
+    fn is_misplaced(&self) -> bool {
         matches!(
             self,
             Self::Missing(_)

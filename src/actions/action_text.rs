@@ -8,10 +8,9 @@ use matterhost_actors::{
 };
 use serde::Serialize;
 
-use super::{ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, Work, take};
-
-/// The status of an action whose place or members do not fit.
-const UNPROCESSABLE: u16 = 422;
+use super::{
+    ActionError, ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, Work, take,
+};
 
 /// The key of posts whose sender gave them none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,10 +154,8 @@ impl GeneratedKey {
 }
 
 fn check(action: BotAction, key: &GeneratedKey) -> Result<CheckedAction, ActionResult> {
-    let mut checked = action.check(ActionPlace::Request { key: Some(&key.text) }).map_err(|error| {
-        let status = if error.is_misplaced() { UNPROCESSABLE } else { BAD_REQUEST };
-        ActionResult::failed(status, error.to_string())
-    })?;
+    let refused = |error: ActionError| ActionResult::failed(error.status(), error.to_string());
+    let mut checked = action.check(ActionPlace::Request { key: Some(&key.text) }).map_err(refused)?;
     key.add_time(&mut checked.work);
     Ok(checked)
 }

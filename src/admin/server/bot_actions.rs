@@ -112,10 +112,9 @@ fn is_look_up(action: &CheckedAction) -> bool {
     matches!(action.work, Work::LookUp(_))
 }
 
-/// Returns the error for an action that cannot be taken: a valid one in the wrong place is no bad request.
+/// Returns the error for an action that cannot be taken.
 fn to_api_error(error: &ActionError, place: &str) -> ApiError {
-    let status =
-        if error.is_misplaced() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
     ApiError::new(status, format!("{place}{error}"))
 }
 
