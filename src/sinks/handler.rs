@@ -42,6 +42,11 @@ pub(super) const MAX_DETACHED: usize = 256;
 /// The wait of an event that another host may own. Its account is about to be removed here.
 const FENCED_RETRY: Duration = Duration::from_secs(1);
 
+/// Returns the outcome of an event that is not handed over, because another host may own its account.
+pub(super) fn fenced() -> Outcome {
+    Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() }
+}
+
 /// The dependencies of a sink with a handler, besides its own configuration.
 #[derive(Clone)]
 pub(super) struct HandlerDeps {
@@ -104,8 +109,6 @@ impl HandlerDeps {
 
     /// Returns the outcome of an account's event if another host owns the account by now.
     pub(super) fn fence(&self, account: &AccountName) -> Option<Outcome> {
-        let fenced =
-            || Outcome::Retry { after: FENCED_RETRY, cause: "another host may own the account".into() };
         (!self.poster.may_act(account)).then(fenced)
     }
 

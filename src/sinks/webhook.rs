@@ -170,6 +170,7 @@ impl Sender {
     /// Sends an event for which a person waits, past those that wait for a slot: it has a place of its own. It is tried once, and
     /// its failure says nothing about other events.
     async fn send_hook(self: Rc<Self>, job: Job<Message>) {
+        let Some(job) = self.handler_deps.unless_fenced(job) else { return };
         match self.handler.deliver(&[&job.item]).await {
             Verdict::RetryLater { cause, .. } => job.settle(Outcome::Retry { after: FULL_RETRY, cause }),
             Verdict::Refused { cause } => job.settle(Outcome::Rejected { cause }),
@@ -209,8 +210,7 @@ impl Sender {
             self.handler_deps.monitor.take_slot(&slot.account);
             let more = std::iter::from_fn(|| self.take_along(&first.item)).take(self.batch - 1);
             let more: Vec<_> = more.collect();
-            let batch = std::iter::once(first).chain(more).filter_map(unless_abandoned);
-            let batch: Vec<_> = batch.filter_map(|job| self.handler_deps.unless_fenced(job)).collect();
+            let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
             if !batch.is_empty() {
                 tokio::task::spawn_local(Rc::clone(self).send_batch(batch, slot));
             }
@@ -227,16 +227,18 @@ impl Sender {
         self.waiting.borrow_mut().take_along_if(|next| !failing.has_failed(&next.item))
     }
 
-    /// Returns the events, unless the whole sink pauses: they are then to be delivered again after the pause.
-    fn unless_paused(&self, jobs: Vec<Job<Message>>) -> Vec<Job<Message>> {
-        let Some(left) = self.pause.remaining() else { return jobs };
-        settle_paused(jobs, left);
-        Vec::new()
+    /// Returns the events that may be sent now: none while the whole sink pauses, and none whose account another host may own.
+    fn sendable(&self, jobs: Vec<Job<Message>>) -> Vec<Job<Message>> {
+        if let Some(left) = self.pause.remaining() {
+            settle_paused(jobs, left);
+            return Vec::new();
+        }
+        jobs.into_iter().filter_map(|job| self.handler_deps.unless_fenced(job)).collect()
     }
 
     async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, slot: Slot) {
-        // Another request may have been answered since the batch was made.
-        let batch = self.unless_paused(batch);
+        // Another request may have been answered, or a lease may have ended, since the batch was made.
+        let batch = self.sendable(batch);
         if batch.is_empty() {
             return;
         }
@@ -248,7 +250,7 @@ impl Sender {
             // The status does not say which event of the batch was refused, so each is sent alone.
             Verdict::Refused { .. } if batch.len() > 1 => {
                 for job in batch {
-                    for job in self.unless_paused(vec![job]) {
+                    for job in self.sendable(vec![job]) {
                         let verdict = self.handler.deliver(&[&job.item]).await;
                         self.settle(vec![job], verdict).await;
                     }

@@ -114,9 +114,12 @@ impl<'a> ChildRun<'a> {
         let last_lines = LastLines::default();
         let (tell, results) = mpsc::channel(MAX_AT_WORK);
         let (sink, monitor) = (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
+        let poster = Arc::clone(&state.handler_deps.poster);
+        let input =
+            ChildInput::start(input, config.in_flight + MAX_HOOKS, move |account| poster.may_act(account))?;
         Ok(Self {
             process,
-            input: ChildInput::new(input, config.in_flight + MAX_HOOKS),
+            input,
             output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
             log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
@@ -197,6 +200,7 @@ impl<'a> ChildRun<'a> {
                 },
                 () = self.unanswered.action_done(), if !reads => self.unanswered.restart_times(),
                 Some(result) = self.results.recv() => self.tell_result(&result),
+                Some(end) = self.input.withheld() => self.unanswered.withdraw(end),
                 () = sleep_until_some(flooded_until) => {}
                 () = sleep_until_some(next_look) => {}
                 status = self.process.wait() => {

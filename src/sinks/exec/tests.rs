@@ -2,6 +2,7 @@ mod actions;
 mod commands;
 mod downloads;
 mod failures;
+mod fence;
 mod hooks;
 mod slow;
 mod trials;

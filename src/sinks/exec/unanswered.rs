@@ -28,6 +28,7 @@ use super::{
 use crate::sinks::{
     HandlerDeps,
     failing_events::Failure,
+    handler::fenced,
     message::{Course, Message},
     queue::Job,
     typing::Typing,
@@ -146,6 +147,14 @@ impl UnansweredEvents {
     pub(super) fn add(&mut self, job: Job<Message>, end: u64) {
         let event = UnansweredEvent::new(job, end, &self.state.handler_deps);
         self.events.push_back(event);
+    }
+
+    /// Returns an event that was not written to the child, because another host may own its account by now.
+    pub(super) fn withdraw(&mut self, end: u64) {
+        let index = self.events.iter().position(|event| event.end == end);
+        let Some(event) = index.and_then(|index| self.remove(index)) else { return };
+        self.state.release(&event.job);
+        event.job.settle(fenced());
     }
 
     /// Gives an event that is delivered again to the run of it that the child is known to be at work on. Returns the event

@@ -1,21 +1,18 @@
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy};
-use futures_util::{FutureExt as _, future::BoxFuture};
-use matterhost_actors::{
-    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
-    ports::Poster,
-};
-
 use super::*;
 use crate::{
     config::{AttemptLimits, NatsAccess, NatsCredentials},
     nats_server::NatsServer,
     sinks::{
         dead_letter::{DeadLetter, DeadLetters},
-        tests::fixtures::{DEADLINE, delivered, handler_deps, outcome, post, post_of, post_with_text},
+        tests::fixtures::{
+            DEADLINE, FencedPoster, delivered, handler_deps, outcome, post, post_of, post_with_text,
+            retry_cause,
+        },
     },
 };
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
 
 /// The configuration of a sink that publishes to the stream `events` of a server.
 pub(in crate::sinks) fn config(server: &NatsServer) -> NatsConfig {
@@ -55,14 +52,6 @@ fn fitting() -> Config {
 fn ids(server: &NatsServer) -> Vec<String> {
     let events = server.messages("events").into_iter();
     events.map(|(_, event)| event["id"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Returns the cause for which an event is not accepted now.
-async fn retry_cause(sink: &Nats, event: &Arc<Event>) -> String {
-    match outcome(sink.deliver(event)).await {
-        Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test]
@@ -211,23 +200,10 @@ async fn a_secret_that_the_server_refuses_is_named_and_not_shown() {
     assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
 }
 
-/// A poster of a host that does not own the account.
-struct FencedPoster;
-
-impl Poster for FencedPoster {
-    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
-        std::future::pending().boxed()
-    }
-
-    fn may_act(&self, _: &AccountName) -> bool {
-        false
-    }
-}
-
 #[tokio::test]
 async fn an_event_of_an_account_that_another_member_owns_is_not_published() {
     let server = NatsServer::start("");
-    let deps = HandlerDeps { poster: Arc::new(FencedPoster), ..handler_deps("stream") };
+    let deps = HandlerDeps { poster: Arc::new(FencedPoster::closed()), ..handler_deps("stream") };
     let sink = Nats::start(config(&server), deps).unwrap();
     let cause = retry_cause(&sink, &post("c", "1")).await;
     assert!(cause.contains("another host may own the account"), "{cause}");

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -160,6 +163,50 @@ impl Poster for RecordingReplyPoster {
             Ok(PostedIds { ids, ..PostedIds::default() })
         };
         posting.boxed()
+    }
+}
+
+/// A poster of a host that may lose its accounts to another.
+#[derive(Default)]
+pub(in crate::sinks) struct FencedPoster {
+    is_closed: AtomicBool,
+    asked: Mutex<Vec<AccountName>>,
+}
+
+impl FencedPoster {
+    /// Returns a poster of a host that owns no account any more.
+    pub(in crate::sinks) fn closed() -> Self {
+        let fenced = Self::default();
+        fenced.close();
+        fenced
+    }
+
+    pub(in crate::sinks) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Returns true if the sink was about to hand over an event of the account.
+    pub(in crate::sinks) fn was_asked_for(&self, account: &AccountName) -> bool {
+        self.asked.lock().unwrap().contains(account)
+    }
+}
+
+impl Poster for FencedPoster {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::pending().boxed()
+    }
+
+    fn may_act(&self, account: &AccountName) -> bool {
+        self.asked.lock().unwrap().push(account.clone());
+        !self.is_closed.load(Ordering::Acquire)
+    }
+}
+
+/// Returns the cause for which a sink does not accept an event now.
+pub(in crate::sinks) async fn retry_cause(sink: &dyn EventSink, event: &Arc<Event>) -> String {
+    match outcome(sink.deliver(event)).await {
+        Outcome::Retry { cause, .. } | Outcome::Hold { cause, .. } => cause,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 mod actions;
 mod addresses;
 mod failures;
+mod fence;
 mod reply_tokens;
 
 use std::sync::Mutex;

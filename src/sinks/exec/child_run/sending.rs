@@ -160,18 +160,13 @@ impl ChildRun<'_> {
 
     /// Sends an event. Returns the place of its line's end in the child's input, unless it was not sent.
     fn send_to_child(&mut self, job: Job<Message>) -> Option<u64> {
-        let refusal = if job.is_abandoned() {
-            Some(queue_full())
-        } else {
-            self.state.handler_deps.fence(&job.item.account)
-        };
-        if let Some(refusal) = refusal {
+        if job.is_abandoned() {
             self.state.release(&job);
-            job.settle(refusal);
+            job.settle(queue_full());
             return None;
         }
         let job = self.unanswered.join_work(job)?;
-        let end = self.input.send(format!("{}\n", job.item.json));
+        let end = self.input.send_event(format!("{}\n", job.item.json), job.item.account.clone());
         self.unanswered.add(job, end);
         Some(end)
     }
