@@ -42,7 +42,7 @@ pub(crate) use store::CrashStore;
 const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
 /// The longest wait of a test in real time.
-pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
