@@ -68,6 +68,24 @@ async fn the_cursors_in_nats_fulfil_the_contract() {
 }
 
 #[tokio::test]
+async fn reading_accounts_leaves_no_consumer_in_nats() {
+    let server = NatsServer::start("");
+    let store = open(&server).await;
+    for n in 0..20 {
+        let account = AccountName::new(&format!("bot-{n}")).unwrap();
+        store.commit(&account, acknowledged(3, &[]).into()).await.unwrap();
+        let reader = open(&server).await;
+        assert_eq!(reader.load(&account).await, Ok(acknowledged(3, &[])));
+    }
+    assert_eq!(store.load(&name()).await, Ok(Records::default()));
+    let left = server.request(async |context| {
+        let mut stream = context.get_stream("KV_matterhost_cursors").await.unwrap();
+        stream.info().await.unwrap().state.consumer_count
+    });
+    assert_eq!(left, 0, "NATS allows a thousand");
+}
+
+#[tokio::test]
 async fn two_owners_of_an_account_lose_nothing_of_what_either_acknowledged() {
     let server = NatsServer::start("");
     let (old, new) = (open(&server).await, open(&server).await);

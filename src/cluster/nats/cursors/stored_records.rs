@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_nats::{
     Client, HeaderMap,
     jetstream::{
-        consumer::{DeliverPolicy, ReplayPolicy, push::OrderedConfig},
+        consumer::{Consumer, DeliverPolicy, ReplayPolicy, push::OrderedConfig},
         kv::{DeleteErrorKind, Operation, Store, UpdateErrorKind},
     },
 };
@@ -124,7 +124,7 @@ impl Kept {
     }
 }
 
-/// Reads all records of an account.
+/// Reads all records of an account. Nothing of that is left in NATS, which has a limit of a thousand consumers for a bucket.
 pub(super) async fn read(client: &Client, bucket: &Store, account: &AccountName) -> Result<Kept, Fault> {
     let config = OrderedConfig {
         deliver_subject: client.new_inbox(),
@@ -134,6 +134,14 @@ pub(super) async fn read(client: &Client, bucket: &Store, account: &AccountName)
         ..OrderedConfig::default()
     };
     let consumer = bucket.stream.create_consumer(config).await.map_err(|error| Fault::unavailable(&error))?;
+    let name = consumer.cached_info().name.clone();
+    let kept = read_all(consumer, bucket).await;
+    // An error means that it is gone, or ends by itself within half a minute.
+    let _ = bucket.stream.delete_consumer(&name).await;
+    kept
+}
+
+async fn read_all(consumer: Consumer<OrderedConfig>, bucket: &Store) -> Result<Kept, Fault> {
     let mut left = consumer.cached_info().num_pending;
     let mut kept = Kept::default();
     if left == 0 {
