@@ -154,10 +154,9 @@ async fn run_until_stopped(
         manager: manager.clone(),
         hooks,
     };
-    let (member, shards) = cluster.map(|cluster| cluster.join(&config, &poster, known)).transpose()?.unzip();
-    if let Some(member) = &member {
-        serve_members(member, &deps, hook_service);
-    }
+    let (member, shards) =
+        cluster.map(|cluster| cluster.join(&config, &poster, known, &observer)).transpose()?.unzip();
+    serve_members(member.as_ref(), &deps, hook_service);
     let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;
     let hooks = bound_hooks.map(BoundHooks::start).transpose()?;
@@ -174,8 +173,9 @@ async fn run_until_stopped(
     Ok(shut_down(running, &cause, config.shutdown_deadline, &mut signals).await)
 }
 
-/// Answers the other members of the cluster, and lets the API and the hooks ask them.
-fn serve_members(member: &ClusterMember, deps: &HostDeps, hooks: Option<HookService>) {
+/// Answers the other members of the cluster, if the host is in one, and lets the API and the hooks ask them.
+fn serve_members(member: Option<&ClusterMember>, deps: &HostDeps, hooks: Option<HookService>) {
+    let Some(member) = member else { return };
     deps.operations.set_cluster(member.handle());
     if let Some((hooks, members)) = hooks.as_ref().zip(deps.operations.members()) {
         hooks.set_members(members);

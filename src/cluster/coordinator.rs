@@ -29,7 +29,8 @@ pub struct ClusterSettings {
     pub lease_ttl: Duration,
     /// The number of shards. Only tests have fewer than [`SHARDS`].
     pub shards: u16,
-    /// The most accounts that the members together move at a time, apart from those of one shard each.
+    /// The most accounts that the members together move at a time, apart from those of one shard each: they have stopped on
+    /// one member, and do not run on the next one yet.
     pub most_moving: usize,
 }
 
@@ -42,7 +43,8 @@ pub enum Command {
     Bury(MemberId),
     /// Writes the record of a shard if it has the revision. The result goes to [`Coordinator::written`].
     Write(ShardId, ShardRecord, Revision),
-    /// Starts the accounts of a shard, which hand over events only while the fence is open.
+    /// Starts the accounts of a shard, which hand over events only while the fence is open. Their start goes to
+    /// [`Coordinator::started`].
     Start(ShardId, Fence),
     /// Stops the accounts of a shard. Their end goes to [`Coordinator::stopped`].
     Stop(ShardId),
@@ -154,15 +156,16 @@ impl Coordinator {
             let is_running = shard.activity == Activity::Running;
             counts.running += usize::from(is_running);
             counts.awaited += usize::from(!is_running && target.as_ref() == Some(me));
-            counts.moving += usize::from(shard.is_moving);
+            counts.moving += usize::from(shard.is_moved_by(me));
             counts.unowned += usize::from(self.owner(shard.id).is_none());
         }
         counts
     }
 
-    /// Returns the shards that this member is giving away.
+    /// Returns the shards that this member is giving away, and whose accounts do not run elsewhere yet.
     pub fn moving(&self) -> impl Iterator<Item = ShardId> {
-        self.shards.iter().filter(|shard| shard.is_moving).map(|shard| shard.id)
+        let me = self.lease.id();
+        self.shards.iter().filter(|shard| shard.is_moved_by(me)).map(|shard| shard.id)
     }
 
     /// Gives the member's shards away, or takes shards again.
@@ -221,6 +224,11 @@ impl Coordinator {
     pub fn written(&mut self, id: ShardId, result: Result<Revision, WriteError>, now: ClusterTime) {
         let retry_at = now + self.timing.retry_after;
         self.with_shard(id, |shard| shard.written(result, retry_at));
+    }
+
+    /// Takes the start of the accounts of a shard: they run, or are known not to for a while.
+    pub fn started(&mut self, id: ShardId) {
+        self.with_shard(id, Ownership::started);
     }
 
     /// Takes the end of the accounts of a shard, which hand over nothing any more.
@@ -336,16 +344,24 @@ impl Coordinator {
         id == self.lease.id() || id.is_before(self.lease.id())
     }
 
-    /// Returns the number of accounts that may begin to move now. The members that have shards to give share the limit.
+    /// Returns the number of accounts that may begin to move now. The members that have shards to give share the limit, until
+    /// the accounts of the last one of them run elsewhere.
     fn moving_limit(&self) -> MovingLimit {
-        let misplaced = |(shard, target): (&Ownership, &Option<MemberId>)| {
-            let owner = shard.record.owner.as_ref()?;
-            let is_misplaced = target.as_ref().is_some_and(|target| target != owner);
-            (is_misplaced && self.is_live(owner)).then(|| owner.clone())
-        };
-        let givers: BTreeSet<_> = self.shards.iter().zip(&self.targets).filter_map(misplaced).collect();
-        let moving: usize = self.shards.iter().filter(|shard| shard.is_moving).map(Ownership::weight).sum();
-        MovingLimit::new(self.settings.most_moving / givers.len().max(1), moving)
+        let me = self.lease.id();
+        let (mut givers, mut own, mut of_others) = (BTreeSet::from([me]), 0, 0);
+        for (shard, target) in self.shards.iter().zip(&self.targets) {
+            let owner = shard.record.owner.as_ref();
+            let is_misplaced = |owner: &&MemberId| target.as_ref().is_some_and(|target| target != *owner);
+            givers.extend(owner.filter(is_misplaced).filter(|owner| self.is_live(owner)));
+            if shard.is_moved_by(me) {
+                own += shard.weight();
+            } else if let Some(giver) = &shard.record.given_by {
+                givers.insert(giver);
+                of_others += shard.weight();
+            }
+        }
+        let most = self.settings.most_moving;
+        MovingLimit::new((most / givers.len()).min(most.saturating_sub(of_others)), own)
     }
 
     /// Asks for the proof that owners have ended which are neither live nor gone.

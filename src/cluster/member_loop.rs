@@ -27,8 +27,9 @@ const LEAVE_PAUSE: Duration = Duration::from_millis(300);
 
 /// The owner of the accounts, which starts and stops those of a shard.
 pub trait ShardRunner: Send + 'static {
-    /// Starts the accounts of a shard. They hand over events only while the fence is open.
-    fn start(&mut self, shard: ShardId, fence: Fence);
+    /// Starts the accounts of a shard. They hand over events only while the fence is open. It is over once they run, or are
+    /// known not to for a while: until then they count as moving if another member has given them away.
+    fn start(&mut self, shard: ShardId, fence: Fence) -> BoxFuture<'static, ()>;
 
     /// Stops the accounts of a shard. It is over once they hand over nothing any more.
     fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()>;
@@ -103,6 +104,7 @@ enum Done {
     Lease(MemberId, ClusterTime, Result<Revision, WriteError>),
     Bury(MemberId, Result<Revision, WriteError>),
     Write(ShardId, Result<Revision, WriteError>),
+    Start(ShardId),
     Stop(ShardId),
 }
 
@@ -183,6 +185,7 @@ impl<R: ShardRunner> MemberLoop<R> {
             }
             Done::Bury(id, result) => self.coordinator.buried(&id, &result, now),
             Done::Write(shard, result) => self.coordinator.written(shard, result, now),
+            Done::Start(shard) => self.coordinator.started(shard),
             Done::Stop(shard) => self.coordinator.stopped(shard),
         }
     }
@@ -226,7 +229,7 @@ impl<R: ShardRunner> MemberLoop<R> {
         let done = match command {
             Command::Start(shard, fence) => {
                 self.counts.started_shards += 1;
-                return self.runner.start(shard, fence);
+                self.runner.start(shard, fence).map(move |()| Done::Start(shard)).boxed()
             }
             Command::Stop(shard) => {
                 self.counts.stopped_shards += 1;

@@ -29,6 +29,9 @@ pub struct ShardRecord {
     /// The member that it belongs to while that is there; `None` for the one that the hash chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<MemberName>,
+    /// The member that has given it away, until its accounts run on the next owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_by: Option<MemberId>,
 }
 
 /// A change in the store, as a member sees it.
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn records_are_json_that_later_versions_may_extend() {
         let owner = MemberId::new(MemberName::new("a").unwrap(), 1);
-        let record = ShardRecord { owner: Some(owner), epoch: 7, home: None };
+        let record = ShardRecord { owner: Some(owner.clone()), epoch: 7, ..ShardRecord::default() };
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(json, r#"{"owner":"a.0000000000000001.0","epoch":7}"#);
         assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), record);
@@ -97,6 +100,10 @@ mod tests {
         assert_eq!(json, r#"{"owner":"a.0000000000000001.0","epoch":7,"home":"b"}"#);
         assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), placed);
         assert!(serde_json::from_str::<ShardRecord>(r#"{"owner":null,"epoch":7,"home":"a.b"}"#).is_err());
+        let given = ShardRecord { epoch: 7, given_by: Some(owner), ..ShardRecord::default() };
+        let json = serde_json::to_string(&given).unwrap();
+        assert_eq!(json, r#"{"owner":null,"epoch":7,"given_by":"a.0000000000000001.0"}"#);
+        assert_eq!(serde_json::from_str::<ShardRecord>(&json).unwrap(), given);
         let later = r#"{"owner":null,"epoch":8,"later":true}"#;
         assert_eq!(
             serde_json::from_str::<ShardRecord>(later).unwrap(),

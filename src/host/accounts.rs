@@ -125,8 +125,8 @@ impl HostState {
     pub(super) async fn take_shard_event(&mut self, event: ShardEvent) -> Result<(), ReloadError> {
         let Some(shards) = &mut self.shards else { return Ok(()) };
         match event {
-            ShardEvent::Start(shard, fence) => {
-                for name in shards.start(shard, fence) {
+            ShardEvent::Start(shard, fence, started) => {
+                for name in shards.start(shard, fence, started) {
                     self.add_account(&name).await?;
                 }
             }

@@ -5,6 +5,7 @@ mod cluster_stores;
 mod host_members;
 mod owned_shards;
 mod queued_actions;
+mod starting_accounts;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
@@ -21,7 +22,7 @@ use std::{
 use actix::Addr;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use matterhost_actors::{
-    hosting::Supervisor,
+    hosting::{Observer, Supervisor},
     model::{
         AccountName, ChannelId, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits,
         UserId,
@@ -31,10 +32,13 @@ use matterhost_actors::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
-use self::cluster_stores::{ClusterStores, connect};
+use self::{
+    cluster_stores::{ClusterStores, connect},
+    starting_accounts::{START_LIMIT, StartingAccounts},
+};
 use super::{known_accounts::KnownAccounts, store::Store};
 use crate::{
     cluster::{
@@ -45,7 +49,8 @@ use crate::{
     telemetry::version,
 };
 
-/// The accounts that all members together move at a time: each connects anew, and the server answers others, too.
+/// The accounts that all members together move at a time: none of them hears anything until it has connected anew, and the
+/// server answers others, too.
 const MOST_MOVING: usize = 64;
 
 /// Requests to the member that wait. There is one a reload, and one of an operator.
@@ -56,8 +61,8 @@ const MAX_ORDERS: usize = 2 * SHARDS as usize;
 
 /// An order of the member to the host.
 pub(super) enum ShardOrder {
-    /// Starts the accounts of a shard.
-    Start(ShardId, Fence),
+    /// Starts the accounts of a shard. The sender is dropped once they are ready, or have failed to be.
+    Start(ShardId, Fence, oneshot::Sender<()>),
     /// Stops them. The sender is notified when they hand over nothing any more.
     Stop(ShardId, oneshot::Sender<()>),
 }
@@ -81,9 +86,12 @@ pub(super) struct ClusterMember {
 struct OrderSender(mpsc::Sender<ShardOrder>);
 
 impl ShardRunner for OrderSender {
-    fn start(&mut self, shard: ShardId, fence: Fence) {
+    fn start(&mut self, shard: ShardId, fence: Fence) -> BoxFuture<'static, ()> {
+        let (started, is_over) = oneshot::channel();
         // The queue has room for all orders; without a receiver the host is ending.
-        let _ = self.0.try_send(ShardOrder::Start(shard, fence));
+        let _ = self.0.try_send(ShardOrder::Start(shard, fence, started));
+        // Either way they count as started.
+        timeout(START_LIMIT, is_over).map(drop).boxed()
     }
 
     fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()> {
@@ -124,6 +132,7 @@ impl PreparedCluster {
         config: &Config,
         poster: &Arc<dyn Poster>,
         known: KnownAccounts,
+        observer: &Observer,
     ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
         let ClusterStores { membership, messages, actions, release, .. } = self.stores;
         let (mut member, orders) = ClusterMember::join(&self.config, membership, messages)?;
@@ -132,8 +141,10 @@ impl PreparedCluster {
             QueuedActions::start(queue, Arc::clone(poster), deadline_of)
         });
         let look = member.actions.as_ref().map(QueuedActions::look);
-        let shards =
-            OwnedShards::new(config, self.fences, orders, &member.handle, release).with_actions(look);
+        let observer = observer.clone();
+        let starting = StartingAccounts::new(Box::new(move || observer.subscribe()));
+        let shards = OwnedShards::new(config, self.fences, orders, &member.handle, starting, release)
+            .with_actions(look);
         Ok((member, shards))
     }
 }

@@ -23,7 +23,7 @@ fn shard(number: u16) -> ShardId {
 }
 
 fn owned(by: &MemberId, epoch: u64) -> ShardRecord {
-    ShardRecord { owner: Some(by.clone()), epoch, home: None }
+    ShardRecord { owner: Some(by.clone()), epoch, ..ShardRecord::default() }
 }
 
 fn record(version: &str) -> MemberRecord {
@@ -66,8 +66,8 @@ async fn a_shard_is_changed_by_compare_and_set(
     let first = store.write(shard(7), owned(&a, 1), Revision::default()).await.unwrap();
     let again = store.write(shard(7), owned(&b, 1), Revision::default()).await;
     assert_eq!(again, Err(WriteError::Conflict));
-    let second =
-        store.write(shard(7), ShardRecord { owner: None, epoch: 1, home: None }, first).await.unwrap();
+    let free = ShardRecord { epoch: 1, given_by: Some(a.clone()), ..ShardRecord::default() };
+    let second = store.write(shard(7), free, first).await.unwrap();
     assert!(second > first);
     assert_eq!(store.write(shard(7), owned(&b, 2), first).await, Err(WriteError::Conflict));
     let third = store.write(shard(7), owned(&b, 2), second).await.unwrap();

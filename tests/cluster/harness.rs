@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -66,6 +66,8 @@ pub(crate) struct Cluster {
     lease_ttl: &'static str,
     /// True if the members take actions from a queue.
     takes_actions: bool,
+    /// The requests per second that the members share.
+    rate: AtomicU32,
     /// The proxies between members and NATS, by the name of the member.
     proxies: Mutex<BTreeMap<String, CuttingProxy>>,
 }
@@ -83,7 +85,7 @@ impl Cluster {
 
     /// Creates one with so many bots, and leases that end after a time.
     pub(crate) fn with(bots: usize, lease_ttl: &'static str) -> Self {
-        Self::on(vec![NatsServer::start("")], bots, lease_ttl)
+        Self::on(vec![NatsServer::start("http: \"127.0.0.1:-1\"")], bots, lease_ttl)
     }
 
     fn on(mut servers: Vec<NatsServer>, bots: usize, lease_ttl: &'static str) -> Self {
@@ -119,6 +121,7 @@ impl Cluster {
             dir,
             lease_ttl,
             takes_actions: false,
+            rate: AtomicU32::new(1_000),
             proxies: Mutex::default(),
         }
     }
@@ -126,6 +129,11 @@ impl Cluster {
     /// Lets the members take actions from a queue.
     pub(crate) fn with_actions(self) -> Self {
         Self { takes_actions: true, ..self }
+    }
+
+    /// Sets the requests per second that the members share, for the next start or reload of each.
+    pub(crate) fn set_rate(&self, rate: u32) {
+        self.rate.store(rate, Ordering::Relaxed);
     }
 
     /// Puts a proxy between a member, when it starts next, and NATS.
@@ -248,8 +256,9 @@ impl Cluster {
     /// are silent at the end.
     fn config_alone(&self, name: &str) -> String {
         let (url, log) = (self.simulator.url(), self.handed_file(name).display().to_string());
+        let rate = self.rate.load(Ordering::Relaxed);
         let mut config = format!(
-            "[servers.main]\nurl = \"{url}\"\nrequests_per_second = 1000\nshared_address = true\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
+            "[servers.main]\nurl = \"{url}\"\nrequests_per_second = {rate}\nshared_address = true\n[replies]\nloop_limit = 1000\n[log]\nformat = \"json\"\n\
              [sinks.handler]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{log}\"]\n"
         );
         let account = |(n, (bot, _)): (usize, &(Account, String))| {
@@ -293,7 +302,12 @@ impl Cluster {
 
     /// Waits until a condition holds, which nothing announces.
     pub(crate) fn await_that(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + DEADLINE;
+        self.await_for(DEADLINE, what, holds);
+    }
+
+    /// Waits as long as that until a condition holds, which nothing announces.
+    pub(crate) fn await_for(&self, patience: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + patience;
         while !holds(self) {
             assert!(Instant::now() < end, "{what} does not come true");
             thread::sleep(Duration::from_millis(20));

@@ -12,6 +12,8 @@ mod action_contract;
 mod action_stream;
 #[cfg(feature = "cluster")]
 mod actions;
+#[cfg(feature = "cluster")]
+mod connected_accounts;
 mod contract;
 #[cfg(feature = "cluster")]
 mod cursors;

@@ -52,13 +52,14 @@ struct Recorder {
 }
 
 impl ShardRunner for Recorder {
-    fn start(&mut self, shard: ShardId, _: Fence) {
+    fn start(&mut self, shard: ShardId, _: Fence) -> BoxFuture<'static, ()> {
         let mut moves = self.moves.lock().unwrap();
         let weight = moves.weights.get(&shard).copied().unwrap_or_default();
         if moves.stopped.remove(&shard) {
             moves.in_motion -= weight;
             *moves.moved_to.entry(self.member).or_default() += weight;
         }
+        async {}.boxed()
     }
 
     fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()> {
@@ -147,8 +148,7 @@ fn check_moves(moves: &Moves, accounts: usize) {
 async fn of_ten_thousand_accounts_a_third_moves_to_the_third_member_and_few_at_a_time() {
     let moves = join_third(10_000).await;
     check_moves(&moves, 10_000);
-    // Those that the third member has taken and is about to start are no longer counted by the member that gave them.
-    assert!(moves.most_in_motion <= 2 * MOST_MOVING, "{} at a time", moves.most_in_motion);
+    assert!(moves.most_in_motion <= MOST_MOVING, "{} at a time", moves.most_in_motion);
 }
 
 #[tokio::test]

@@ -57,7 +57,9 @@ impl Membership for SlowAnswers {
 struct NoAccounts;
 
 impl ShardRunner for NoAccounts {
-    fn start(&mut self, _: ShardId, _: Fence) {}
+    fn start(&mut self, _: ShardId, _: Fence) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
 
     fn stop(&mut self, _: ShardId) -> BoxFuture<'static, ()> {
         async {}.boxed()

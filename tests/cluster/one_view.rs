@@ -21,7 +21,8 @@ pub(crate) fn accounts(cluster: &Cluster, member: &str) -> BTreeMap<String, (Opt
     status["accounts"].as_array().unwrap().iter().map(account).collect()
 }
 
-/// Waits until a member shows all accounts as ready, and returns the accounts of each of two members.
+/// Waits until a member shows all accounts as ready and the first of two members has given away what it has to give, and returns
+/// the accounts of each.
 pub(crate) fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
     let shared = || {
         let seen = accounts(cluster, member);
@@ -34,9 +35,16 @@ pub(crate) fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
     };
     cluster.await_that("all accounts ready on two members", |cluster| {
         let [of_a, of_b] = shared();
-        !of_a.is_empty() && !of_b.is_empty() && of_a.len() + of_b.len() == accounts(cluster, member).len()
+        let are_ready = of_a.len() + of_b.len() == accounts(cluster, member).len();
+        !of_a.is_empty() && !of_b.is_empty() && are_ready && moving(cluster, "a") == 0
     });
     shared()
+}
+
+/// Returns the number of shards that a member is giving away.
+fn moving(cluster: &Cluster, member: &str) -> u64 {
+    let status = cluster.command(member, &["cluster", "status", "--json"]);
+    serde_json::from_str::<Value>(&status).unwrap()["moving_shards"].as_u64().unwrap()
 }
 
 /// Returns the numbers of accounts of the members.

@@ -31,12 +31,13 @@ struct Recorder {
 }
 
 impl ShardRunner for Recorder {
-    fn start(&mut self, shard: ShardId, fence: Fence) {
+    fn start(&mut self, shard: ShardId, fence: Fence) -> BoxFuture<'static, ()> {
         let now = ClusterTime::now();
         let mut running = self.running.lock().unwrap();
         let others = running.iter().filter(|((_, other), fence)| *other == shard && fence.is_open(now));
         assert_eq!(others.count(), 0, "shard {shard} still runs");
         running.insert((self.member, shard), fence);
+        async {}.boxed()
     }
 
     fn stop(&mut self, shard: ShardId) -> BoxFuture<'static, ()> {

@@ -28,8 +28,10 @@ pub(super) struct Ownership {
     pub(super) record: ShardRecord,
     revision: Revision,
     pub(super) activity: Activity,
-    /// True while this member gives the shard away.
-    pub(super) is_moving: bool,
+    /// True once its accounts run, or are known not to for a while, since they were last told to start.
+    is_started: bool,
+    /// True while this member stops its accounts and gives the shard away, until another one has taken it.
+    is_moving: bool,
     /// The number of its accounts.
     pub(super) accounts: usize,
     /// The record that is being written.
@@ -44,13 +46,13 @@ impl MovingLimit {
         Self { left: limit.saturating_sub(moving), is_unused: moving == 0 }
     }
 
-    /// Uses a part of the limit. One shard may always move, however many accounts it has.
-    fn take(&mut self, weight: usize) -> Option<()> {
-        if weight > self.left && !self.is_unused {
-            return None;
+    /// Uses a part of the limit. Returns false if it is used up; one shard may always move, however many accounts it has.
+    fn take(&mut self, weight: usize) -> bool {
+        let may_move = weight <= self.left || self.is_unused;
+        if may_move {
+            *self = Self { left: self.left.saturating_sub(weight), is_unused: false };
         }
-        *self = Self { left: self.left.saturating_sub(weight), is_unused: false };
-        Some(())
+        may_move
     }
 }
 
@@ -61,6 +63,7 @@ impl Ownership {
             record: ShardRecord::default(),
             revision: Revision::default(),
             activity: Activity::Idle,
+            is_started: false,
             is_moving: false,
             accounts: 0,
             writing: None,
@@ -78,12 +81,22 @@ impl Ownership {
         self.writing.is_some()
     }
 
+    /// Returns true while the member gives the shard away: from the end of its accounts here until they run elsewhere.
+    pub(super) fn is_moved_by(&self, member: &MemberId) -> bool {
+        self.is_moving || self.record.given_by.as_ref() == Some(member)
+    }
+
+    /// Takes the start of its accounts.
+    pub(super) fn started(&mut self) {
+        self.is_started = true;
+    }
+
     /// Takes a record that was seen in the store; an older one changes nothing.
     pub(super) fn seen(&mut self, record: ShardRecord, revision: Revision) {
         if revision > self.revision {
             // Another attempt may succeed at once.
             self.retry_at = ClusterTime::default();
-            // The hand-over is over once another member has taken it.
+            // From now on its record says who has given it away.
             self.is_moving &= record.owner.is_none() || record.owner == self.record.owner;
             self.may_be_freed = false;
             (self.record, self.revision) = (record, revision);
@@ -113,28 +126,34 @@ impl Ownership {
         limit: &mut MovingLimit,
         now: ClusterTime,
     ) -> Option<Command> {
-        let keeps = target.is_none_or(|target| target == me);
+        let is_idle_or_runs = self.activity != Activity::Stopping;
+        let gives = is_idle_or_runs && target.is_some_and(|target| target != me) && self.begin_moving(limit);
         match self.activity {
             Activity::Stopping => None,
-            Activity::Running if keeps => None,
-            Activity::Idle if keeps && self.is_writing() => None,
-            // A new revision first, so that the late write cannot free the shard while its accounts run.
-            Activity::Idle if keeps && self.may_be_freed => self.write(Some(me.clone()), now),
-            Activity::Idle if keeps => {
-                self.is_moving = false;
-                self.activity = Activity::Running;
-                Some(Command::Start(self.id, fence.clone()))
-            }
-            Activity::Idle => {
-                self.begin_moving(limit)?;
-                self.write(None, now)
-            }
-            Activity::Running => {
-                self.begin_moving(limit)?;
+            Activity::Running if gives => {
                 self.activity = Activity::Stopping;
                 Some(Command::Stop(self.id))
             }
+            Activity::Running => self.end_hand_over(now),
+            Activity::Idle if gives => self.release(me, now),
+            Activity::Idle if self.is_writing() => None,
+            // A new revision first, so that the late write cannot free the shard while its accounts run.
+            Activity::Idle if self.may_be_freed => self.claim(me, now),
+            // They also start if they may not move yet.
+            Activity::Idle => {
+                (self.is_moving, self.is_started) = (false, false);
+                self.activity = Activity::Running;
+                Some(Command::Start(self.id, fence.clone()))
+            }
         }
+    }
+
+    /// Tells the member that has given the shard away that its accounts run here.
+    fn end_hand_over(&mut self, now: ClusterTime) -> Option<Command> {
+        if !self.is_started || self.record.given_by.is_none() {
+            return None;
+        }
+        self.write_record(ShardRecord { given_by: None, ..self.record.clone() }, now)
     }
 
     /// Takes a shard that belongs to this member, once it is free.
@@ -143,7 +162,7 @@ impl Ownership {
         if stop.is_some() || self.activity != Activity::Idle || !is_free {
             return stop;
         }
-        self.write(Some(me.clone()), now)
+        self.claim(me, now)
     }
 
     /// Stops the accounts of a shard that this member does not own any more.
@@ -162,13 +181,10 @@ impl Ownership {
         self.writing = None;
     }
 
-    /// Marks the shard as moving if the limit allows it.
-    fn begin_moving(&mut self, limit: &mut MovingLimit) -> Option<()> {
-        if !self.is_moving {
-            limit.take(self.weight())?;
-            self.is_moving = true;
-        }
-        Some(())
+    /// Marks the shard as moving if the limit allows it. Returns true if it is moving.
+    fn begin_moving(&mut self, limit: &mut MovingLimit) -> bool {
+        self.is_moving = self.is_moving || limit.take(self.weight());
+        self.is_moving
     }
 
     /// Gives the shard another home, whichever member owns it: it then moves there.
@@ -176,9 +192,17 @@ impl Ownership {
         self.write_record(ShardRecord { home: home.cloned(), ..self.record.clone() }, now)
     }
 
-    fn write(&mut self, owner: Option<MemberId>, now: ClusterTime) -> Option<Command> {
-        let epoch = self.record.epoch + u64::from(owner.is_some());
-        self.write_record(ShardRecord { owner, epoch, home: self.record.home.clone() }, now)
+    /// Makes this member the owner. Only the accounts of a shard that another one has given away are in motion.
+    fn claim(&mut self, me: &MemberId, now: ClusterTime) -> Option<Command> {
+        let ShardRecord { owner, epoch, home, given_by } = self.record.clone();
+        let given_by = given_by.filter(|giver| owner.is_none() && giver != me);
+        self.write_record(ShardRecord { owner: Some(me.clone()), epoch: epoch + 1, home, given_by }, now)
+    }
+
+    /// Frees the shard for another member.
+    fn release(&mut self, me: &MemberId, now: ClusterTime) -> Option<Command> {
+        let record = ShardRecord { owner: None, given_by: Some(me.clone()), ..self.record.clone() };
+        self.write_record(record, now)
     }
 
     fn write_record(&mut self, record: ShardRecord, now: ClusterTime) -> Option<Command> {

@@ -66,9 +66,55 @@ fn a_shard_with_more_accounts_than_the_limit_moves_alone() {
     assert_eq!(stopped.len(), 1);
     member.stopped(stopped[0]);
     assert_eq!(settle(&mut member).1, [], "the other has not taken it");
-    let record = ShardRecord { owner: Some(id("b")), epoch: 2, home: None };
-    member.changed(ClusterChange::ShardChanged(stopped[0], record, Revision(100)), NOW);
+    let taken =
+        ShardRecord { owner: Some(id("b")), epoch: 2, given_by: Some(id("a")), ..ShardRecord::default() };
+    member.changed(ClusterChange::ShardChanged(stopped[0], taken.clone(), Revision(100)), NOW);
+    assert_eq!(settle(&mut member).1, [], "its accounts do not run on the other yet");
+    assert_eq!(member.counts().moving, 1);
+    let running = ShardRecord { given_by: None, ..taken };
+    member.changed(ClusterChange::ShardChanged(stopped[0], running, Revision(101)), NOW);
     assert_eq!(settle(&mut member).1.len(), 1, "the next");
+}
+
+#[test]
+fn members_share_the_limit_until_the_accounts_that_the_last_one_gave_run() {
+    // Another one has given away what it had to give: half of the limit, or all of it.
+    for (given, moved) in [(0, 64), (32, 32), (64, 1)] {
+        let mut member = member(1_000, 1);
+        settle(&mut member);
+        for shard in ShardId::first(given) {
+            let record = ShardRecord { epoch: 1, given_by: Some(id("c")), ..ShardRecord::default() };
+            member.changed(ClusterChange::ShardChanged(shard, record, Revision(1_000)), NOW);
+        }
+        member.set_draining(true);
+        join(&mut member, "b");
+        let stopped = settle(&mut member).1;
+        let own = stopped.iter().filter(|shard| shard.number() >= given).count();
+        assert_eq!(own, moved, "of the other: {given}");
+    }
+}
+
+#[test]
+fn the_next_owner_tells_when_the_accounts_of_a_shard_run() {
+    let mut member = member(1, 3);
+    let [shard] = ShardId::first(1).collect::<Vec<_>>()[..] else { unreachable!() };
+    let given = ShardRecord { epoch: 1, given_by: Some(id("b")), ..ShardRecord::default() };
+    member.changed(ClusterChange::ShardChanged(shard, given.clone(), Revision(5)), NOW);
+    let write = |member: &mut Coordinator, revision| {
+        let commands = member.poll(NOW);
+        let written = commands.into_iter().find_map(|command| match command {
+            Command::Write(_, record, _) => Some(record),
+            _ => None,
+        });
+        written.inspect(|_| member.written(shard, Ok(Revision(revision)), NOW))
+    };
+    let taken = ShardRecord { owner: Some(id("a")), epoch: 2, ..given };
+    assert_eq!(write(&mut member, 6), Some(taken.clone()));
+    assert_eq!(settle(&mut member).0, [shard]);
+    assert_eq!(write(&mut member, 7), None, "they are starting");
+    member.started(shard);
+    assert_eq!(write(&mut member, 7), Some(ShardRecord { given_by: None, ..taken }));
+    assert_eq!(write(&mut member, 8), None, "once");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The members of the model.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use fastrand::Rng;
 
@@ -43,6 +46,9 @@ pub(super) struct SimMember {
     /// The shards whose accounts have started and not yet stopped.
     active: BTreeMap<ShardId, (Fence, u64)>,
     starts: u64,
+    /// The starts after which the accounts do not run yet, and the shards whose accounts do.
+    pending: BTreeSet<u64>,
+    running: BTreeSet<ShardId>,
     /// The number of changes of the store that it has seen; `None` until it has loaded.
     seen: Option<usize>,
     /// Its clock: ahead of that of the model, and its rate in millionths.
@@ -85,6 +91,8 @@ impl SimMember {
             stops: 0,
             active: BTreeMap::new(),
             starts: 0,
+            pending: BTreeSet::new(),
+            running: BTreeSet::new(),
             seen: None,
             ahead: rng.u64(..1_000_000),
             // Half a percent is far more than clocks differ.
@@ -146,15 +154,28 @@ impl SimMember {
         }
     }
 
-    pub(super) fn start(&mut self, shard: ShardId, fence: Fence) {
+    /// Begins to start the accounts of a shard, and returns the number of the start.
+    pub(super) fn start(&mut self, shard: ShardId, fence: Fence) -> u64 {
         self.starts += 1;
         let before = self.active.insert(shard, (fence, self.starts));
         assert!(before.is_none(), "shard {shard} was started twice");
+        self.pending.insert(self.starts);
+        self.starts
+    }
+
+    pub(super) fn started(&mut self, shard: ShardId, start: u64) {
+        if self.pending.remove(&start) {
+            self.running.insert(shard);
+        }
+        self.coordinator.started(shard);
     }
 
     pub(super) fn started_in(&mut self, shard: ShardId) -> u64 {
         self.stops += 1;
-        self.active[&shard].1
+        let start = self.active[&shard].1;
+        self.pending.remove(&start);
+        self.running.remove(&shard);
+        start
     }
 
     pub(super) fn stopped(&mut self, shard: ShardId, start: u64) {
@@ -167,8 +188,9 @@ impl SimMember {
         self.is_alive && self.active.get(&shard).is_some_and(|(fence, _)| fence.is_open(self.clock(now)))
     }
 
+    /// Returns the number of shards whose accounts run.
     pub(super) fn running(&self) -> usize {
-        self.active.len()
+        self.running.len()
     }
 
     pub(super) fn owned(&self) -> impl Iterator<Item = ShardId> {

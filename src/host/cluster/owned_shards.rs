@@ -17,7 +17,7 @@ use matterhost_actors::{
 };
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::{ClusterHandle, ShardOrder};
+use super::{ClusterHandle, ShardOrder, starting_accounts::StartingAccounts};
 use crate::{
     cluster::{ClusterStatus, Fence, MemberRequest, ShardFences, ShardId, shard_of},
     config::Config,
@@ -33,6 +33,7 @@ pub(in crate::host) struct OwnedShards {
     status: watch::Receiver<ClusterStatus>,
     /// The number of live members when it was last asked for.
     members: u32,
+    starting: StartingAccounts,
     stopping: FuturesUnordered<BoxFuture<'static, StoppedShard>>,
     release: Box<dyn Fn(&AccountName) + Send>,
     /// Makes the worker of the queue of actions look for what waits.
@@ -48,8 +49,8 @@ pub(in crate::host) struct StoppedShard {
 
 /// Something to be done for a shard.
 pub(in crate::host) enum ShardEvent {
-    /// Its accounts are to be added.
-    Start(ShardId, Fence),
+    /// Its accounts are to be added. The sender is dropped once they are ready, or have failed to be.
+    Start(ShardId, Fence, oneshot::Sender<()>),
     /// Its accounts are to be removed.
     Stop(ShardId, oneshot::Sender<()>),
     /// Its accounts have been removed.
@@ -60,11 +61,12 @@ pub(in crate::host) enum ShardEvent {
 
 impl OwnedShards {
     /// Returns none of the shards, until the member orders them to be started.
-    pub(in crate::host) fn new(
+    pub(super) fn new(
         config: &Config,
         fences: ShardFences,
         orders: mpsc::Receiver<ShardOrder>,
         handle: &ClusterHandle,
+        starting: StartingAccounts,
         release: Box<dyn Fn(&AccountName) + Send>,
     ) -> Self {
         let mut shards = Self {
@@ -75,6 +77,7 @@ impl OwnedShards {
             member: handle.requests.clone(),
             status: handle.status.clone(),
             members: 1,
+            starting,
             stopping: FuturesUnordered::new(),
             release,
             actions: None,
@@ -119,11 +122,14 @@ impl OwnedShards {
                     return ShardEvent::Stopped(stopped);
                 }
                 order = self.orders.recv() => match order {
-                    Some(ShardOrder::Start(shard, fence)) => return ShardEvent::Start(shard, fence),
+                    Some(ShardOrder::Start(shard, fence, started)) => {
+                        return ShardEvent::Start(shard, fence, started);
+                    }
                     Some(ShardOrder::Stop(shard, done)) => return ShardEvent::Stop(shard, done),
                     // The member has ended, and the fences close by themselves.
                     None => std::future::pending().await,
                 },
+                never = self.starting.follow() => match never {},
             }
         }
     }
@@ -141,11 +147,18 @@ impl OwnedShards {
     }
 
     /// Begins to run a shard, and returns its accounts.
-    pub(in crate::host) fn start(&mut self, shard: ShardId, fence: Fence) -> Vec<AccountName> {
+    pub(in crate::host) fn start(
+        &mut self,
+        shard: ShardId,
+        fence: Fence,
+        started: oneshot::Sender<()>,
+    ) -> Vec<AccountName> {
         self.owned.insert(shard);
         self.fences.set(shard, fence);
         self.actions.iter().for_each(|actions| actions.notify_one());
-        self.accounts.get(&shard).cloned().unwrap_or_default()
+        let accounts = self.accounts.get(&shard).cloned().unwrap_or_default();
+        self.starting.add(&accounts, started);
+        accounts
     }
 
     /// Begins to stop the accounts of a shard, and returns them.
@@ -157,6 +170,7 @@ impl OwnedShards {
     ) -> Vec<AccountName> {
         self.owned.remove(&shard);
         let accounts = self.accounts.get(&shard).cloned().unwrap_or_default();
+        self.starting.remove(&accounts);
         let removals: Vec<_> =
             accounts.iter().map(|account| supervisor.send(RemoveAccount(account.clone()))).collect();
         let stopped = accounts.clone();
