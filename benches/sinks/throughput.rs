@@ -41,7 +41,7 @@ const CHARACTERS: usize = 200;
 pub(crate) fn stdout(quick: bool) -> anyhow::Result<Readings> {
     let mut reader = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     let sink = LineSink::start(reader.stdin.take().context("no standard input")?)?;
-    let readings = measure(&sink, quick, ["stdout-cpu", "stdout-p50", "stdout-p99"]);
+    let readings = measure(&sink, quick, ["stdout-cpu", "stdout-p50", "stdout-p99", "stdout-rate"]);
     // The reader ends with its standard input, which a thread of the sink still holds.
     reader.kill()?;
     reader.wait()?;
@@ -50,7 +50,7 @@ pub(crate) fn stdout(quick: bool) -> anyhow::Result<Readings> {
 
 pub(crate) fn file(quick: bool) -> anyhow::Result<Readings> {
     let path = "path = \"events.jsonl\"\nfsync = false\n";
-    through(&format!("type = \"file\"\n{path}"), quick, ["file-cpu", "file-p50", "file-p99"])
+    through(&format!("type = \"file\"\n{path}"), quick, ["file-cpu", "file-p50", "file-p99", "file-rate"])
 }
 
 pub(crate) fn webhook(quick: bool) -> anyhow::Result<Readings> {
@@ -59,17 +59,17 @@ pub(crate) fn webhook(quick: bool) -> anyhow::Result<Readings> {
     let sink = format!(
         "type = \"webhook\"\n{url}\nsecret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\nconcurrency = 16\n"
     );
-    through(&sink, quick, ["webhook-cpu", "webhook-p50", "webhook-p99"])
+    through(&sink, quick, ["webhook-cpu", "webhook-p50", "webhook-p99", "webhook-rate"])
 }
 
 pub(crate) fn exec(quick: bool) -> anyhow::Result<Readings> {
     let program = env::current_exe()?;
     let sink = format!("type = \"exec\"\ncommand = [{:?}, \"{CHILD}\"]\n", program.display().to_string());
-    through(&sink, quick, ["exec-cpu", "exec-p50", "exec-p99"])
+    through(&sink, quick, ["exec-cpu", "exec-p50", "exec-p99", "exec-rate"])
 }
 
 /// Starts the sink that a configuration names, and measures it.
-fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {
+pub(crate) fn through(sink: &str, quick: bool, names: [&'static str; 4]) -> anyhow::Result<Readings> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("matterhost.toml");
     let rest = "[servers.s]\nurl = \"http://127.0.0.1:1\"\n[accounts.a]\ntoken = \"x\"\nsinks = [\"one\"]\n\
@@ -83,14 +83,14 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     measure(&*sinks.sink_for(account), quick, names)
 }
 
-fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {
+fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 4]) -> anyhow::Result<Readings> {
     let each = if quick { 20 } else { 500 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Warm up.
     runtime.block_on(crowd(sink, 5, 0))?;
-    let begun = cpu_time();
+    let (begun, start) = (cpu_time(), Instant::now());
     runtime.block_on(crowd(sink, each, 5))?;
-    let seconds = cpu_time().saturating_sub(begun).as_secs_f64();
+    let (seconds, elapsed) = (cpu_time().saturating_sub(begun).as_secs_f64(), start.elapsed().as_secs_f64());
     let mut took = Vec::new();
     for n in 0..if quick { 50 } else { 1_000 } {
         sleep(SPACED);
@@ -101,8 +101,9 @@ fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyho
     }
     took.sort_by(f64::total_cmp);
     let at = |percent: usize| took[took.len() * percent / 100];
-    let [cpu, p50, p99] = names;
-    Ok(vec![(cpu, f64::from(CHANNELS * each) / seconds), (p50, at(50)), (p99, at(99))])
+    let [cpu, p50, p99, rate] = names;
+    let events = f64::from(CHANNELS * each);
+    Ok(vec![(cpu, events / seconds), (p50, at(50)), (p99, at(99)), (rate, events / elapsed)])
 }
 
 /// Delivers `each` events in all channels at once.

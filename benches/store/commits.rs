@@ -11,11 +11,13 @@ use matterhost_actors::{
     model::{
         AccountName, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostId, PostsUpdate, Records,
     },
-    ports::{CursorStore as _, StoreError},
+    ports::{CursorStore, StoreError},
 };
 
 use crate::program::Readings;
 
+/// The one channel of an account.
+pub(crate) const CHANNEL: &str = "xd1wyp6m8fbzjn5kq7c3r9t4he";
 /// Posts within the overlap, in a channel with one post a second.
 const SINCE: i64 = 10;
 
@@ -33,7 +35,7 @@ pub(crate) fn channel(channel: &str, n: i64) -> Records {
 }
 
 /// Returns the changes of an event: an update of one channel.
-fn moved(channel: &str, n: i64) -> Changes {
+pub(crate) fn moved(channel: &str, n: i64) -> Changes {
     let update = ChannelUpdate {
         anchor_at: n,
         anchor: Some(post(n).1),
@@ -50,6 +52,30 @@ fn post(at: i64) -> (i64, PostId) {
     (at, format!("{at:026}").as_str().into())
 }
 
+/// Lets each account commit as soon as its last commit is answered, for a time. Returns the number of commits, and the time that
+/// they took.
+pub(crate) async fn commit_for(
+    store: &impl CursorStore,
+    accounts: usize,
+    length: Duration,
+) -> anyhow::Result<(u32, Duration)> {
+    let names: Result<Vec<_>, _> = (0..accounts).map(|n| AccountName::new(&format!("bot-{n}"))).collect();
+    let names = names?;
+    let all = names.iter().map(|name| store.commit(name, channel(CHANNEL, 0).into()));
+    try_join_all(all).await?;
+    let start = Instant::now();
+    let one = async |name: &AccountName| {
+        let mut count = 0;
+        while start.elapsed() < length {
+            store.commit(name, moved(CHANNEL, count)).await?;
+            count += 1;
+        }
+        Ok::<_, StoreError>(count)
+    };
+    let counts = try_join_all(names.iter().map(one)).await?;
+    Ok((u32::try_from(counts.into_iter().sum::<i64>())?, start.elapsed()))
+}
+
 /// Measures the commits of a number of accounts at once.
 pub(crate) fn a_second(
     quick: bool,
@@ -60,22 +86,8 @@ pub(crate) fn a_second(
     let length = Duration::from_secs(if quick { 1 } else { 5 });
     let dir = tempfile::tempdir()?;
     let store = DiskStore::open(dir.path(), DiskSettings { fsync })?;
-    let names: Result<Vec<_>, _> = (0..accounts).map(|n| AccountName::new(&format!("bot-{n}"))).collect();
-    let names = names?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let start = Instant::now();
-    let one = async |name: &AccountName| {
-        let mut count = 0;
-        store.commit(name, channel("xd1wyp6m8fbzjn5kq7c3r9t4he", 0).into()).await?;
-        while start.elapsed() < length {
-            store.commit(name, moved("xd1wyp6m8fbzjn5kq7c3r9t4he", count)).await?;
-            count += 1;
-        }
-        Ok::<_, StoreError>(count)
-    };
-    let counts = runtime.block_on(try_join_all(names.iter().map(one)))?;
-    let sum = u32::try_from(counts.into_iter().sum::<i64>())?;
-    let took = start.elapsed().as_secs_f64();
+    let (commits, took) = runtime.block_on(commit_for(&store, accounts, length))?;
     runtime.block_on(store.close())?;
-    Ok(vec![(reading, f64::from(sum) / took)])
+    Ok(vec![(reading, f64::from(commits) / took.as_secs_f64())])
 }
