@@ -52,7 +52,7 @@ use crate::{
     hooks::HookService,
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
     telemetry::{
-        facts,
+        facts::FactLog,
         logging::{self, LogLevelHandle},
         metrics::Metrics,
     },
@@ -101,10 +101,17 @@ fn new_supervisor(config: &Config, cluster: Option<&PreparedCluster>, own: Store
     }
 }
 
-/// Logs and counts the facts.
-fn follow_facts(observer: &Observer, metrics: &Metrics) {
-    actix_rt::spawn(facts::log(observer.subscribe()));
+/// Returns the observer whose facts are logged and counted.
+fn follow_facts(metrics: &Metrics) -> Observer {
+    let log = FactLog::default();
+    let (routine_log, routine_metrics) = (log.clone(), metrics.clone());
+    let observer = Observer::default().with_routine(move |observation| {
+        routine_metrics.observe(observation);
+        routine_log.log(observation);
+    });
+    actix_rt::spawn(log.follow(observer.subscribe()));
     actix_rt::spawn(metrics.clone().watch(observer.subscribe()));
+    observer
 }
 
 async fn run_until_stopped(
@@ -122,8 +129,8 @@ async fn run_until_stopped(
     let (supervisor, store) = new_supervisor(&config, cluster.as_ref(), store);
     let metrics = Metrics::new(config.metrics.per_account);
     let bound_hooks = BoundHooks::bind(config.hooks.as_ref(), &metrics)?;
-    let observer = supervisor.observer();
-    follow_facts(&observer, &metrics);
+    let observer = follow_facts(&metrics);
+    let supervisor = supervisor.with_observer(observer.clone());
     let schedules = match HostedSchedules::load(store::schedule_file(&config), observer.clone()) {
         Ok(schedules) => schedules,
         Err(problem) => {

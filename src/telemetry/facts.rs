@@ -6,23 +6,36 @@ mod repeats;
 use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::model::{CatchUpProgress, CloseClass, CloseReason, Fact, Observation, Subject};
+use parking_lot::Mutex;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
 use self::repeats::RepeatFilter;
 use super::time::{human, millis};
 
-/// Logs the observations until the Supervisor ends.
-pub async fn log(mut observations: Receiver<Arc<Observation>>) {
-    let mut repeats = RepeatFilter::default();
-    loop {
-        match observations.recv().await {
-            Ok(observation) => write(&observation, &mut repeats),
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "the log fell behind; observations are missing here");
+/// The log of the observations. Clones share what was logged last.
+#[derive(Debug, Clone, Default)]
+pub struct FactLog(Arc<Mutex<RepeatFilter>>);
+
+impl FactLog {
+    /// Logs observations until the Supervisor ends.
+    pub async fn follow(self, mut observations: Receiver<Arc<Observation>>) {
+        loop {
+            match observations.recv().await {
+                Ok(observation) => self.log(&observation),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "the log fell behind; observations are missing here");
+                }
+                Err(RecvError::Closed) => return,
             }
-            Err(RecvError::Closed) => return,
         }
+    }
+
+    /// Logs one observation.
+    pub fn log(&self, observation: &Observation) {
+        let description = describe(&observation.fact);
+        let level = self.0.lock().level(observation, description.level);
+        write(observation, Description { level, ..description });
     }
 }
 
@@ -45,9 +58,7 @@ pub(crate) struct Fields {
     pub(crate) resumed: Option<bool>,
 }
 
-fn write(observation: &Observation, repeats: &mut RepeatFilter) {
-    let Description { level, message, fields } = describe(&observation.fact);
-    let level = repeats.level(observation, level);
+fn write(observation: &Observation, Description { level, message, fields }: Description) {
     let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.as_str()), Some(generation.0), None),

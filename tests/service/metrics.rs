@@ -152,18 +152,31 @@ async fn observations_missed_by_the_metrics_are_counted() {
     assert!(text.contains("matterhost_facts_total{server=\"main\",fact=\"connecting\"} 2\n"), "{text}");
 }
 
-#[test]
-fn a_scraper_gets_the_programs_counters() {
-    let fixture = Fixture::new();
-    let dir = ConfigDir::with(&format!(
-        "{}[admin]\nbind = \"127.0.0.1:0\"\nallow_anonymous = true\n",
-        fixture.config()
-    ));
+/// Starts the program with a further line of its `[log]`, and returns it with its directory and the address of its metrics.
+fn start_program(fixture: &Fixture, log: &str) -> (ConfigDir, RunningProgram, String) {
+    let admin = "[admin]\nbind = \"127.0.0.1:0\"\nallow_anonymous = true\n";
+    let dir = ConfigDir::with(&format!("{}{log}{admin}", fixture.config()));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     let admin =
         running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
-    let address =
-        admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let address = admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+    let address = address.to_owned();
+    (dir, running, address)
+}
+
+#[test]
+fn probes_are_counted_and_logged_though_they_wake_no_thread() {
+    let fixture = Fixture::new();
+    let (_dir, mut running, address) = start_program(&fixture, "level = \"matterhost=trace\"\n");
+    running.log.wait_for_fact("probe_good");
+    let text = scrape_with(&address, &["matterhost_probe_seconds_count{server=\"main\"} "]);
+    assert!(!text.contains("matterhost_probe_seconds_count{server=\"main\"} 0\n"), "{text}");
+}
+
+#[test]
+fn a_scraper_gets_the_programs_counters() {
+    let fixture = Fixture::new();
+    let (_dir, mut running, address) = start_program(&fixture, "");
     running.log.wait_for_fact("ready");
     fixture.post("one");
     running.events.wait_for_post("one");

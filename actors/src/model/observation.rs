@@ -313,6 +313,11 @@ impl Fact {
         "socket_lifetime",
     ];
 
+    /// True if the fact says that nothing has changed. A large host has a hundred of them a second.
+    pub fn is_routine(&self) -> bool {
+        matches!(self, Self::ProbeGood { .. })
+    }
+
     /// Returns the fact as one word, for logs and metrics.
     pub fn label(&self) -> &'static str {
         match self {

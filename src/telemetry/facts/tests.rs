@@ -33,6 +33,11 @@ impl MakeWriter<'_> for Text {
 
 /// Returns the log lines of a stream of observations, as JSON.
 async fn logged(observations: Receiver<Arc<Observation>>) -> Vec<serde_json::Value> {
+    lines_of(FactLog::default().follow(observations)).await
+}
+
+/// Returns the log lines that are written during a future, as JSON.
+async fn lines_of(logging: impl Future<Output = ()>) -> Vec<serde_json::Value> {
     let text = Text::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -40,7 +45,7 @@ async fn logged(observations: Receiver<Arc<Observation>>) -> Vec<serde_json::Val
         .with_max_level(Level::TRACE)
         .with_writer(text.clone());
     let guard = tracing::subscriber::set_default(subscriber.finish());
-    log(observations).await;
+    logging.await;
     drop(guard);
     let bytes = text.0.lock().clone();
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -76,6 +81,20 @@ async fn each_fact_is_logged_once_with_its_fields() {
     assert_eq!(lines[1]["message"], "connecting again in 1s 500ms");
     assert_eq!((&lines[1]["delay_ms"], &lines[1]["fact"]), (&1_500.into(), &"restart_scheduled".into()));
     assert_eq!((&lines[2]["server"], lines[2].get("account")), (&"main".into(), None));
+}
+
+#[tokio::test]
+async fn a_routine_fact_that_is_not_in_the_stream_ends_a_series_of_failures() {
+    let lines = lines_of(async {
+        let log = FactLog::default();
+        let failed = || account(Fact::ProbeFailed { cause: "so".into() });
+        log.log(&failed());
+        log.log(&failed());
+        log.clone().log(&account(Fact::ProbeGood { took: Duration::ZERO }));
+        log.log(&failed());
+    });
+    let levels = lines.await.into_iter().map(|line| line["level"].as_str().unwrap().to_owned());
+    assert_eq!(levels.collect::<Vec<_>>(), ["WARN", "DEBUG", "TRACE", "WARN"]);
 }
 
 #[tokio::test]
