@@ -23,6 +23,7 @@ mod replies;
 mod server_gate;
 mod server_limits;
 mod settings;
+mod shared_moments;
 mod shared_replay;
 mod supervisor;
 

@@ -8,6 +8,7 @@ use actix::{
 use super::{
     account_context::{AccountContext, UpdateContext, now},
     connection::{Baseline, Connection, HealthCheckStopped, Terminate},
+    shared_moments,
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
@@ -89,7 +90,7 @@ impl HealthCheck {
     /// Schedules the next poll, unless polling is turned off: then only requests cause polls.
     fn schedule_poll(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         if self.context.settings.health.poll {
-            self.timer = Some(ctx.run_later(wait, Self::poll));
+            self.timer = Some(ctx.run_later(shared_moments::extend(wait), Self::poll));
         }
     }
 

@@ -6,6 +6,7 @@ use actix::{AsyncContext as _, Context};
 
 use super::{Connection, Phase, now};
 use crate::{
+    hosting::shared_moments,
     model::{CloseReason, Excerpt},
     policy::PingAction,
 };
@@ -26,7 +27,7 @@ impl Connection {
         }
         match socket.ping_monitor.next_action(now()) {
             PingAction::Wait(until) => {
-                let wait = until.saturating_duration_since(now());
+                let wait = shared_moments::extend(until.saturating_duration_since(now()));
                 socket.ping_timer = Some(ctx.run_later(wait, Self::drive_ping));
             }
             PingAction::Paused => {}

@@ -1,6 +1,6 @@
 //! Storing acknowledgements: an account has one commit in flight at a time, and events do not wait for it.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use actix::{
     ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, SpawnHandle, WrapFuture as _,
@@ -9,6 +9,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::Delivery;
 use crate::{
+    hosting::shared_moments,
     model::{ChannelId, Fact, ResumePoint, StallCause},
     policy::{ReplayState, resume_unacknowledged},
     ports::StoreError,
@@ -16,10 +17,7 @@ use crate::{
 
 /// The interval between commits of a busy account, at the same moments for all accounts of the process: they become one
 /// transaction, with one wait for the disk. After a kill, the events acknowledged within this time are delivered again.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The moment from which the intervals are counted.
-static FIRST_COMMIT: OnceLock<Instant> = OnceLock::new();
+const COMMIT_INTERVAL: Duration = shared_moments::INTERVAL;
 
 /// The wait before a failed commit is retried: enough time to free disk space, and short enough to wait for.
 const RETRY_COMMIT_AFTER: Duration = Duration::from_secs(2);
@@ -57,12 +55,10 @@ impl Delivery {
         if !self.persistence.waiting.is_empty() && !self.persistence.failed {
             self.commit(ctx);
         } else if self.persistence.scheduled.is_none() && self.context.replay.has_changes() {
-            let now = Instant::now();
-            let first = *FIRST_COMMIT.get_or_init(|| now);
-            if self.persistence.began.is_none_or(|began| now - began >= COMMIT_INTERVAL) {
+            if self.persistence.began.is_none_or(|began| began.elapsed() >= COMMIT_INTERVAL) {
                 self.commit(ctx);
             } else {
-                self.save_later(until_next_interval(now.saturating_duration_since(first)), ctx);
+                self.save_later(shared_moments::until_next(), ctx);
             }
         }
     }
@@ -155,12 +151,6 @@ impl Delivery {
     }
 }
 
-/// Returns the rest of the current interval, given the time since the first one began.
-fn until_next_interval(elapsed: Duration) -> Duration {
-    let within = elapsed.as_nanos() % COMMIT_INTERVAL.as_nanos();
-    COMMIT_INTERVAL.saturating_sub(Duration::from_nanos(u64::try_from(within).unwrap_or_default()))
-}
-
 impl Handler<PersistFinalState> for Delivery {
     type Result = ();
 
@@ -172,16 +162,5 @@ impl Handler<PersistFinalState> for Delivery {
         self.context.replay.with(|replay| replay.set_resume_point(resume));
         self.persistence.is_final = true;
         self.save_then_notify(persist.done, ctx);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_commit_at_the_same_moments() {
-        let at = |ms: u64| until_next_interval(Duration::from_millis(ms)).as_millis();
-        assert_eq!([0, 1, 99, 100, 250, 360_000_010].map(at), [100, 99, 1, 100, 50, 90]);
     }
 }
