@@ -44,6 +44,17 @@ pub(super) async fn register(
     effects: Effects<'_>,
     newer: watch::Receiver<Vec<ServerPlan>>,
 ) -> RegistrationRun {
+    let (known, failures) = register_once(plan, known, effects, newer.clone()).await;
+    // Another member of the cluster may have made the same command a moment ago: then the server shows it by now, with its token.
+    if failures.has_refused() { register_once(plan, known, effects, newer).await } else { (known, failures) }
+}
+
+async fn register_once(
+    plan: &ServerPlan,
+    known: KnownCommands,
+    effects: Effects<'_>,
+    newer: watch::Receiver<Vec<ServerPlan>>,
+) -> RegistrationRun {
     let client = Client::new(&plan.server.client);
     let mut registration = Registration {
         client,

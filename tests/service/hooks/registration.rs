@@ -144,6 +144,28 @@ fn a_command_that_is_refused_is_explained_and_others_are_registered() {
     assert_eq!(rig.answer("/release now"), "here");
 }
 
+/// Members of a cluster register the same commands, each by itself.
+#[test]
+fn a_command_that_another_host_makes_at_the_same_time_is_answered_at_once() {
+    let rig = Rig::new();
+    let slow = Fault::new(FaultKind::Slow(Duration::from_secs(1))).route("POST /commands").times(1);
+    rig.fixture.simulator.inject(slow);
+    rig.write(DEPLOY);
+    let mut running = rig.start();
+    let made = || rig.fixture.simulator.counters().requests_to("POST /commands");
+    wait_until_complete(|| if made() > 0 { vec![] } else { vec!["no request"] }).unwrap();
+    rig.fixture.simulator.create_command(rig.fixture.team(), "deploy", &rig.url("deploy"));
+    wait_until_complete(|| match rig.answer("/deploy now") {
+        answer if answer == "here" => vec![],
+        answer => vec![answer.to_string()],
+    })
+    .unwrap();
+    running.log.drain();
+    let is_refused = |line: &&String| line.contains("not all slash commands are registered");
+    assert_eq!(running.log.last(usize::MAX).iter().find(is_refused), None);
+    assert_eq!(rig.commands(), json!([["deploy", "", "P", rig.url("deploy")]]));
+}
+
 /// A misspelt team is no reason to leave out the commands of others, or to delete those that it may have.
 #[test]
 fn a_team_that_is_not_found_is_explained_and_the_others_have_their_commands() {

@@ -78,6 +78,11 @@ impl Failures {
         }
     }
 
+    /// Returns true if one that is named is a command that the server has refused.
+    pub(super) fn has_refused(&self) -> bool {
+        self.named.iter().any(|error| matches!(error, RegistrationError::Refused { .. }))
+    }
+
     /// Returns true if all commands are registered.
     pub(in super::super) fn is_empty(&self) -> bool {
         self.named.is_empty()
