@@ -7,7 +7,9 @@
 //! Decisions are plain structs, which are given the current time: [`Coordinator`] joins them.
 
 mod action_lanes;
+mod action_outcome;
 mod action_queue;
+mod action_tries;
 mod balance;
 mod cluster_time;
 mod coordinator;
@@ -31,8 +33,12 @@ mod shard_fences;
 #[cfg(test)]
 mod simulation;
 
-pub use action_lanes::{ActionLanes, Late, MOST_AT_WORK, StepEnd, StepOrder, UNKNOWN_FOR};
-pub use action_queue::{ActionQueue, MOST_WAITING_OF_ACCOUNT, QueueError, QueueNotice, QueuedAction};
+pub use action_lanes::{ActionLanes, MOST_AT_WORK, StepEnd, StepOrder, UNKNOWN_FOR};
+pub use action_outcome::{ActionOutcome, FinishedActions};
+pub use action_queue::{
+    ActionQueue, MOST_WAITING_OF_ACCOUNT, QueueError, QueueNotice, QueueState, QueuedAction,
+};
+pub use action_tries::Tries;
 pub use cluster_time::ClusterTime;
 pub use coordinator::{ClusterSettings, Command, Coordinator, PlannedMoves, ShardCounts};
 pub use cursor_merge::{merge_accounts, merge_channels};

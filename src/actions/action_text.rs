@@ -24,8 +24,13 @@ pub struct GeneratedKey {
 /// The end of actions that were taken from a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextEnd {
-    /// They are done, or failed for good. The results are one as JSON, or a list.
-    Finished(Vec<u8>),
+    /// They are done, or failed for good.
+    Finished {
+        /// The results: one as JSON, or a list.
+        results: Vec<u8>,
+        /// True if all are done.
+        is_done: bool,
+    },
     /// The account could send, and one was not done in time.
     Late {
         /// The results if it is given up.
@@ -33,6 +38,8 @@ pub enum TextEnd {
         /// The time that it had: `replies.deadline`, or that of a look-up.
         waited: Duration,
     },
+    /// The task that carried one out has ended: it panicked, or its thread has ended.
+    Crashed,
     /// One was not done for a reason that is not its own: the host stops, the account leaves it, or is not connected.
     Interrupted,
 }
@@ -41,6 +48,7 @@ pub enum TextEnd {
 enum ActionEnd {
     Finished(ActionResult),
     Late(ActionResult, Duration),
+    Crashed,
     Interrupted,
 }
 
@@ -54,15 +62,24 @@ pub async fn take_text(
 ) -> TextEnd {
     match serde_json::from_slice(text) {
         Ok(BotActions::One(action)) => match check(action, key) {
-            Err(refused) => TextEnd::Finished(to_json(&refused)),
+            Err(refused) => TextEnd::failed(to_json(&refused)),
             Ok(action) => match take_one(poster, account, action).await {
-                ActionEnd::Finished(result) => TextEnd::Finished(to_json(&result)),
+                ActionEnd::Finished(result) => {
+                    TextEnd::Finished { results: to_json(&result), is_done: result.is_done() }
+                }
                 ActionEnd::Late(result, waited) => TextEnd::Late { results: to_json(&result), waited },
+                ActionEnd::Crashed => TextEnd::Crashed,
                 ActionEnd::Interrupted => TextEnd::Interrupted,
             },
         },
         Ok(BotActions::Several(actions)) => take_several(poster, account, actions, key).await,
-        Err(error) => TextEnd::Finished(refusal(BAD_REQUEST, &error)),
+        Err(error) => TextEnd::failed(refusal(BAD_REQUEST, &error)),
+    }
+}
+
+impl TextEnd {
+    fn failed(results: Vec<u8>) -> Self {
+        Self::Finished { results, is_done: false }
     }
 }
 
@@ -82,7 +99,7 @@ async fn take_several(
     let checked: Result<Vec<_>, _> = actions.into_iter().enumerate().map(check).collect();
     let actions = match checked {
         Ok(actions) => actions,
-        Err(refused) => return TextEnd::Finished(to_json(&[refused])),
+        Err(refused) => return TextEnd::failed(to_json(&[refused])),
     };
     let (mut results, mut late) = (Vec::<ActionResult>::with_capacity(actions.len()), None);
     for action in actions {
@@ -98,13 +115,15 @@ async fn take_several(
                 late = Some(waited);
                 result
             }
+            ActionEnd::Crashed => return TextEnd::Crashed,
             ActionEnd::Interrupted => return TextEnd::Interrupted,
         });
     }
+    let is_done = results.iter().all(ActionResult::is_done);
     let results = to_json(&results);
     match late {
         Some(waited) => TextEnd::Late { results, waited },
-        None => TextEnd::Finished(results),
+        None => TextEnd::Finished { results, is_done },
     }
 }
 
@@ -115,6 +134,7 @@ async fn take_one(poster: &Arc<dyn Poster>, account: &AccountName, action: Check
             let waited = *waited;
             ActionEnd::Late(ActionResult::of(done), waited)
         }
+        Err(ReplyError::Interrupted(_)) => ActionEnd::Crashed,
         // Between two configurations, or two owners.
         Err(ReplyError::UnknownAccount(_)) => ActionEnd::Interrupted,
         Err(error) if error.retryability() == Retryability::Retryable => ActionEnd::Interrupted,

@@ -18,7 +18,7 @@ mod sinks;
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent, UNKNOWN_STATE};
 pub use account_settings::AccountSettings;
 pub use action::{Action, ActionAccepted, LogLevel};
-pub use cluster_view::{Cluster, ClusterAccount, ClusterMember, Drain, PlannedMoves};
+pub use cluster_view::{Cluster, ClusterAccount, ClusterActions, ClusterMember, Drain, PlannedMoves};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;

@@ -1,17 +1,19 @@
-//! The order in which the actions that wait in the queue are taken: one at a time for each account.
+//! The order in which the actions that wait in the queue are taken: one at a time for each account, and no server in the way of another.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    mem,
     time::Duration,
 };
 
-use matterhost_actors::model::AccountName;
+use matterhost_actors::model::{AccountName, ServerName};
 
-use super::{ClusterTime, SHARDS, shard_of};
+use super::{ActionOutcome, ClusterTime, FinishedActions, SHARDS, Tries, shard_of};
 
 /// The accounts whose actions a member works on at once. Each has one action in memory, of 256 KiB at most. It is far above what
-/// one server takes, so that a server that fails seldom holds the accounts of others up; and low enough that a look-up of each is
-/// answered within its 30 s by a server that is asked 50 times a second.
+/// one server takes; and low enough that a look-up of each is answered within its 30 s by a server that is asked 50 times a second.
+/// The servers of the configuration have the same share of it each, which no other one can take: a server that hangs keeps each action
+/// for as long as half an hour.
 pub const MOST_AT_WORK: usize = 1_024;
 
 /// The accounts that a member remembers: as many as the queue has actions. The others are found by the next list.
@@ -28,34 +30,40 @@ const REST_SPREAD: u32 = 4;
 /// members read their configuration one after the other.
 pub const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
-/// The multiple of `replies.deadline` for which the server has had an action by itself, in all tries together, when it is given up.
-const MOST_LATE: u32 = 2;
-
 /// The accounts with something in the queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ActionLanes {
     lanes: HashMap<AccountName, Lane>,
-    /// Those whose next step may begin, the one that waits longest first.
+    /// Those whose next step may begin, of which the server is not looked up yet.
     due: VecDeque<AccountName>,
+    /// Those whose next step may begin, and the steps, of each server; without one, of the accounts that the configuration does not
+    /// have.
+    servers: BTreeMap<Option<ServerName>, ServerLanes>,
     resting: BTreeSet<(ClusterTime, AccountName)>,
-    at_work: usize,
+    /// The steps of one server at a time.
+    share: usize,
+    /// The configuration by which servers were looked up.
+    version: u64,
+    finished: FinishedActions,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     is_at_work: bool,
+    /// The server that its step is counted with.
+    server: Option<ServerName>,
     /// True if something was stored since its step began.
     has_more: bool,
     rests: u32,
     unknown_since: Option<ClusterTime>,
-    late: Late,
+    tries: Tries,
 }
 
-/// An action that was late by itself, and the time that its tries have taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Late {
-    sequence: u64,
-    waited: Duration,
+#[derive(Debug, Default)]
+struct ServerLanes {
+    /// The one that waits longest first.
+    due: VecDeque<AccountName>,
+    at_work: usize,
 }
 
 /// The order to take the first action of an account.
@@ -65,17 +73,15 @@ pub struct StepOrder {
     pub account: AccountName,
     /// True if the configuration has not had the account for so long that its actions are refused.
     pub refuses_unknown: bool,
-    /// The action that was late before.
-    pub late: Late,
+    /// The tries of the action that failed before.
+    pub tries: Tries,
 }
 
 /// The end of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepEnd {
-    /// An action is finished.
-    Finished,
-    /// An action is refused, because the configuration does not have the account.
-    Refused,
+    /// An action is finished: it is in the queue no more.
+    Finished(ActionOutcome),
     /// Nothing waits.
     Empty,
     /// Another member hosts the account.
@@ -89,24 +95,39 @@ pub enum StepEnd {
         /// The time that it had.
         waited: Duration,
     },
+    /// The task that carried an action out has ended.
+    Crashed {
+        /// Its number.
+        sequence: u64,
+    },
     /// The account cannot send, or the queue cannot be asked.
     NotNow,
 }
 
-impl Late {
-    /// Returns true if an action is given up after one more try, which took that long: a post after two, and a look-up, which has
-    /// a shorter limit, after many.
-    pub fn is_over(self, sequence: u64, waited: Duration, deadline: Duration) -> bool {
-        self.and(sequence, waited).waited >= deadline.saturating_mul(MOST_LATE)
-    }
-
-    fn and(self, sequence: u64, waited: Duration) -> Self {
-        let before = if self.sequence == sequence { self.waited } else { Duration::ZERO };
-        Self { sequence, waited: before.saturating_add(waited) }
+impl Default for ActionLanes {
+    fn default() -> Self {
+        Self {
+            lanes: HashMap::new(),
+            due: VecDeque::new(),
+            servers: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            share: MOST_AT_WORK,
+            version: 0,
+            finished: FinishedActions::default(),
+        }
     }
 }
 
 impl ActionLanes {
+    /// Shares the places among the servers of a configuration. With another one what has begun is not taken back, so that there may be
+    /// more at work for a while, but what waits may have other servers.
+    pub fn set_servers(&mut self, servers: usize, version: u64) {
+        if mem::replace(&mut self.version, version) != version {
+            self.share = (MOST_AT_WORK / servers.max(1)).max(1);
+            self.due.extend(self.servers.values_mut().flat_map(|of| mem::take(&mut of.due)));
+        }
+    }
+
     /// Takes note that something waits for an account.
     pub fn stored(&mut self, account: &AccountName) {
         if let Some(lane) = self.lanes.get_mut(account) {
@@ -117,32 +138,47 @@ impl ActionLanes {
         }
     }
 
-    /// Returns the next step to begin, if there is one.
-    pub fn begin(&mut self, now: ClusterTime) -> Option<StepOrder> {
+    /// Returns the next step to begin, if there is one. The server of an account is looked up once, until there is another
+    /// configuration; it has none if the configuration does not have it.
+    pub fn begin(
+        &mut self,
+        now: ClusterTime,
+        server_of: impl Fn(&AccountName) -> Option<ServerName>,
+    ) -> Option<StepOrder> {
         while self.resting.first().is_some_and(|(until, _)| *until <= now) {
             self.due.extend(self.resting.pop_first().map(|(_, account)| account));
         }
-        if self.at_work >= MOST_AT_WORK {
-            return None;
+        for account in mem::take(&mut self.due) {
+            self.servers.entry(server_of(&account)).or_default().due.push_back(account);
         }
-        let account = self.due.pop_front()?;
+        let (server, of_server) = self.servers.iter_mut().find(|(_, of)| of.has_next(self.share))?;
+        let account = of_server.due.pop_front()?;
+        of_server.at_work += 1;
         let lane = self.lanes.entry(account.clone()).or_default();
         (lane.is_at_work, lane.has_more) = (true, false);
-        self.at_work += 1;
+        lane.server.clone_from(server);
         let refuses_unknown = lane.unknown_since.is_some_and(|since| now.since(since) >= UNKNOWN_FOR);
-        Some(StepOrder { account, refuses_unknown, late: lane.late })
+        Some(StepOrder { account, refuses_unknown, tries: lane.tries })
     }
 
     /// Takes the end of a step that had begun.
     pub fn end(&mut self, account: &AccountName, end: StepEnd, now: ClusterTime) {
         let Some(lane) = self.lanes.get_mut(account).filter(|lane| lane.is_at_work) else { return };
         lane.is_at_work = false;
-        self.at_work -= 1;
-        if !matches!(end, StepEnd::Unknown | StepEnd::Refused) {
+        if let Some(of_server) = self.servers.get_mut(&lane.server) {
+            of_server.at_work -= 1;
+            if of_server.is_idle() {
+                self.servers.remove(&lane.server);
+            }
+        }
+        if !matches!(end, StepEnd::Unknown | StepEnd::Finished(ActionOutcome::UnknownAccount)) {
             lane.unknown_since = None;
         }
         match end {
-            StepEnd::Finished | StepEnd::Refused => lane.rests = 0,
+            StepEnd::Finished(outcome) => {
+                lane.rests = 0;
+                self.finished.count(outcome);
+            }
             StepEnd::Empty | StepEnd::Elsewhere if !lane.has_more => {
                 self.lanes.remove(account);
                 return;
@@ -153,7 +189,11 @@ impl ActionLanes {
                 return self.rest(account, now);
             }
             StepEnd::Late { sequence, waited } => {
-                lane.late = lane.late.and(sequence, waited);
+                lane.tries = lane.tries.and_late(sequence, waited);
+                return self.rest(account, now);
+            }
+            StepEnd::Crashed { sequence } => {
+                lane.tries = lane.tries.and_crash(sequence);
                 return self.rest(account, now);
             }
             StepEnd::NotNow => return self.rest(account, now),
@@ -166,6 +206,16 @@ impl ActionLanes {
         self.resting.first().map(|(until, _)| *until)
     }
 
+    /// Returns the numbers of actions at work by server. Steps for accounts that the configuration does not have are none.
+    pub fn at_work(&self) -> impl Iterator<Item = (&ServerName, usize)> {
+        self.servers.iter().filter_map(|(server, of)| Some((server.as_ref()?, of.at_work)))
+    }
+
+    /// Returns the numbers of actions that were finished.
+    pub fn finished(&self) -> FinishedActions {
+        self.finished
+    }
+
     fn rest(&mut self, account: &AccountName, now: ClusterTime) {
         if let Some(lane) = self.lanes.get_mut(account) {
             let rest = SHORTEST_REST.saturating_mul(1 << lane.rests.min(8)).min(LONGEST_REST);
@@ -174,6 +224,16 @@ impl ActionLanes {
             lane.rests = lane.rests.saturating_add(1);
             self.resting.insert((now + rest + spread, account.clone()));
         }
+    }
+}
+
+impl ServerLanes {
+    fn has_next(&self, share: usize) -> bool {
+        self.at_work < share && !self.due.is_empty()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.at_work == 0 && self.due.is_empty()
     }
 }
 

@@ -13,10 +13,13 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::action_queue::{
-    ActionQueue, MOST_WAITING_OF_ACCOUNT, NOTICES, QueueError, QueueNotice, QueuedAction,
+    ActionQueue, MOST_WAITING_OF_ACCOUNT, NOTICES, QueueError, QueueNotice, QueueState, QueuedAction,
 };
 
-/// A queue in memory. Clones share it.
+/// The time for which an action is said to be kept, as by default in NATS.
+const KEPT_FOR: Duration = Duration::from_secs(3_600);
+
+/// A queue in memory. Clones share it. It deletes nothing, however old.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryActions(Arc<Mutex<State>>);
 
@@ -87,8 +90,11 @@ impl ActionQueue for MemoryActions {
         ready(Ok(())).boxed()
     }
 
-    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
-        ready(Ok(self.0.lock().now)).boxed()
+    fn state(&self) -> BoxFuture<'static, Result<QueueState, QueueError>> {
+        let state = self.0.lock();
+        let oldest = state.actions.values().next().map(|action| action.stored_at);
+        let actions = u64::try_from(state.actions.len()).unwrap_or(u64::MAX);
+        ready(Ok(QueueState { now: state.now, actions, oldest, kept_for: Some(KEPT_FOR) })).boxed()
     }
 
     fn notices(&self) -> mpsc::Receiver<QueueNotice> {

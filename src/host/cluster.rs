@@ -11,7 +11,7 @@ pub(super) use self::{
     cluster_handle::ClusterHandle,
     host_members::{HostMembers, answer_about_accounts, answer_hooks},
     owned_shards::{OwnedShards, ShardEvent},
-    queued_actions::QueuedActions,
+    queued_actions::{QueueAccounts, QueuedActions},
 };
 
 use std::{
@@ -136,10 +136,9 @@ impl PreparedCluster {
     ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
         let ClusterStores { membership, messages, actions, release, .. } = self.stores;
         let (mut member, orders) = ClusterMember::join(&self.config, membership, messages)?;
-        member.actions = actions.map(|queue| {
-            let deadline_of = Arc::new(move |account: &AccountName| known.reply_deadline(account));
-            QueuedActions::start(queue, Arc::clone(poster), deadline_of)
-        });
+        member.actions =
+            actions.map(|queue| QueuedActions::start(queue, Arc::clone(poster), Arc::new(known)));
+        member.handle.actions = member.actions.as_ref().map(QueuedActions::view);
         let look = member.actions.as_ref().map(QueuedActions::look);
         let observer = observer.clone();
         let starting = StartingAccounts::new(Box::new(move || observer.subscribe()));
@@ -167,7 +166,7 @@ impl ClusterMember {
         let (member, status) = MemberLoop::new(coordinator, membership, OrderSender(orders));
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
-        let handle = ClusterHandle { id, messages, status, requests };
+        let handle = ClusterHandle { id, messages, status, requests, actions: None };
         Ok((Self { handle, actions: None, task }, receiver))
     }
 

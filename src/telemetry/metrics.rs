@@ -19,7 +19,7 @@ mod sinks;
 mod timings;
 
 pub use self::{
-    cluster::ClusterMetrics,
+    cluster::{ActionMetrics, ClusterMetrics},
     counts::EventMeter,
     exposition::Format,
     hooks::{HookMeter, HookTimer},

@@ -45,6 +45,8 @@ async fn await_notice(notices: &mut Receiver<QueueNotice>, name: &str) {
 pub(crate) async fn check_contract(senders: &impl Senders) {
     let mut notices = senders.queue().notices();
     assert_eq!((accounts(senders).await, first(senders, "a").await), (BTreeSet::new(), None));
+    let state = senders.queue().state().await.unwrap();
+    assert_eq!((state.actions, state.oldest), (0, None));
     for (name, text) in [("a", "a1"), ("help.desk", "h1"), ("a", "a2"), ("a", "a3")] {
         assert!(senders.put(name, text, Some(&format!("_INBOX.{text}"))).await);
     }
@@ -54,11 +56,15 @@ pub(crate) async fn check_contract(senders: &impl Senders) {
 
     let a1 = first(senders, "a").await.unwrap();
     assert_eq!(first(senders, "a").await.unwrap(), a1, "nothing is taken out by reading");
-    let age = senders.queue().time().await.unwrap() - a1.stored_at;
-    assert!((1..60_000_000_000).contains(&age), "{age} ns");
+    let state = senders.queue().state().await.unwrap();
+    assert_eq!((state.actions, state.oldest), (4, Some(a1.stored_at)));
+    assert!((1..60_000_000_000).contains(&(state.now - a1.stored_at)), "{state:?}");
+    assert_eq!(state.kept_for, Some(Duration::from_secs(3_600)));
     senders.queue().finish(a1.clone(), b"done".to_vec()).await.unwrap();
     assert_eq!(senders.result("_INBOX.a1").await, b"done");
     assert_eq!(first_text(senders, "a").await.as_deref(), Some("a2"), "in order");
+    let state = senders.queue().state().await.unwrap();
+    assert!((state.actions, state.oldest > Some(a1.stored_at)) == (3, true), "{state:?}");
     senders.queue().finish(a1.clone(), b"done again".to_vec()).await.unwrap();
     assert_eq!(first_text(senders, "a").await.as_deref(), Some("a2"), "a second end takes no other one");
     let a2 = first(senders, "a").await.unwrap();

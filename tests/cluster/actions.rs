@@ -209,6 +209,14 @@ fn what_is_wrong_is_refused_and_an_account_that_waits_keeps_nobody() {
         assert!(results[3]["detail"].as_str().unwrap().contains("unknown variant `dance`"), "{results:?}");
         assert_eq!(posted(&cluster, 1), ["hello"]);
         assert!(posted(&cluster, 0).is_empty() && posted(&cluster, 2).is_empty());
+        cluster.await_that("the number of those that wait", |cluster| {
+            let status: Value =
+                serde_json::from_str(&cluster.command("a", &["cluster", "status", "--json"])).unwrap();
+            (&status["actions"]["queued"], &status["actions"]["at_work"]) == (&json!(2), &json!(0))
+        });
+        assert!(
+            cluster.command("a", &["cluster", "status"]).contains("2 actions are queued, the oldest for ")
+        );
         cluster.simulator.enable(&cluster.bots[0].0.user_id);
         cluster.reload("a");
         cluster.command("a", &["restart", "bot-0"]);

@@ -38,7 +38,7 @@ impl Poster for ByText {
         ready(match draft.text.as_str() {
             "refused" => Err(ReplyError::Refused { cause: "no".into() }),
             "stopped" => Err(ReplyError::Stopped(account.clone())),
-            "interrupted" => Err(ReplyError::Interrupted(account.clone())),
+            "crashed" => Err(ReplyError::Interrupted(account.clone())),
             "unknown" => Err(ReplyError::UnknownAccount(account.clone())),
             "full" => Err(ReplyError::QueueFull { account: account.clone(), limit: "1,000 replies" }),
             "away" => Err(timed_out(AccountState::Backoff, 900)),
@@ -71,13 +71,18 @@ fn statuses(results: &[u8]) -> Vec<u64> {
 #[tokio::test]
 async fn an_action_is_finished_only_by_what_it_does_itself() {
     for (text, expected) in [("hi", 200), ("refused", 409)] {
-        let TextEnd::Finished(result) = end(&post(text)).await else { panic!("{text}") };
-        assert_eq!(statuses(&result), [expected], "{text}");
+        let TextEnd::Finished { results, is_done } = end(&post(text)).await else { panic!("{text}") };
+        assert_eq!((statuses(&results), is_done), (vec![expected], expected == 200), "{text}");
     }
-    for text in ["stopped", "interrupted", "unknown", "full", "away"] {
-        assert_eq!(end(&post(text)).await, TextEnd::Interrupted, "{text}");
+    let interrupted = ["stopped", "unknown", "full", "away"].map(|text| (text, TextEnd::Interrupted));
+    for (text, expected) in interrupted.into_iter().chain([("crashed", TextEnd::Crashed)]) {
+        assert_eq!(end(&post(text)).await, expected, "{text}");
         let list = format!("[{},{}]", post("hi"), post(text));
-        assert_eq!(end(&list).await, TextEnd::Interrupted, "{text}");
+        assert_eq!(end(&list).await, expected, "{text}");
+    }
+    for (second, expected) in [("hi", true), ("refused", false)] {
+        let end = end(&format!("[{},{}]", post("hi"), post(second))).await;
+        assert!(matches!(end, TextEnd::Finished { is_done, .. } if is_done == expected), "{end:?}");
     }
     let list = format!("[{},{},{}]", post("hi"), post("slow"), post("hi"));
     let named = post("hi").replace("6brqgaeuupn65ncg1ywigb6swa", "staff/town-square");
@@ -106,11 +111,10 @@ async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
         (r#"{"action":"upload","target":"6brqgaeuupn65ncg1ywigb6swa","file":"a"}"#, 422, "POST /v1/accounts"),
         (&format!("[{},{}]", post("hi"), r#"{"action":"delete","post":"x"}"#), 400, "post must be"),
     ] {
-        let TextEnd::Finished(result) = take_text(&poster, &account(), text.as_bytes(), &key()).await else {
-            panic!("{text}");
-        };
-        assert_eq!(statuses(&result), [status], "{text}");
-        assert!(String::from_utf8(result).unwrap().contains(reason), "{text}");
+        let end = take_text(&poster, &account(), text.as_bytes(), &key()).await;
+        let TextEnd::Finished { results, is_done: false } = end else { panic!("{text}: {end:?}") };
+        assert_eq!(statuses(&results), [status], "{text}");
+        assert!(String::from_utf8(results).unwrap().contains(reason), "{text}");
     }
     assert!(seen.0.lock().is_empty());
 }

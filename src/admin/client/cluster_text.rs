@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 use matterhost_actors::model::Excerpt;
 
 use super::{Client, RemoteError};
-use crate::admin::dto::{Cluster, ClusterMember, Drain, PlannedMoves};
+use crate::admin::dto::{Cluster, ClusterActions, ClusterMember, Drain, PlannedMoves};
 
 /// The most accounts without a member that are named.
 const MAX_NAMED: usize = 20;
@@ -65,6 +65,7 @@ fn describe(cluster: &Cluster) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} shards are moving away from this member", cluster.moving_shards);
     }
+    text.extend(cluster.actions.iter().map(describe_actions));
     if !alone.is_empty() {
         let names: Vec<_> =
             alone.iter().take(MAX_NAMED).map(|account| Excerpt::of(&account.name).to_string()).collect();
@@ -72,6 +73,18 @@ fn describe(cluster: &Cluster) -> String {
         let _ = writeln!(text, "{} accounts are on no member: {}{more}", alone.len(), names.join(", "));
     }
     text
+}
+
+fn describe_actions(actions: &ClusterActions) -> String {
+    let at_work = actions.at_work;
+    match (actions.queued, actions.oldest_seconds.unwrap_or_default()) {
+        (Some(queued), oldest) => {
+            format!(
+                "{queued} actions are queued, the oldest for {oldest} s; this member is at work on {at_work}\n"
+            )
+        }
+        (None, _) => format!("the queue of actions cannot be asked; this member is at work on {at_work}\n"),
+    }
 }
 
 fn row(member: &ClusterMember, cluster: &Cluster) -> [String; 4] {
@@ -102,7 +115,14 @@ mod tests {
             accounts: vec![ClusterAccount { name: "lonely".into(), member: None }],
             ..Cluster::default()
         };
+        let queued = |queued| Some(ClusterActions { queued, oldest_seconds: queued, at_work: 2 });
+        let text = describe(&Cluster { actions: queued(Some(7)), ..cluster.clone() });
+        let line = "7 actions are queued, the oldest for 7 s; this member is at work on 2\n";
+        assert!(text.contains(line), "{text}");
+        let text = describe(&Cluster { actions: queued(None), ..cluster.clone() });
+        assert!(text.contains("the queue of actions cannot be asked; "), "{text}");
         let text = describe(&cluster);
+        assert!(!text.contains("actions"), "{text}");
         assert!(text.contains("a (this one)") && text.contains("draining"), "{text}");
         assert!(text.contains("2 shards are moving away"), "{text}");
         assert!(text.ends_with("1 accounts are on no member: lonely\n"), "{text}");

@@ -18,6 +18,8 @@ pub struct Cluster {
     pub unowned_shards: usize,
     /// The accounts of the configuration, by name, each with the member that hosts it.
     pub accounts: Vec<ClusterAccount>,
+    /// The queue of actions; null if the members take none by NATS.
+    pub actions: Option<ClusterActions>,
 }
 
 /// A member of the cluster.
@@ -40,6 +42,17 @@ pub struct ClusterAccount {
     pub name: String,
     /// The member that hosts it; null if none does.
     pub member: Option<String>,
+}
+
+/// The queue of actions of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ClusterActions {
+    /// The actions in it, those that members are at work on included, within the last ten seconds; null while the queue cannot be asked.
+    pub queued: Option<u64>,
+    /// The age of the oldest of them; zero if there is none.
+    pub oldest_seconds: Option<u64>,
+    /// The actions that the member that answers is at work on.
+    pub at_work: usize,
 }
 
 /// The moves after which each member has its share of the accounts.

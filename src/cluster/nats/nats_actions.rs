@@ -29,7 +29,7 @@ use super::{
     stored_message::{self, StoredMessage, failed},
 };
 use crate::{
-    cluster::action_queue::{ActionQueue, NOTICES, QueueError, QueueNotice, QueuedAction},
+    cluster::action_queue::{ActionQueue, NOTICES, QueueError, QueueNotice, QueueState, QueuedAction},
     nats::{NatsError, name_of_token, subject_token},
 };
 
@@ -118,8 +118,8 @@ impl NatsActions {
         }))
     }
 
-    async fn read_time(self) -> Result<i128, QueueError> {
-        stored_message::time_at(&self.context, &action_stream::name(&self.settings)).await
+    async fn read_state(self) -> Result<QueueState, QueueError> {
+        stored_message::state_of(&self.context, &action_stream::name(&self.settings)).await
     }
 
     /// Returns the inbox that an action names, if a result may go there.
@@ -207,8 +207,8 @@ impl ActionQueue for NatsActions {
         self.within_limit(self.clone().send_and_delete(action, result))
     }
 
-    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
-        self.within_limit(self.clone().read_time())
+    fn state(&self) -> BoxFuture<'static, Result<QueueState, QueueError>> {
+        self.within_limit(self.clone().read_state())
     }
 
     fn notices(&self) -> mpsc::Receiver<QueueNotice> {

@@ -2,7 +2,10 @@
 //!
 //! The client refuses a message with a header that it cannot read: it could neither be taken nor deleted.
 
-use std::{fmt::Display, time::UNIX_EPOCH};
+use std::{
+    fmt::Display,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use async_nats::jetstream::{Context, ErrorCode, response::Response, stream::RawMessage};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,7 +13,7 @@ use matterhost_actors::model::Excerpt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::cluster::action_queue::QueueError;
+use crate::cluster::action_queue::{QueueError, QueueState};
 
 /// A message of a stream.
 #[derive(Debug)]
@@ -29,9 +32,24 @@ struct Found {
     message: RawMessage,
 }
 
+/// The parts of the description of a stream that say how it is now.
 #[derive(Deserialize)]
 struct Info {
     ts: String,
+    config: InfoConfig,
+    state: InfoState,
+}
+
+#[derive(Deserialize)]
+struct InfoConfig {
+    /// In nanoseconds; zero if messages are never too old.
+    max_age: u64,
+}
+
+#[derive(Deserialize)]
+struct InfoState {
+    messages: u64,
+    first_ts: String,
 }
 
 /// Returns the first message of a subject. The leader of the stream is asked.
@@ -52,13 +70,22 @@ pub(super) async fn by_number(
     find(context, stream, json!({ "seq": sequence })).await
 }
 
-/// Returns the present time of the leader of a stream, in nanoseconds.
-pub(super) async fn time_at(context: &Context, stream: &str) -> Result<i128, QueueError> {
+/// Returns the state of a stream, by the clock of its leader.
+pub(super) async fn state_of(context: &Context, stream: &str) -> Result<QueueState, QueueError> {
     let info: Info = match ask(context, format!("STREAM.INFO.{stream}"), json!({})).await? {
         Response::Ok(info) => info,
         Response::Err { error } => return Err(failed(&error)),
     };
-    let time = humantime::parse_rfc3339(&info.ts).map_err(|error| failed(&error))?;
+    let InfoState { messages: actions, first_ts } = info.state;
+    // An empty stream has no first message, whatever it says.
+    let oldest = if actions > 0 { Some(nanoseconds(&first_ts)?) } else { None };
+    let kept_for = Some(Duration::from_nanos(info.config.max_age)).filter(|age| !age.is_zero());
+    Ok(QueueState { now: nanoseconds(&info.ts)?, actions, oldest, kept_for })
+}
+
+/// Returns a time as nanoseconds since 1970.
+fn nanoseconds(text: &str) -> Result<i128, QueueError> {
+    let time = humantime::parse_rfc3339(text).map_err(|error| failed(&error))?;
     let since = time.duration_since(UNIX_EPOCH).map_err(|error| failed(&error))?;
     i128::try_from(since.as_nanos()).map_err(|error| failed(&error))
 }

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use matterhost_actors::model::AccountName;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::queued_actions::ActionView;
 use crate::{
-    admin::dto::{Cluster, ClusterAccount, ClusterMember, PlannedMoves},
+    admin::dto::{Cluster, ClusterAccount, ClusterActions, ClusterMember, PlannedMoves},
     cluster::{ClusterStatus, MemberCounts, MemberId, MemberMessages, MemberRequest, ShardCounts, shard_of},
-    telemetry::metrics::ClusterMetrics,
+    telemetry::metrics::{ActionMetrics, ClusterMetrics},
 };
 
 /// A handle of the member, for operators.
@@ -18,6 +19,8 @@ pub(in crate::host) struct ClusterHandle {
     pub(super) messages: Arc<dyn MemberMessages>,
     pub(super) status: watch::Receiver<ClusterStatus>,
     pub(super) requests: mpsc::Sender<MemberRequest>,
+    /// The queue of actions, if there is one.
+    pub(super) actions: Option<ActionView>,
 }
 
 impl ClusterHandle {
@@ -52,14 +55,16 @@ impl ClusterHandle {
     /// Describes the cluster, with the accounts of the configuration.
     pub(in crate::host) fn describe(&self, accounts: &[AccountName]) -> Cluster {
         let status = self.status.borrow().clone();
-        describe(self.name(), &status, accounts)
+        let actions = self.actions.as_ref().map(|actions| describe_actions(&actions.measure()));
+        Cluster { actions, ..describe(self.name(), &status, accounts) }
     }
 }
 
 impl ClusterHandle {
     /// Returns the numbers of this member.
     pub(in crate::host) fn measure(&self) -> ClusterMetrics {
-        measure(self.name(), &self.status.borrow())
+        let actions = self.actions.as_ref().map(ActionView::measure);
+        ClusterMetrics { actions, ..measure(self.name(), &self.status.borrow()) }
     }
 
     /// Returns the reason why this member is not ready to host accounts; `None` if it is.
@@ -85,6 +90,7 @@ fn measure(name: &str, status: &ClusterStatus) -> ClusterMetrics {
         renewals: [("renewed", renewals), ("failed", failed_renewals)],
         lost_leases,
         shard_changes: [("started", started_shards), ("stopped", stopped_shards)],
+        actions: None,
     }
 }
 
@@ -97,6 +103,14 @@ fn unready(name: &str, status: &ClusterStatus) -> Option<&'static str> {
         Some("this member has not taken its shards yet")
     } else {
         None
+    }
+}
+
+fn describe_actions(actions: &ActionMetrics) -> ClusterActions {
+    ClusterActions {
+        queued: actions.queued,
+        oldest_seconds: actions.oldest_age.map(|age| age.as_secs()),
+        at_work: actions.at_work.iter().map(|(_, count)| count).sum(),
     }
 }
 
@@ -123,6 +137,7 @@ fn describe(name: &str, status: &ClusterStatus, accounts: &[AccountName]) -> Clu
         moving_shards: status.shards.moving,
         unowned_shards: status.shards.unowned,
         accounts: accounts.iter().map(account).collect(),
+        actions: None,
     }
 }
 

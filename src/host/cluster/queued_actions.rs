@@ -1,5 +1,7 @@
 //! The actions that programs elsewhere put into the queue, for the accounts that this host runs.
 
+mod action_step;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::{
@@ -14,19 +16,21 @@ use futures_util::{
     future::{BoxFuture, FutureExt as _},
     stream::FuturesUnordered,
 };
-use matterhost_actors::{model::AccountName, ports::Poster};
+use matterhost_actors::{
+    model::{AccountName, ServerName},
+    ports::Poster,
+};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
+use self::action_step::Surroundings;
 use crate::{
-    actions::{GeneratedKey, TextEnd, refusal, take_text},
-    cluster::{
-        ActionLanes, ActionQueue, ClusterTime, Late, QueueError, QueueNotice, QueuedAction, StepEnd,
-        StepOrder, UNKNOWN_FOR,
-    },
+    cluster::{ActionLanes, ActionQueue, ClusterTime, QueueError, QueueNotice, QueueState, StepEnd},
+    telemetry::metrics::ActionMetrics,
 };
 
 /// The interval of lists of all that waits: for notices that were lost, and accounts that were unknown.
@@ -35,50 +39,77 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 const LIST_AGAIN: Duration = Duration::from_millis(250);
 /// The time from a list that failed to the next one.
 const LIST_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// The interval at which the queue is asked how much waits. It is one short request, and metrics are read about as often.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
 /// The requests to the queue at a time. What they fetch, 256 KiB each at most, must not keep the renewals of the lease waiting, which
 /// take the same connection.
 const MOST_REQUESTS: usize = 16;
-/// The status of an action for an account that the configuration does not have.
-const NOT_FOUND: u16 = 404;
 
-/// Returns `replies.deadline` of the accounts of the running configuration.
-pub(in crate::host) type DeadlineOf = Arc<dyn Fn(&AccountName) -> Option<Duration> + Send + Sync>;
+/// The accounts of the running configuration.
+pub(in crate::host) trait QueueAccounts: Send + Sync {
+    /// Returns `replies.deadline` of an account, if the configuration has it.
+    fn reply_deadline(&self, account: &AccountName) -> Option<Duration>;
+
+    /// Returns the server of an account, if the configuration has it.
+    fn server(&self, account: &AccountName) -> Option<ServerName>;
+
+    /// Returns the number of servers with accounts, and that of the configuration: each one has another, from 1.
+    fn servers(&self) -> (usize, u64);
+}
 
 /// The handle of the worker that takes actions from the queue.
 #[derive(Debug)]
 pub(in crate::host) struct QueuedActions {
     look: Arc<Notify>,
+    view: ActionView,
     is_stopping: Arc<AtomicBool>,
     /// Its end stops the worker.
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-/// The parts that a step needs.
-#[derive(Clone)]
-struct Surroundings {
-    queue: Arc<dyn ActionQueue>,
-    poster: Arc<dyn Poster>,
-    deadline_of: DeadlineOf,
-    is_stopping: Arc<AtomicBool>,
-    requests: Arc<Semaphore>,
+/// The queue as the worker sees it, for operators. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::host) struct ActionView(Arc<Mutex<View>>);
+
+#[derive(Debug, Default)]
+struct View {
+    lanes: ActionLanes,
+    /// `None` while the queue cannot be asked.
+    state: Option<QueueState>,
 }
 
 /// Takes what waits for the accounts of this host: one action of an account after the other.
 struct Worker {
     surroundings: Surroundings,
-    lanes: ActionLanes,
+    view: ActionView,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// The time of the next list; `None` while one is read.
     next_list: Option<Instant>,
     /// True if something may have been missed since the list that is read began.
     lists_again: bool,
+    /// The time at which the queue is asked how much waits; `None` while it is.
+    next_measure: Option<Instant>,
 }
 
 /// Something that the worker has done.
 enum Done {
     Step(AccountName, StepEnd),
     List(Result<Vec<AccountName>, QueueError>),
+    Measure(Result<QueueState, QueueError>),
+}
+
+impl ActionView {
+    /// Returns the numbers of actions.
+    pub(in crate::host) fn measure(&self) -> ActionMetrics {
+        let view = self.0.lock();
+        ActionMetrics {
+            queued: view.state.map(|state| state.actions),
+            oldest_age: view.state.map(|state| state.oldest_age()),
+            at_work: view.lanes.at_work().map(|(server, count)| (server.clone(), count)).collect(),
+            finished: view.lanes.finished().by_label(),
+        }
+    }
 }
 
 impl QueuedActions {
@@ -86,27 +117,34 @@ impl QueuedActions {
     pub(in crate::host) fn start(
         queue: Arc<dyn ActionQueue>,
         poster: Arc<dyn Poster>,
-        deadline_of: DeadlineOf,
+        accounts: Arc<dyn QueueAccounts>,
     ) -> Self {
         let (look, is_stopping) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let (stop, stopped) = oneshot::channel();
         let requests = Arc::new(Semaphore::new(MOST_REQUESTS));
         let surroundings =
-            Surroundings { queue, poster, deadline_of, is_stopping: Arc::clone(&is_stopping), requests };
+            Surroundings { queue, poster, accounts, is_stopping: Arc::clone(&is_stopping), requests };
+        let view = ActionView::default();
         let worker = Worker {
             surroundings,
-            lanes: ActionLanes::default(),
+            view: view.clone(),
             work: FuturesUnordered::new(),
             next_list: Some(Instant::now()),
             lists_again: false,
+            next_measure: Some(Instant::now()),
         };
         let task = tokio::spawn(worker.run(Arc::clone(&look), stopped));
-        Self { look, is_stopping, stop, task }
+        Self { look, view, is_stopping, stop, task }
     }
 
     /// Returns the means to make it look for what waits: this host runs more accounts.
     pub(in crate::host) fn look(&self) -> Arc<Notify> {
         Arc::clone(&self.look)
+    }
+
+    /// Returns the queue as the worker sees it.
+    pub(in crate::host) fn view(&self) -> ActionView {
+        self.view.clone()
     }
 
     /// Begins no more actions. Those that are begun are finished until a time; the others are the next member's.
@@ -125,7 +163,8 @@ impl Worker {
         let mut notices = self.surroundings.queue.notices();
         loop {
             self.begin_steps();
-            let rested = self.lanes.next_time().map(|time| time.since(ClusterTime::now()));
+            let next = self.view.0.lock().lanes.next_time();
+            let rested = next.map(|time| time.since(ClusterTime::now()));
             tokio::select! {
                 _ = &mut stopped => break,
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.take(done),
@@ -135,6 +174,7 @@ impl Worker {
                 },
                 () = look.notified() => self.list_soon(),
                 () = at(self.next_list) => self.list(),
+                () = at(self.next_measure) => self.measure(),
                 () = after(rested) => {}
             }
         }
@@ -142,22 +182,29 @@ impl Worker {
     }
 
     fn begin_steps(&mut self) {
-        while let Some(order) = self.lanes.begin(ClusterTime::now()) {
+        let accounts = Arc::clone(&self.surroundings.accounts);
+        let mut view = self.view.0.lock();
+        let (servers, version) = accounts.servers();
+        view.lanes.set_servers(servers, version);
+        let finds_expired = view.state.is_some_and(|state| state.is_about_to_delete(state.oldest_age()));
+        while let Some(order) = view.lanes.begin(ClusterTime::now(), |account| accounts.server(account)) {
             let account = order.account.clone();
-            let step = AssertUnwindSafe(self.surroundings.clone().step(order)).catch_unwind();
+            let step = self.surroundings.clone().step(order, finds_expired);
             self.work.push(
-                step.map(|end| {
-                    let end = end.unwrap_or_else(|_| panicked(&account));
-                    Done::Step(account, end)
-                })
-                .boxed(),
+                AssertUnwindSafe(step)
+                    .catch_unwind()
+                    .map(|end| {
+                        let end = end.unwrap_or_else(|_| panicked(&account));
+                        Done::Step(account, end)
+                    })
+                    .boxed(),
             );
         }
     }
 
     fn take(&mut self, done: Done) {
         match done {
-            Done::Step(account, end) => self.lanes.end(&account, end, ClusterTime::now()),
+            Done::Step(account, end) => self.view.0.lock().lanes.end(&account, end, ClusterTime::now()),
             Done::List(accounts) => {
                 let mut next = if std::mem::take(&mut self.lists_again) { LIST_AGAIN } else { LIST_EVERY };
                 match accounts {
@@ -169,13 +216,18 @@ impl Worker {
                 }
                 self.next_list = Some(Instant::now() + next);
             }
+            // A list fails for the same reasons, and is warned of.
+            Done::Measure(state) => {
+                self.view.0.lock().state = state.ok();
+                self.next_measure = Some(Instant::now() + MEASURE_EVERY);
+            }
         }
     }
 
     /// Takes note that something waits for an account, if it is this host's.
     fn stored(&mut self, account: &AccountName) {
         if self.surroundings.poster.may_act(account) {
-            self.lanes.stored(account);
+            self.view.0.lock().lanes.stored(account);
         }
     }
 
@@ -192,94 +244,14 @@ impl Worker {
         let failed = || QueueError("reading the list has panicked".into());
         self.work.push(list.map(move |list| Done::List(list.unwrap_or_else(|_| Err(failed())))).boxed());
     }
-}
 
-impl Surroundings {
-    /// Takes the first action of an account. It is finished only if it was done or failed by itself, and the account is still this
-    /// host's: otherwise it stays where it is.
-    async fn step(self, order: StepOrder) -> StepEnd {
-        let account = &order.account;
-        if !self.poster.may_act(account) {
-            return StepEnd::Elsewhere;
-        }
-        let deadline = (self.deadline_of)(account);
-        if deadline.is_none() && !order.refuses_unknown {
-            return StepEnd::Unknown;
-        }
-        if deadline.is_some() && !self.poster.can_send(account).await {
-            return StepEnd::NotNow;
-        }
-        let action = match self.ask(|queue| queue.first(account)).await {
-            Ok(Some(action)) => action,
-            Ok(None) => return StepEnd::Empty,
-            Err(error) => return not_now(account, &error),
-        };
-        if self.is_stopping.load(Ordering::Relaxed) || !self.poster.may_act(account) {
-            return StepEnd::Elsewhere;
-        }
-        let Some(deadline) = deadline else {
-            return self.refuse_unknown(action).await;
-        };
-        self.take(action, deadline, order.late).await
+    fn measure(&mut self) {
+        self.next_measure = None;
+        let state = AssertUnwindSafe(self.surroundings.queue.state()).catch_unwind();
+        let failed = || QueueError("asking for the state has panicked".into());
+        self.work
+            .push(state.map(move |state| Done::Measure(state.unwrap_or_else(|_| Err(failed())))).boxed());
     }
-
-    /// Refuses an action for an account that the configuration does not have, once the action has waited for it itself.
-    async fn refuse_unknown(&self, action: QueuedAction) -> StepEnd {
-        let now = match self.ask(|queue| queue.time()).await {
-            Ok(now) => now,
-            Err(error) => {
-                not_now(&action.account, &error);
-                return StepEnd::Unknown;
-            }
-        };
-        let waited = u64::try_from(now.saturating_sub(action.stored_at)).unwrap_or_default();
-        if Duration::from_nanos(waited) < UNKNOWN_FOR {
-            return StepEnd::Unknown;
-        }
-        let cause = format!("there is no account {}", action.account);
-        self.finish(action, refusal(NOT_FOUND, &cause), StepEnd::Refused).await
-    }
-
-    /// Takes an action. It is given up if it was late by itself for too long.
-    async fn take(&self, action: QueuedAction, deadline: Duration, late: Late) -> StepEnd {
-        let (key, sequence) =
-            (GeneratedKey { text: action.key(), earliest: action.earliest_ms() }, action.sequence);
-        match take_text(&self.poster, &action.account, &action.text, &key).await {
-            TextEnd::Finished(result) => self.finish(action, result, StepEnd::Finished).await,
-            TextEnd::Late { results, waited } if late.is_over(sequence, waited, deadline) => {
-                self.finish(action, results, StepEnd::Finished).await
-            }
-            TextEnd::Late { waited, .. } => StepEnd::Late { sequence, waited },
-            TextEnd::Interrupted => StepEnd::NotNow,
-        }
-    }
-
-    async fn finish(&self, action: QueuedAction, result: Vec<u8>, end: StepEnd) -> StepEnd {
-        // Another member has the account by now, and finds it done.
-        if !self.poster.may_act(&action.account) {
-            return StepEnd::Elsewhere;
-        }
-        let account = action.account.clone();
-        match self.ask(|queue| queue.finish(action, result)).await {
-            Ok(()) => end,
-            Err(error) => not_now(&account, &error),
-        }
-    }
-
-    /// Asks the queue, beside a bounded number of others.
-    async fn ask<T>(
-        &self,
-        request: impl FnOnce(&dyn ActionQueue) -> BoxFuture<'static, Result<T, QueueError>>,
-    ) -> Result<T, QueueError> {
-        // It is never closed.
-        let _permit = self.requests.acquire().await;
-        request(&*self.queue).await
-    }
-}
-
-fn not_now(account: &AccountName, error: &QueueError) -> StepEnd {
-    tracing::warn!(%account, %error, "cannot take an action from NATS; trying again");
-    StepEnd::NotNow
 }
 
 fn panicked(account: &AccountName) -> StepEnd {

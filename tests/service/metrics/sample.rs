@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use matterhost::telemetry::metrics::{ClusterMetrics, FilterKey, Format, Metrics, SinkMeter};
+use matterhost::{
+    cluster::FinishedActions,
+    telemetry::metrics::{ActionMetrics, ClusterMetrics, FilterKey, Format, Metrics, SinkMeter},
+};
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits},
     model::{
@@ -63,6 +66,12 @@ fn member() -> ClusterMetrics {
         renewals: [("renewed", 9), ("failed", 1)],
         lost_leases: 0,
         shard_changes: [("started", 1024), ("stopped", 512)],
+        actions: Some(ActionMetrics {
+            queued: Some(3),
+            oldest_age: Some(SECOND),
+            at_work: vec![(server(), 1)],
+            finished: FinishedActions::default().by_label(),
+        }),
     }
 }
 

@@ -1,14 +1,15 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::atomic::AtomicUsize,
-};
+mod counted_queue;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use matterhost_actors::model::{AccountState, Found, Lookup, OutgoingAction, PostedIds, ReplyError};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::yield_now, time::timeout};
 
 use super::*;
-use crate::cluster::MemoryActions;
+use crate::cluster::{
+    ActionOutcome, MOST_AT_WORK, MemoryActions, QueuedAction, StepOrder, Tries, UNKNOWN_FOR,
+};
 
 /// The longest wait for what is certain to come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ struct Now {
     held: BTreeSet<String>,
     /// Those whose posts panic.
     panics: BTreeSet<String>,
+    /// Those whose posts end with the task that carries them out.
+    crashes: BTreeSet<String>,
     /// True once the host stops its accounts.
     stops: bool,
 }
@@ -38,6 +41,24 @@ struct Host {
 
 struct Seen(Arc<Host>);
 
+/// The accounts of the host, each on the server that its name begins with.
+struct Accounts(Arc<Host>);
+
+impl QueueAccounts for Accounts {
+    fn reply_deadline(&self, account: &AccountName) -> Option<Duration> {
+        (!self.0.now.borrow().unknown.contains(account.as_str())).then_some(DEADLINE)
+    }
+
+    fn server(&self, account: &AccountName) -> Option<ServerName> {
+        self.reply_deadline(account)?;
+        ServerName::new(account.as_str().split('-').next()?).ok()
+    }
+
+    fn servers(&self) -> (usize, u64) {
+        (2, 1)
+    }
+}
+
 impl Poster for Seen {
     fn post(
         &self,
@@ -50,7 +71,13 @@ impl Poster for Seen {
         async move {
             assert!(!now.borrow().panics.contains(account.as_str()), "a post that panics");
             let end = now.wait_for(|now| now.stops || !now.held.contains(account.as_str())).await.unwrap();
-            if end.stops { Err(ReplyError::Stopped(account)) } else { Ok(PostedIds::default()) }
+            if end.crashes.contains(account.as_str()) {
+                Err(ReplyError::Interrupted(account))
+            } else if end.stops {
+                Err(ReplyError::Stopped(account))
+            } else {
+                Ok(PostedIds::default())
+            }
         }
         .boxed()
     }
@@ -83,19 +110,15 @@ impl Host {
     }
 
     fn start_with(self: &Arc<Self>, queue: Arc<dyn ActionQueue>) -> QueuedActions {
-        let Surroundings { poster, deadline_of, .. } = self.surroundings();
-        QueuedActions::start(queue, poster, deadline_of)
+        let Surroundings { poster, accounts, .. } = self.surroundings();
+        QueuedActions::start(queue, poster, accounts)
     }
 
     fn surroundings(self: &Arc<Self>) -> Surroundings {
-        let host = Arc::clone(self);
-        let deadline_of = move |account: &AccountName| {
-            (!host.now.borrow().unknown.contains(account.as_str())).then_some(DEADLINE)
-        };
         Surroundings {
             queue: Arc::new(self.queue.clone()),
             poster: Arc::new(Seen(Arc::clone(self))),
-            deadline_of: Arc::new(deadline_of),
+            accounts: Arc::new(Accounts(Arc::clone(self))),
             is_stopping: Arc::default(),
             requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
         }
@@ -128,6 +151,10 @@ impl Host {
         self.await_that(|host| host.queue.result(text).is_some()).await;
         String::from_utf8(self.queue.result(text).unwrap()).unwrap()
     }
+}
+
+fn of(account: &AccountName, refuses_unknown: bool) -> StepOrder {
+    StepOrder { account: account.clone(), refuses_unknown, tries: Tries::default() }
 }
 
 fn set(name: &str) -> BTreeSet<String> {
@@ -221,16 +248,19 @@ async fn an_action_for_no_account_is_refused_with_words() {
     let host = Host::new(Now { unknown: set("typo"), ..Now::default() });
     host.put("typo", "one");
     let surroundings = host.surroundings();
-    let (account, late) = (AccountName::new("typo").unwrap(), Late::default());
-    let order = |refuses_unknown| StepOrder { account: account.clone(), refuses_unknown, late };
-    assert_eq!(surroundings.clone().step(order(false)).await, StepEnd::Unknown);
-    assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Unknown, "it is new");
+    let account = AccountName::new("typo").unwrap();
+    let order = |refuses_unknown| of(&account, refuses_unknown);
+    assert_eq!(surroundings.clone().step(order(false), false).await, StepEnd::Unknown);
+    assert_eq!(surroundings.clone().step(order(true), false).await, StepEnd::Unknown, "it is new");
     host.queue.advance(UNKNOWN_FOR);
     host.put("typo", "two");
-    assert_eq!(surroundings.clone().step(order(false)).await, StepEnd::Unknown);
-    assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Refused);
+    assert_eq!(surroundings.clone().step(order(false), false).await, StepEnd::Unknown);
+    assert_eq!(
+        surroundings.clone().step(order(true), false).await,
+        StepEnd::Finished(ActionOutcome::UnknownAccount)
+    );
     assert!(host.await_result("one").await.contains("there is no account typo"));
-    assert_eq!(surroundings.clone().step(order(true)).await, StepEnd::Unknown, "the next one is new");
+    assert_eq!(surroundings.clone().step(order(true), false).await, StepEnd::Unknown, "the next one is new");
     assert_eq!((host.queue.result("two"), host.queue.waiting()), (None, 1));
 }
 
@@ -244,8 +274,8 @@ async fn a_look_up_that_times_out_is_tried_again_for_as_long_as_a_post() {
     lanes.stored(&account);
     for tries in 1..=60 {
         assert_eq!(host.queue.result("one"), None, "given up after {tries} tries");
-        let order = lanes.begin(now).unwrap();
-        let end = host.surroundings().step(order).await;
+        let order = lanes.begin(now, |_| None).unwrap();
+        let end = host.surroundings().step(order, false).await;
         lanes.end(&account, end, now);
         now = lanes.next_time().unwrap_or(now);
     }
@@ -265,57 +295,88 @@ async fn a_panic_ends_a_step_and_not_the_worker() {
     worker.stop(Instant::now() + PATIENCE).await;
 }
 
-/// A queue that counts the requests that are under way.
-#[derive(Debug, Default)]
-struct Counted {
-    queue: MemoryActions,
-    now: Arc<AtomicUsize>,
-    most: Arc<AtomicUsize>,
-}
-
-impl Counted {
-    fn count<T: Send + 'static>(&self, request: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
-        let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
-        async move {
-            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-            sleep(Duration::from_millis(1)).await;
-            now.fetch_sub(1, Ordering::Relaxed);
-            request.await
-        }
-        .boxed()
-    }
-}
-
-impl ActionQueue for Counted {
-    fn accounts(&self) -> BoxFuture<'static, Result<Vec<AccountName>, QueueError>> {
-        self.queue.accounts()
-    }
-
-    fn first(&self, account: &AccountName) -> BoxFuture<'static, Result<Option<QueuedAction>, QueueError>> {
-        self.count(self.queue.first(account))
-    }
-
-    fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>> {
-        self.count(self.queue.finish(action, result))
-    }
-
-    fn time(&self) -> BoxFuture<'static, Result<i128, QueueError>> {
-        self.queue.time()
-    }
-
-    fn notices(&self) -> tokio::sync::mpsc::Receiver<QueueNotice> {
-        self.queue.notices()
+#[tokio::test]
+async fn an_action_whose_task_ends_each_time_is_given_up_and_the_next_one_goes_on() {
+    for crash in [Now { panics: set("a"), ..Now::default() }, Now { crashes: set("a"), ..Now::default() }] {
+        let host = Host::new(crash);
+        host.put("a", "one");
+        let worker = host.start();
+        let result = host.await_result("one").await;
+        assert!(result.contains(r#""status":500"#) && result.contains("it may have been done"), "{result}");
+        assert_eq!(host.posted("a"), ["one"; 3]);
+        host.change(|now| *now = Now::default());
+        host.put("a", "two");
+        assert_eq!(host.await_result("two").await, r#"{"status":200,"ids":[]}"#);
+        assert_eq!(host.queue.waiting(), 0);
+        worker.stop(Instant::now() + PATIENCE).await;
     }
 }
 
 #[tokio::test]
-async fn many_accounts_ask_the_queue_a_few_at_a_time() {
-    let host = Host::new(Now::default());
-    (0..200).for_each(|n| host.put(&format!("bot-{n}"), "hello"));
-    let counted = Counted { queue: host.queue.clone(), ..Counted::default() };
-    let most = Arc::clone(&counted.most);
-    let worker = host.start_with(Arc::new(counted));
+async fn a_task_that_ends_with_its_host_or_account_is_no_fault_of_the_action() {
+    let account = AccountName::new("a").unwrap();
+    let last = || {
+        let tries = [(); 2].iter().fold(Tries::default(), |tries, ()| tries.and_crash(1));
+        StepOrder { tries, ..of(&account, false) }
+    };
+    for leaves in [false, true] {
+        let host = Host::new(Now { crashes: set("a"), ..Now::default() });
+        host.put("a", "one");
+        let surroundings = host.surroundings();
+        let step = surroundings.clone().step(last(), false);
+        let ends = async {
+            host.await_that(|host| !host.posted("a").is_empty()).await;
+            if leaves {
+                host.change(|now| now.elsewhere = set("a"));
+            } else {
+                surroundings.is_stopping.store(true, Ordering::Relaxed);
+            }
+            host.change(|now| now.held.clear());
+        };
+        host.change(|now| now.held = set("a"));
+        assert_eq!(tokio::join!(step, ends).0, StepEnd::Elsewhere, "{leaves}");
+        assert_eq!((host.queue.result("one"), host.queue.waiting()), (None, 1));
+    }
+    let host = Host::new(Now { crashes: set("a"), ..Now::default() });
+    host.put("a", "one");
+    let end = host.surroundings().step(last(), false).await;
+    assert_eq!(end, StepEnd::Finished(ActionOutcome::Crashed), "the third of its own");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_keeps_no_other_servers_actions_waiting() {
+    let slow: Vec<_> = (0..=MOST_AT_WORK).map(|n| format!("slow-{n}")).collect();
+    let host = Host::new(Now { held: slow.iter().cloned().collect(), ..Now::default() });
+    for account in &slow {
+        host.put(account, account);
+    }
+    let worker = host.start();
+    host.await_that(|host| host.posted.lock().len() == MOST_AT_WORK / 2).await;
+    host.put("well", "one");
+    assert_eq!(host.await_result("one").await, r#"{"status":200,"ids":[]}"#);
+    host.await_that(|_| worker.view().measure().finished[0] == ("done", 1)).await;
+    let slow = ServerName::new("slow").unwrap();
+    assert_eq!(worker.view().measure().at_work, [(slow, MOST_AT_WORK / 2)]);
+    host.change(|now| now.held.clear());
     host.await_that(|host| host.queue.waiting() == 0).await;
-    assert_eq!(most.load(Ordering::Relaxed), MOST_REQUESTS);
     worker.stop(Instant::now() + PATIENCE).await;
+}
+
+#[tokio::test]
+async fn an_action_whose_account_cannot_send_is_told_before_the_queue_deletes_it() {
+    let host = Host::new(Now { disconnected: set("away"), ..Now::default() });
+    host.put("away", "old");
+    host.queue.advance(Duration::from_secs(56 * 60));
+    host.put("away", "new");
+    let account = AccountName::new("away").unwrap();
+    let step = |finds_expired| host.surroundings().step(of(&account, false), finds_expired);
+    assert_eq!(step(false).await, StepEnd::NotNow, "nothing is as old as that");
+    let worker = host.start();
+    host.await_that(|_| worker.view().measure().queued == Some(2)).await;
+    assert_eq!(worker.view().measure().oldest_age.map(|age| age.as_secs()), Some(56 * 60));
+    let result = host.await_result("old").await;
+    assert!(result.contains("504") && result.contains("given up after 56 minutes"), "{result}");
+    worker.stop(Instant::now() + PATIENCE).await;
+    assert_eq!(step(true).await, StepEnd::NotNow, "the next one is new");
+    assert_eq!((host.posted("away"), host.queue.result("new")), (vec![], None));
 }

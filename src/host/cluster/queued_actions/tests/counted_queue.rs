@@ -1,0 +1,82 @@
+//! Requests to the queue that take time.
+
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+
+/// A queue that counts the requests that are under way.
+#[derive(Debug, Default)]
+struct Counted {
+    queue: MemoryActions,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn count<T: Send + 'static>(&self, request: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
+        let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
+        async move {
+            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            sleep(Duration::from_millis(1)).await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            request.await
+        }
+        .boxed()
+    }
+}
+
+impl ActionQueue for Counted {
+    fn accounts(&self) -> BoxFuture<'static, Result<Vec<AccountName>, QueueError>> {
+        self.queue.accounts()
+    }
+
+    fn first(&self, account: &AccountName) -> BoxFuture<'static, Result<Option<QueuedAction>, QueueError>> {
+        self.count(self.queue.first(account))
+    }
+
+    fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>> {
+        self.count(self.queue.finish(action, result))
+    }
+
+    fn state(&self) -> BoxFuture<'static, Result<QueueState, QueueError>> {
+        self.queue.state()
+    }
+
+    fn notices(&self) -> tokio::sync::mpsc::Receiver<QueueNotice> {
+        self.queue.notices()
+    }
+}
+
+#[tokio::test]
+async fn many_accounts_ask_the_queue_a_few_at_a_time() {
+    let host = Host::new(Now::default());
+    (0..200).for_each(|n| host.put(&format!("bot-{n}"), "hello"));
+    let counted = Counted { queue: host.queue.clone(), ..Counted::default() };
+    let most = Arc::clone(&counted.most);
+    let worker = host.start_with(Arc::new(counted));
+    host.await_that(|host| host.queue.waiting() == 0).await;
+    assert_eq!(most.load(Ordering::Relaxed), MOST_REQUESTS);
+    worker.stop(Instant::now() + PATIENCE).await;
+}
+
+/// The host stops, or gives the account away, while the queue is asked for its first action.
+#[tokio::test]
+async fn an_action_that_is_read_too_late_is_left_to_the_next_member() {
+    for stops in [true, false] {
+        let host = Host::new(Now::default());
+        host.put("a", "one");
+        let surroundings = Surroundings {
+            queue: Arc::new(Counted { queue: host.queue.clone(), ..Counted::default() }),
+            ..host.surroundings()
+        };
+        let account = AccountName::new("a").unwrap();
+        let mut step = surroundings.clone().step(of(&account, false), false).boxed();
+        assert!((&mut step).now_or_never().is_none(), "it asks");
+        if stops {
+            surroundings.is_stopping.store(true, Ordering::Relaxed);
+        } else {
+            host.change(|now| now.elsewhere = set("a"));
+        }
+        assert_eq!((step.await, host.posted("a"), host.queue.waiting()), (StepEnd::Elsewhere, vec![], 1));
+    }
+}
