@@ -195,3 +195,40 @@ impl OwnedShards {
         accounts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio::sync::broadcast;
+
+    use super::*;
+    use crate::{
+        cluster::{MemberId, MemberName, MemoryMessages},
+        config::Sources,
+    };
+
+    #[tokio::test]
+    async fn the_queue_of_actions_is_looked_at_when_a_shard_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("matterhost.toml");
+        let text =
+            "[servers.s]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'x'\n[state]\nstore = 'memory'\n";
+        fs::write(&file, text).unwrap();
+        let config = Config::load(&Sources { files: vec![file], ..Sources::default() }, None).unwrap();
+        let id = MemberId::new(MemberName::new("m").unwrap(), 1);
+        let (_status, status) = watch::channel(ClusterStatus::default());
+        let ((requests, _requested), (_orders, orders)) = (mpsc::channel(1), mpsc::channel(1));
+        let messages = Arc::new(MemoryMessages::default());
+        let handle = ClusterHandle { id, messages, status, requests, actions: None };
+        let look = Arc::new(Notify::new());
+        let starting = StartingAccounts::new(Box::new(|| broadcast::channel(1).1));
+        let fences = ShardFences::default();
+        let shards = OwnedShards::new(&config, fences, orders, &handle, starting, Box::new(|_| ()));
+        let mut shards = shards.with_actions(Some(Arc::clone(&look)));
+        assert!(look.notified().now_or_never().is_none());
+        let account = AccountName::new("a").unwrap();
+        assert_eq!(shards.start(shard_of(&account), Fence::default(), oneshot::channel().0), [account]);
+        assert!(look.notified().now_or_never().is_some());
+    }
+}
