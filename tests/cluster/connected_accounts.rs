@@ -17,6 +17,7 @@ use crate::{
     harness::{Cluster, terminate},
     one_view,
     processes::QuietOnDrop,
+    program::RunningProgram,
 };
 
 /// The accounts that may move at a time, as in the program.
@@ -123,12 +124,22 @@ fn await_ready(cluster: &Cluster, member: &str) {
     });
 }
 
+/// Starts two members, and waits until they share all accounts.
+fn start_two(cluster: &Cluster) -> Vec<RunningProgram> {
+    let members = ["a", "b"].map(|name| cluster.start_with_admin(name));
+    cluster.await_for(PATIENCE, "two members that share the accounts", |cluster| {
+        let (shares, is_quiet) = shares(cluster, "a");
+        shares.len() == 2 && shares.iter().all(|share| *share > 0) && is_quiet
+    });
+    await_ready(cluster, "a");
+    members.into()
+}
+
 /// Lets a third member join two that have so many accounts, while they share so many requests per second. Returns the number of
 /// accounts that have moved.
 fn join_third(bots: usize, rate: u32) -> (usize, Sockets) {
     let cluster = Cluster::with(bots, "10s");
-    let mut members: Vec<_> = ["a", "b"].map(|name| cluster.start_with_admin(name)).into();
-    await_ready(&cluster, "a");
+    let mut members = start_two(&cluster);
     let nats = || cluster.nats.lock().unwrap().messages_received();
     let (before, begun) = (nats(), Instant::now());
     thread::sleep(COUNTED);
@@ -192,8 +203,7 @@ fn of_three_thousand_connected_accounts_a_third_moves_a_few_at_a_time() {
 #[ignore = "it measures: see docs/BENCHMARKS.md"]
 fn accounts_of_a_member_that_is_drained_are_without_a_connection_for_a_moment() {
     let cluster = Cluster::with(12, "10s");
-    let members = ["a", "b"].map(|name| cluster.start_with_admin(name));
-    await_ready(&cluster, "a");
+    let members = start_two(&cluster);
     let given = shares(&cluster, "b").0[0];
     let ((), mut sockets) = watch(&cluster, || {
         cluster.command("a", &["cluster", "drain"]);
