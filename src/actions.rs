@@ -18,12 +18,12 @@ pub(crate) mod signed_json;
 mod take;
 
 pub use action_error::ActionError;
-pub use action_limits::{MAX_ACTIONS, MAX_POSTS_PER_EVENT};
+pub use action_limits::{MAX_ACTIONS, MAX_ACTIONS_BYTES, MAX_POSTS_PER_EVENT};
 pub use action_text::{GeneratedKey, TextEnd, refusal, take_text};
 pub use answered_event::{AnsweredEvent, ThreadPlace};
 pub use bot_action::{BotAction, BotActions, ResponseType};
 pub use checked_action::{ActionPlace, CheckedAction, Work};
-pub use done::{ActionDone, ActionResult, BAD_REQUEST, FAILED_DEPENDENCY, status};
+pub use done::{ActionDone, ActionResult, BAD_REQUEST, FAILED_DEPENDENCY, TOO_LARGE, status};
 pub use event_posts::EventPosts;
 pub use file_dir::{FileDir, FileError};
 pub use new_file::NewFilePath;

@@ -34,8 +34,8 @@ pub use record::{
     PostsUpdate, Records, ResumePoint, StorageError, ValueChanges,
 };
 pub use reply::{
-    DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, OutgoingAction, PostedIds, ReplyError, ReplyKey,
-    ReplyKeyError, Retryability,
+    DIALOG_ERRORS, Draft, HOOK_ANSWER, IntegrationCall, MAX_POSTS_PER_EVENT, OutgoingAction, PostedIds,
+    ReplyError, ReplyKey, ReplyKeyError, Retryability,
 };
 pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{

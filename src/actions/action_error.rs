@@ -1,11 +1,8 @@
 //! The reasons why actions are refused before they are taken.
 
-use matterhost_actors::model::{Excerpt, ReplyKeyError, TargetError, UserRefError};
+use matterhost_actors::model::{Excerpt, ReplyError, ReplyKeyError, TargetError, UserRefError};
 
-use super::{BAD_REQUEST, FileError, action_limits::MAX_POSTS_PER_EVENT};
-
-/// The status of an action that is valid and does not fit its place.
-const UNPROCESSABLE: u16 = 422;
+use super::{BAD_REQUEST, FileError, done::UNPROCESSABLE};
 
 /// The reason why an action cannot be taken as it is.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +53,7 @@ pub enum ActionError {
     )]
     NoDirectory,
     /// The event has as many posts as it may have.
-    #[error("an event has at most {MAX_POSTS_PER_EVENT} replies; the others are refused")]
+    #[error("{}", ReplyError::TooManyPosts)]
     TooManyPosts,
     /// The event that is answered lacks something that the action needs.
     #[error("the event has no {0}; name one")]

@@ -1,9 +1,12 @@
-//! The limits of actions, the same for every door: the answer of a webhook, the lines of a child process, requests to the HTTP API and
-//! those with a reply token.
+//! The limits of actions, the same for every door: the answer of a webhook, a line of a child process, a request to the HTTP API, one
+//! with a reply token, and a message of NATS.
+
+pub use matterhost_actors::model::MAX_POSTS_PER_EVENT;
 
 /// The most actions in one answer or request. They are taken one after another, each within `replies.deadline`, while the event or
 /// the client waits.
 pub const MAX_ACTIONS: usize = 64;
 
-/// The most posts in answer to one event. A person reads no more, and a handler that writes without end must not fill memory.
-pub const MAX_POSTS_PER_EVENT: usize = 16;
+/// The longest JSON of one action or of several, in bytes: the posts that an event may have, each as long as a server takes (16,383
+/// characters of four bytes).
+pub const MAX_ACTIONS_BYTES: usize = 1024 * 1024;

@@ -9,7 +9,8 @@ use matterhost_actors::{
 use serde::Serialize;
 
 use super::{
-    ActionError, ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, Work, take,
+    ActionPlace, ActionResult, BAD_REQUEST, BotAction, BotActions, CheckedAction, MAX_ACTIONS_BYTES,
+    TOO_LARGE, Work, take,
 };
 
 /// The key of posts whose sender gave them none.
@@ -60,6 +61,10 @@ pub async fn take_text(
     text: &[u8],
     key: &GeneratedKey,
 ) -> TextEnd {
+    if text.len() > MAX_ACTIONS_BYTES {
+        let cause = format!("{} bytes; send at most {MAX_ACTIONS_BYTES}", text.len());
+        return TextEnd::Finished(refusal(TOO_LARGE, &cause));
+    }
     match serde_json::from_slice(text) {
         Ok(BotActions::One(action)) => match check(action, key) {
             Err(refused) => TextEnd::failed(to_json(&refused)),
@@ -174,8 +179,8 @@ impl GeneratedKey {
 }
 
 fn check(action: BotAction, key: &GeneratedKey) -> Result<CheckedAction, ActionResult> {
-    let refused = |error: ActionError| ActionResult::failed(error.status(), error.to_string());
-    let mut checked = action.check(ActionPlace::Request { key: Some(&key.text) }).map_err(refused)?;
+    let checked = action.check(ActionPlace::Request { key: Some(&key.text) });
+    let mut checked = checked.map_err(|error| ActionResult::refused(&error))?;
     key.add_time(&mut checked.work);
     Ok(checked)
 }

@@ -5,10 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::ActionError;
+
 /// The status of an action that was done.
 const OK: u16 = 200;
 /// The status of an action that is not valid.
 pub const BAD_REQUEST: u16 = 400;
+/// The status of actions that are too long together, and of a result that is.
+pub const TOO_LARGE: u16 = 413;
+/// The status of an action that is valid and does not fit its place.
+pub(super) const UNPROCESSABLE: u16 = 422;
 /// The status of an action that was not taken, because one before it failed.
 pub const FAILED_DEPENDENCY: u16 = 424;
 
@@ -63,6 +69,11 @@ impl ActionResult {
         }
     }
 
+    /// Returns the result of an action that cannot be taken as it is.
+    pub fn refused(error: &ActionError) -> Self {
+        Self::failed(error.status(), error.to_string())
+    }
+
     /// Returns the result of an action that was not done.
     pub fn failed(status: u16, detail: String) -> Self {
         Self { status, done: ActionDone::default(), detail: Some(detail) }
@@ -83,6 +94,7 @@ impl ActionResult {
 pub fn status(error: &ReplyError) -> u16 {
     match error {
         ReplyError::UnknownAccount(_) | ReplyError::NotFound { .. } => 404,
+        ReplyError::TooManyPosts => BAD_REQUEST,
         ReplyError::QueueFull { .. } => 429,
         ReplyError::Empty
         | ReplyError::NoChannel
@@ -90,8 +102,8 @@ pub fn status(error: &ReplyError) -> u16 {
         | ReplyError::TooManyFiles { .. }
         | ReplyError::NoFiles
         | ReplyError::EmptyFile { .. }
-        | ReplyError::FileName(_) => 422,
-        ReplyError::FileTooLarge { .. } => 413,
+        | ReplyError::FileName(_) => UNPROCESSABLE,
+        ReplyError::FileTooLarge { .. } => TOO_LARGE,
         // The request is valid, but the account's state or the server does not allow it.
         ReplyError::Stopped(_)
         | ReplyError::LoopGuard { .. }

@@ -206,6 +206,7 @@ fn is_worth_keeping(error: &ReplyError) -> bool {
         | ReplyError::Stopped(_)
         | ReplyError::TooLong { .. }
         | ReplyError::TooManyFiles { .. }
+        | ReplyError::TooManyPosts
         | ReplyError::NoFiles
         | ReplyError::NotFound { .. }
         | ReplyError::FileTooLarge { .. }

@@ -1,5 +1,6 @@
 mod answering;
 mod finding;
+mod post_limit;
 
 use std::{
     sync::{
@@ -11,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 
+use self::post_limit::AnswerPosts;
 use super::{
     event::{BotEvent, Thread},
     schedules::Run,
@@ -33,6 +35,10 @@ const CLOCK_MARGIN_MS: i64 = 600_000;
 /// number is the same post and is not created twice. A handler that makes the same posts in the same order therefore
 /// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a
 /// [`key`](Context::key). A clone continues the same numbers.
+///
+/// An event has at most [`MAX_POSTS_PER_EVENT`](crate::model::MAX_POSTS_PER_EVENT) posts, whatever their channel; a further one is
+/// [`ReplyError::TooManyPosts`]. A post that fails, or is repeated with its key, does not count, nor do edits, updates and reactions.
+/// The run of a schedule answers no event, and has no such limit.
 #[derive(Clone)]
 pub struct Context {
     event: Arc<Event>,
@@ -51,6 +57,8 @@ pub struct Context {
     /// The name of the bot, if it is one of several of the account.
     bot: Option<BotName>,
     next_reply: Arc<AtomicUsize>,
+    /// The posts that count; none count in the run of a schedule.
+    posts: Option<AnswerPosts>,
 }
 
 impl Context {
@@ -76,6 +84,7 @@ impl Context {
             storage,
             bot,
             next_reply: Arc::default(),
+            posts: Some(AnswerPosts::default()),
         }
     }
 
@@ -91,6 +100,7 @@ impl Context {
         let mut context = Self::new(event, poster, EventStorage::unavailable(), &BotEvent::Raw, bot);
         context.acted_at = Some(run.due);
         context.is_scheduled = true;
+        context.posts = None;
         context
     }
 
@@ -320,7 +330,12 @@ impl Context {
     }
 
     async fn submit(&self, action: OutgoingAction) -> Result<PostedIds, ReplyError> {
-        self.poster.post(self.account(), action).await
+        let counted = self.posts.as_ref().map(|posts| posts.count(&action)).transpose()?.flatten();
+        let posted = self.poster.post(self.account(), action).await;
+        if let (Err(_), Some(post)) = (&posted, counted) {
+            post.forget();
+        }
+        posted
     }
 }
 

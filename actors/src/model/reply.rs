@@ -128,6 +128,9 @@ impl fmt::Debug for IntegrationCall {
     }
 }
 
+/// The most posts in answer to one event. A person reads no more, and a handler that writes without end must not fill memory.
+pub const MAX_POSTS_PER_EVENT: usize = 16;
+
 /// A post to create. Fields omitted with `..Draft::default()` are empty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Draft {
@@ -196,6 +199,11 @@ pub enum ReplyError {
         /// The maximum number.
         limit: usize,
     },
+    /// The event has as many posts as it may have.
+    #[error(
+        "an event has at most {MAX_POSTS_PER_EVENT} replies, and this one is refused; put more into one reply, or replace its text by an update"
+    )]
+    TooManyPosts,
     /// The server takes no files.
     #[error("the server takes no files; allow file attachments in its System Console, or send text")]
     NoFiles,
@@ -301,6 +309,7 @@ impl ReplyError {
             | Self::NoChannel
             | Self::TooLong { .. }
             | Self::TooManyFiles { .. }
+            | Self::TooManyPosts
             | Self::NoFiles
             | Self::FileTooLarge { .. }
             | Self::EmptyFile { .. }

@@ -6,6 +6,7 @@ mod commands;
 mod interactions;
 mod look_ups;
 mod panics;
+mod post_limit;
 mod random_faults;
 mod schedules;
 mod several;

@@ -120,6 +120,15 @@ async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
 }
 
 #[tokio::test]
+async fn a_text_has_at_most_so_many_bytes() {
+    for (bytes, status) in [(MAX_ACTIONS_BYTES, 200), (MAX_ACTIONS_BYTES + 1, 413)] {
+        let space = " ".repeat(bytes - post("hi").len());
+        let TextEnd::Finished(result) = end(&(post("hi") + &space)).await else { panic!("{bytes}") };
+        assert_eq!(statuses(&result), [status], "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn the_key_of_the_sender_comes_first_and_may_be_as_old_as_it_likes() {
     let seen = Arc::new(ByText::default());
     let poster: Arc<dyn Poster> = seen.clone();
