@@ -1,15 +1,18 @@
 //! The actions of handlers in answer to events.
 
+mod parse_error;
+
 use std::{collections::BTreeMap, str, sync::Arc};
 
 use matterhost_actors::model::Excerpt;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
+pub use self::parse_error::{RefusedAction, ReplyParseError};
 use super::message::Message;
 use crate::actions::{
-    ActionError, ActionPlace, AnsweredEvent, BAD_REQUEST, BotAction, CheckedAction, FAILED_DEPENDENCY,
-    FileDir, MAX_ACTIONS, ResponseType,
+    ActionPlace, AnsweredEvent, BotAction, CheckedAction, FAILED_DEPENDENCY, FileDir, MAX_ACTIONS,
+    ResponseType,
 };
 
 /// The bytes that a named file counts for while its action is at work: it is open, and read in pieces of this size.
@@ -17,66 +20,6 @@ const OPEN_FILE_BYTES: usize = 64 * 1024;
 
 /// The longest name that a handler gives an action to find its result by, in bytes.
 const MAX_NAME_BYTES: usize = 256;
-
-/// The reason why an answer cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplyParseError {
-    /// The answer is longer than this many bytes.
-    #[error("the answer is longer than {0} bytes")]
-    TooLarge(usize),
-    /// The connection ended before the answer was complete.
-    #[error("the answer is incomplete")]
-    Truncated,
-    /// The answer is compressed in a way that was not asked for.
-    #[error("{0}")]
-    Encoded(String),
-    /// The answer is in another charset.
-    #[error("the answer is not in UTF-8")]
-    NotUtf8,
-    /// The answer is not JSON or does not have the expected members.
-    #[error("the answer is not a JSON object with \"text\" or \"action\": {0}")]
-    Malformed(Excerpt),
-    /// The answer names a channel other than the event's.
-    #[error("the answer names another channel; a reply goes to the channel of its event")]
-    WrongChannel,
-    /// The answer does not say which of several events it is for, or names an event that is not waiting for one.
-    #[error("the answer must give the id of its event in \"to\"")]
-    UnknownEvent,
-    /// The action cannot be taken.
-    #[error("the action cannot be taken: {0}")]
-    Action(Excerpt),
-    /// The answer has too many actions.
-    #[error("the answer has {0} actions; send at most {MAX_ACTIONS}")]
-    TooManyActions(usize),
-    /// The answer cannot be used, and has actions whose results the handler wants to know.
-    #[error("{error}")]
-    Refused {
-        /// The reason.
-        error: Box<Self>,
-        /// These actions.
-        actions: Vec<RefusedAction>,
-    },
-    /// The event has as many replies as it may have.
-    #[error("{}", ActionError::TooManyPosts)]
-    TooMany,
-}
-
-impl ReplyParseError {
-    /// Returns the reason with the event.
-    pub(super) fn describe(&self, event_id: &str) -> String {
-        format!("{self} (event {event_id})")
-    }
-}
-
-/// An action with a name, in an answer of which no action is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedAction {
-    /// The index of the event that it answers; 0 if it names none.
-    pub(super) event: usize,
-    pub(super) name: Box<str>,
-    pub(super) status: u16,
-    pub(super) detail: String,
-}
 
 /// An action of a handler, ready to be taken.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,7 +202,7 @@ impl RawAction {
         }
         let Some(action) = self.action else { return Ok(None) };
         let checked = action.check(ActionPlace::Answer { event: &event, index, files });
-        let action = checked.map_err(|error| ReplyParseError::Action(Excerpt::of(&error)))?;
+        let action = checked?;
         Ok(Some(HandlerAction { event, index, name: self.name, action }))
     }
 }
@@ -338,7 +281,7 @@ fn refused_actions(
         };
         let event = events.iter().position(|event| is_answered(&event)).unwrap_or_default();
         let (status, detail) = if let Err(error) = action {
-            (BAD_REQUEST, error.to_string())
+            (error.status(), error.to_string())
         } else {
             let reason = format!("not taken, because action [{first}] of the answer cannot be taken");
             (FAILED_DEPENDENCY, reason)

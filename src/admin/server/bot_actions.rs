@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{api_error::ApiError, authenticator::Caller, backend::Backend, body::hold_until_sent};
 use crate::{
     actions::{
-        ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BAD_REQUEST, BotAction,
-        BotActions, CheckedAction, Work, take, target_schema,
+        ActionDone, ActionError, ActionPlace, ActionResult, AnsweredEvent, BotAction, BotActions,
+        CheckedAction, Work, take, target_schema,
     },
     admin::dto::Problem,
 };
@@ -187,7 +187,7 @@ async fn take_all(
         results.push(if results.last().is_none_or(ActionResult::is_done) {
             match take_counted(backend, account, action, event).await {
                 Ok(done) => ActionResult::of(Ok(done)),
-                Err(NotTaken::Refused(error)) => ActionResult::failed(BAD_REQUEST, error.to_string()),
+                Err(NotTaken::Refused(error)) => ActionResult::refused(&error),
                 Err(NotTaken::Failed(error)) => ActionResult::of(Err(error)),
             }
         } else {

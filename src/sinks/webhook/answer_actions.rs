@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::{Sender, verdict::Verdict};
 use crate::{
-    actions::{ActionError, ActionResult, BAD_REQUEST, MAX_POSTS_PER_EVENT},
+    actions::{ActionError, ActionResult, MAX_POSTS_PER_EVENT},
     sinks::{
         message::Message,
         queue::Job,
@@ -134,9 +134,10 @@ impl Sender {
             }
             result
         } else {
-            let problem = ReplyParseError::TooMany.describe(&event.id);
+            let error = ReplyParseError::TooMany;
+            let problem = error.describe(&event.id);
             self.unusable_answer.report_event_failure(event, &problem);
-            ActionResult::failed(BAD_REQUEST, problem)
+            ActionResult::failed(error.status(), problem)
         }
     }
 

@@ -130,6 +130,6 @@ async fn a_child_without_a_configured_directory_posts_no_files() {
     let lines = [json!({ "action": "upload", "to": "1", "id": "a", "file": "script" })];
     let (actions, told) = take_from(&lines, 1, false).await;
     assert!(actions.is_empty(), "{actions:?}");
-    assert_eq!(told[0]["status"], 400);
+    assert_eq!(told[0]["status"], 422);
     assert!(told[0]["detail"].as_str().unwrap().contains("whose sink has a `dir`"), "{told:?}");
 }

@@ -31,6 +31,19 @@ const MAX_ACTION_BYTES: usize = 4 * 1024 * 1024;
 /// The most actions that are not done: several for each of the events that a child may have.
 pub(in crate::sinks::exec) const MAX_AT_WORK: usize = 256;
 
+/// An action that is not begun.
+struct RefusedAction {
+    status: u16,
+    problem: String,
+}
+
+impl RefusedAction {
+    /// Returns the refusal of an action in answer to an event.
+    fn of(error: &ReplyParseError, event: &Message) -> Self {
+        Self { status: error.status(), problem: error.describe(&event.id) }
+    }
+}
+
 /// The actions that are not done.
 pub(super) struct ActionsAtWork {
     count: Cell<usize>,
@@ -74,11 +87,11 @@ impl UnansweredEvents {
         let name = raw.name().map(Into::into);
         let event = AnsweredEventRef { to: raw.to().map(Into::into), source: raw.source().map(Into::into) };
         let begun = self.begin(raw);
-        if let (Err(problem), Some(name)) = (&begun, name) {
-            let result = ActionResult::failed(BAD_REQUEST, problem.clone());
+        if let (Err(refused), Some(name)) = (&begun, name) {
+            let result = ActionResult::failed(refused.status, refused.problem.clone());
             self.at_work.tell(ActionResultLine::new(name, event, result));
         }
-        begun
+        begun.map_err(|refused| refused.problem)
     }
 
     /// Tells the child that an action with a name cannot be read.
@@ -90,11 +103,14 @@ impl UnansweredEvents {
     }
 
     /// Begins an action.
-    fn begin(&mut self, raw: RawAction) -> Result<(), String> {
+    fn begin(&mut self, raw: RawAction) -> Result<(), RefusedAction> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
         let index = match raw.event_index(&events) {
             Ok(index) => index,
-            Err(error) => return self.begin_late(raw).ok_or_else(|| error.to_string())?,
+            Err(error) => {
+                let refused = RefusedAction { status: error.status(), problem: error.to_string() };
+                return self.begin_late(raw).unwrap_or(Err(refused));
+            }
         };
         let Some(event) = self.events.get_mut(index) else { return Ok(()) };
         let doing = self.state.begin(&self.at_work, &event.job.item, &mut event.posts, raw)?;
@@ -104,7 +120,7 @@ impl UnansweredEvents {
     }
 
     /// Begins an action that comes after the time or the acknowledgement of its event; `None` if there is no such event.
-    fn begin_late(&mut self, raw: RawAction) -> Option<Result<(), String>> {
+    fn begin_late(&mut self, raw: RawAction) -> Option<Result<(), RefusedAction>> {
         if let Some(overdue) = self.overdue.find(&raw) {
             let begun = self.state.begin(&self.at_work, &overdue.message, &mut overdue.posts, raw);
             return Some(begun.map(|doing| overdue.actions.extend(doing)));
@@ -126,15 +142,15 @@ impl ExecState {
         message: &Message,
         posts: &mut usize,
         raw: RawAction,
-    ) -> Result<Option<JoinHandle<()>>, String> {
+    ) -> Result<Option<JoinHandle<()>>, RefusedAction> {
         let (bytes, answered) = (raw.len(), message.answered(&self.handler_deps.sink));
         let action = raw
             .into_action(answered, *posts, self.files.as_ref())
-            .map_err(|error| error.describe(&message.id))?;
+            .map_err(|error| RefusedAction::of(&error, message))?;
         let Some(action) = action else { return Ok(None) };
         if action.is_post() {
             if *posts >= MAX_POSTS_PER_EVENT {
-                return Err(ReplyParseError::TooMany.describe(&message.id));
+                return Err(RefusedAction::of(&ReplyParseError::TooMany, message));
             }
             *posts += 1;
         }

@@ -101,7 +101,7 @@ async fn an_answer_with_an_invalid_action_is_told_to_the_handler() {
         assert!(results[1]["detail"].as_str().unwrap().contains("without colons"), "{results}");
         assert!(results[2]["detail"].as_str().unwrap().contains("shout"), "{results}");
         assert_eq!(results.as_array().unwrap().len(), 3, "one has no name");
-        assert_eq!((&told(2)[0]["id"], &told(2)[0]["status"]), (&"d".into(), &400.into()));
+        assert_eq!((&told(2)[0]["id"], &told(2)[0]["status"]), (&"d".into(), &422.into()));
         assert_eq!((&told(3)[0]["id"], &told(3)[0]["status"]), (&"e".into(), &200.into()));
     }
 }
