@@ -63,7 +63,7 @@ pub async fn take_text(
 ) -> TextEnd {
     if text.len() > MAX_ACTIONS_BYTES {
         let cause = format!("{} bytes; send at most {MAX_ACTIONS_BYTES}", text.len());
-        return TextEnd::Finished(refusal(TOO_LARGE, &cause));
+        return TextEnd::failed(refusal(TOO_LARGE, &cause));
     }
     match serde_json::from_slice(text) {
         Ok(BotActions::One(action)) => match check(action, key) {

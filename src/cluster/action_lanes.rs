@@ -10,8 +10,9 @@ use matterhost_actors::model::{AccountName, ServerName};
 
 use super::{ActionOutcome, ClusterTime, FinishedActions, SHARDS, Tries, shard_of};
 
-/// The accounts whose actions a member works on at once. Each has one action in memory, of 256 KiB at most. It is far above what
-/// one server takes; and low enough that a look-up of each is answered within its 30 s by a server that is asked 50 times a second.
+/// The accounts whose actions a member works on at once. Each has one action in memory, of 1 MiB at most, and all together no more
+/// than the queue holds: 256 MiB. It is far above what one server takes; and low enough that a look-up of each is answered within its
+/// 30 s by a server that is asked 50 times a second.
 /// The servers of the configuration have the same share of it each, which no other one can take: a server that hangs keeps each action
 /// for as long as half an hour.
 pub const MOST_AT_WORK: usize = 1_024;

@@ -106,7 +106,7 @@ impl NatsCluster {
         Ok(Self { membership: NatsMembership::of(client, buckets, lease_ttl), cursors, messages })
     }
 
-    /// Opens the queue of actions, whose results go to inboxes that begin with one of these texts.
+    /// Opens the queue of actions, which have so many bytes at most and whose results go to inboxes that begin with one of these texts.
     ///
     /// # Errors
     /// Fails if its stream cannot be used, or is none of this program.
@@ -114,8 +114,9 @@ impl NatsCluster {
         &self,
         settings: &NatsSettings,
         inboxes: &[String],
+        most_bytes: usize,
     ) -> Result<NatsActions, NatsError> {
-        NatsActions::open(self.membership.client.clone(), settings, inboxes).await
+        NatsActions::open(self.membership.client.clone(), settings, inboxes, most_bytes).await
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use async_nats::{Client, ConnectOptions, HeaderMap, jetstream};
+use async_nats::{
+    Client, ConnectOptions, HeaderMap,
+    jetstream::{self, stream::Config},
+};
 use futures_util::{StreamExt as _, future::BoxFuture};
 use matterhost::{
     cluster::{
@@ -29,6 +32,9 @@ use crate::{
 /// The longest wait for what is certain to come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The longest JSON of actions.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// The rights of members and of a client, as the documentation has them.
 const RIGHTS: &str = r#"authorization { users: [
     { user: member, password: p, permissions: {
@@ -48,7 +54,7 @@ struct NatsSenders {
 async fn open(settings: &NatsSettings) -> Result<NatsActions, String> {
     let fences = Arc::new(ShardFences::default());
     let cluster = NatsCluster::connect(settings, TTL, fences).await.unwrap();
-    let opened = cluster.open_actions(settings, &["_INBOX".into()]).await;
+    let opened = cluster.open_actions(settings, &["_INBOX".into()], MOST_BYTES).await;
     opened.map_err(|error| error.to_string())
 }
 
@@ -181,12 +187,49 @@ async fn a_result_that_is_too_long_for_a_message_is_told_in_short() {
     assert_eq!(first(&senders, "a").await, None);
 }
 
+/// With the least headers that a message with a result needs, and without any. NATS takes no longer messages than it is told.
+#[tokio::test]
+async fn actions_of_the_longest_json_are_taken() {
+    for (configuration, inbox) in [("", None), ("max_payload: 1056768", Some("_INBOX.long"))] {
+        let server = NatsServer::start(configuration);
+        let queue = open(&server.settings()).await.unwrap();
+        let client = async_nats::connect(&server.address).await.unwrap();
+        let senders = NatsSenders::with(server, queue, client).await;
+        let longest = "x".repeat(MOST_BYTES);
+        assert!(senders.put("a", &longest, inbox).await, "{configuration}");
+        let action = first(&senders, "a").await.unwrap();
+        assert!(action.text == longest.as_bytes() && action.inbox.as_deref() == inbox, "{configuration}");
+        senders.queue.finish(action, b"done".to_vec()).await.unwrap();
+        assert_eq!(first(&senders, "a").await, None);
+    }
+}
+
+/// Returns the longest message of the queue, after its limit was set to one and a member has opened it.
+async fn longest_message_after(limit: i32) -> i32 {
+    let server = NatsServer::start("");
+    open(&server.settings()).await.unwrap();
+    let context = jetstream::new(async_nats::connect(&server.address).await.unwrap());
+    let config =
+        async || context.get_stream("matterhost_actions").await.unwrap().cached_info().config.clone();
+    context.update_stream(Config { max_message_size: limit, ..config().await }).await.unwrap();
+    open(&server.settings()).await.unwrap();
+    config().await.max_message_size
+}
+
+#[tokio::test]
+async fn the_limit_of_an_older_queue_is_raised_and_that_of_an_operator_stays() {
+    let (former, now) = (264 * 1024, 1032 * 1024);
+    for (limit, expected) in [(former, now), (now, now), (100_000, 100_000), (2 * now, 2 * now)] {
+        assert_eq!(longest_message_after(limit).await, expected, "{limit}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_is_no_queue_of_actions_is_refused() {
     let server = NatsServer::start("");
     let context = jetstream::new(async_nats::connect(&server.address).await.unwrap());
     let (name, subjects) = ("matterhost_actions".into(), vec!["matterhost.actions.*".into()]);
-    context.create_stream(jetstream::stream::Config { name, subjects, ..Default::default() }).await.unwrap();
+    context.create_stream(Config { name, subjects, ..Config::default() }).await.unwrap();
     let error = open(&server.settings()).await.unwrap_err();
     assert!(
         error.contains("is no queue of actions: discard is Old, not New; ")
@@ -207,7 +250,7 @@ async fn the_rights_of_the_documentation_are_enough() {
     let joined =
         async { while !matches!(changes.recv().await.unwrap(), ClusterChange::MemberRenewed(..)) {} };
     timeout(PATIENCE, joined).await.unwrap();
-    let queue = cluster.open_actions(&settings, &["_INBOX".into()]).await.unwrap();
+    let queue = cluster.open_actions(&settings, &["_INBOX".into()], MOST_BYTES).await.unwrap();
     let mut notices = queue.notices();
     let client = ConnectOptions::with_user_and_password("client".into(), "p".into());
     let client = client.connect(&server.address).await.unwrap();

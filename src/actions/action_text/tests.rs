@@ -123,8 +123,8 @@ async fn what_is_not_valid_is_refused_with_the_reason_and_nothing_is_taken() {
 async fn a_text_has_at_most_so_many_bytes() {
     for (bytes, status) in [(MAX_ACTIONS_BYTES, 200), (MAX_ACTIONS_BYTES + 1, 413)] {
         let space = " ".repeat(bytes - post("hi").len());
-        let TextEnd::Finished(result) = end(&(post("hi") + &space)).await else { panic!("{bytes}") };
-        assert_eq!(statuses(&result), [status], "{bytes}");
+        let TextEnd::Finished { results, .. } = end(&(post("hi") + &space)).await else { panic!("{bytes}") };
+        assert_eq!(statuses(&results), [status], "{bytes}");
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
     all_accounts::{AllAccounts, OtherMembers},
     api_error::ApiError,
     authenticator::Authenticator,
+    body::MAX_LONG_BODIES,
     event_log::EventLog,
     health::StateCountsCache,
     hosted_accounts::{HostedAccounts, ask},
@@ -172,6 +173,8 @@ pub struct Backend {
     pub(super) reply_rate: RateLimit,
     /// Places of actions; while a server is down they wait, and must leave connections for operators.
     actions: AccountShares,
+    /// Places of requests with long bodies, which a slow client keeps for as long as it may send one.
+    long_bodies: AccountShares,
     /// Places of look-ups, which may also have large answers.
     look_ups: AccountShares,
     pub(super) read_rate: RateLimit,
@@ -236,6 +239,7 @@ impl Backend {
             act_rate: RateLimit::new(REQUESTS_PER_SECOND),
             reply_rate: RateLimit::new(REQUESTS_PER_SECOND),
             actions: AccountShares::new(config.max_connections / 2),
+            long_bodies: AccountShares::new(MAX_LONG_BODIES.min(config.max_connections / 2)),
             look_ups: AccountShares::new(MAX_LOOK_UPS),
             read_rate: RateLimit::new(REQUESTS_PER_SECOND),
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
@@ -305,6 +309,11 @@ impl Backend {
     /// Takes a place of an account for actions that wait for its server, to hold until they are done.
     pub(super) fn action_place(&self, account: &AccountName) -> Result<AccountPlace, ApiError> {
         self.actions.take(account).ok_or_else(|| too_many("actions", account))
+    }
+
+    /// Takes a place of an account for a request with a long body, to hold until its actions are done.
+    pub(super) fn long_body_place(&self, account: &AccountName) -> Result<AccountPlace, ApiError> {
+        self.long_bodies.take(account).ok_or_else(|| too_many("long requests", account))
     }
 
     /// Takes a place of an account for a look-up, to hold until its answer is sent.

@@ -19,10 +19,14 @@ use futures_util::{Stream, StreamExt as _};
 use matterhost_actors::model::Excerpt;
 use tokio::time::timeout;
 
-use super::api_error::ApiError;
+use super::{account_shares::AccountPlace, api_error::ApiError};
+use crate::actions::MAX_ACTIONS_BYTES;
 
-/// The largest body: many times the longest post.
+/// The largest body, except of actions and of files: many times what any other route takes.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The requests with actions whose body is longer than [`MAX_BODY_BYTES`] that are in memory at once, from then until their actions
+/// are done. All together they are 32 MiB of JSON; once parsed, short values take up to 16 times that.
+pub(super) const MAX_LONG_BODIES: usize = 32;
 /// The largest settings of an account: several times all of its keys. Each mistake in them is answered with a text.
 pub(super) const MAX_ACCOUNT_BYTES: usize = 8 * 1024;
 /// The time limit for a body, which also bounds clients that send a byte per second.
@@ -33,11 +37,42 @@ pub(crate) async fn read<S>(request: &mut ServiceRequest, payload: &mut S) -> Re
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
+    read_within(request, payload, |length| check_length(length, MAX_BODY_BYTES)).await
+}
+
+/// Reads a body with actions like [`read`]. A long one takes a place before more of it is read, to hold until its actions are done.
+pub(super) async fn read_actions<S>(
+    request: &mut ServiceRequest,
+    payload: &mut S,
+    take_place: impl Fn() -> Result<AccountPlace, ApiError>,
+) -> Result<Option<AccountPlace>, ApiError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let mut place = None;
+    let admit = |length| {
+        check_length(length, MAX_ACTIONS_BYTES)?;
+        if length > MAX_BODY_BYTES && place.is_none() {
+            place = Some(take_place()?);
+        }
+        Ok(())
+    };
+    read_within(request, payload, admit).await?;
+    Ok(place)
+}
+
+/// Reads the body as long as each length that it is known to have is admitted.
+async fn read_within<S>(
+    request: &mut ServiceRequest,
+    payload: &mut S,
+    mut admit: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<(), ApiError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
-        return Err(too_large(MAX_BODY_BYTES));
-    }
-    let Ok(read) = timeout(BODY_TIMEOUT, collect(payload)).await else {
+    admit(length.unwrap_or_default())?;
+    let Ok(read) = timeout(BODY_TIMEOUT, collect(payload, admit)).await else {
         let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
         return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, detail));
     };
@@ -47,7 +82,10 @@ where
     Ok(())
 }
 
-async fn collect<S>(payload: &mut S) -> Result<Bytes, ApiError>
+async fn collect<S>(
+    payload: &mut S,
+    mut admit: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<Bytes, ApiError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
@@ -56,12 +94,14 @@ where
         let chunk = chunk.map_err(|error| {
             ApiError::bad_request(format!("the body cannot be read: {}", Excerpt::of(&error)))
         })?;
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(too_large(MAX_BODY_BYTES));
-        }
+        admit(body.len() + chunk.len())?;
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+fn check_length(length: usize, limit: usize) -> Result<(), ApiError> {
+    if length > limit { Err(too_large(limit)) } else { Ok(()) }
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {

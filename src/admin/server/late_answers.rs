@@ -25,6 +25,11 @@ const PATH: &str = "/v1/replies";
 /// The path of the route for files; the id of a file follows it.
 const FILES_PATH: &str = "/v1/replies/files";
 
+/// True for the path that takes actions.
+pub(super) fn takes_actions(path: &str) -> bool {
+    path == PATH
+}
+
 /// True if a reply token is the credential for a request.
 pub(super) fn takes_reply_token(method: &Method, path: &str) -> bool {
     match *method {

@@ -15,9 +15,11 @@ use actix_web::{
 };
 use tokio::task::yield_now;
 
+use matterhost_actors::model::AccountName;
+
 use super::{
-    api_error::ApiError, authenticator::Authenticator, backend::Backend, body, file_routes, late_answers,
-    open_connections::OpenConnections, scope, upload_body::UploadBody,
+    account_shares::AccountPlace, api_error::ApiError, authenticator::Authenticator, backend::Backend, body,
+    file_routes, late_answers, open_connections::OpenConnections, scope, upload_body::UploadBody,
 };
 use crate::{
     admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS},
@@ -95,8 +97,12 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     let payload = UploadBody::new(request.take_payload());
     let mut response = match admit(&mut request, &payload).await {
         // Handlers and extractors turn their errors into responses, so an error here is not theirs.
-        Ok(()) if is_public(&request) => answer_anybody(request, next).await?.map_into_boxed_body(),
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Ok(_) if is_public(&request) => answer_anybody(request, next).await?.map_into_boxed_body(),
+        Ok(place) => {
+            let answer = next.call(request).await;
+            drop(place);
+            answer?.map_into_boxed_body()
+        }
         Err(error) => request.into_response(error.error_response()),
     };
     add_security_headers(response.headers_mut());
@@ -104,7 +110,8 @@ pub(super) async fn guard<B: MessageBody + 'static>(
     Ok(response.map_body(|_, answer| payload.hold(answer)))
 }
 
-async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(), ApiError> {
+/// Admits a request. Returns the place of a long body, to hold until the answer is there.
+async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<Option<AccountPlace>, ApiError> {
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
         return Err(ApiError::unavailable("the host is shutting down"));
     };
@@ -119,14 +126,15 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
         }
     }
     if public {
-        return if probe { Ok(()) } else { backend.anonymous_rate.take() };
+        return if probe { Ok(None) } else { backend.anonymous_rate.take().map(|()| None) };
     }
     if late_answers::takes_reply_token(request.method(), routed_path(request)) {
         let event = late_answers::authenticate(&backend, request.headers())?;
         backend.reply_rate.take()?;
+        let account = late_answers::takes_actions(routed_path(request)).then(|| event.account.clone());
         request.extensions_mut().insert(event);
         request_came(request);
-        return take_body(request, payload).await;
+        return take_body(request, payload, (&backend, account)).await;
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
     // Checked after the token, so that strangers cannot use up the rate of authenticated callers.
@@ -139,18 +147,27 @@ async fn admit(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(),
     scope::check(&caller.scope, request.method(), request.uri())?;
     request.extensions_mut().insert(caller);
     request_came(request);
-    take_body(request, payload).await
+    let account = scope::account_of_actions(request.uri());
+    take_body(request, payload, (&backend, account)).await
 }
 
-/// Reads the body of a request. One that uploads a file reads it itself.
-async fn take_body(request: &mut ServiceRequest, payload: &UploadBody) -> Result<(), ApiError> {
-    match *request.method() {
-        Method::POST if file_routes::is_upload(routed_path(request)) => {
+/// Reads the body of a request, which takes actions as an account or not. One that uploads a file reads it itself.
+async fn take_body(
+    request: &mut ServiceRequest,
+    payload: &UploadBody,
+    (backend, account): (&Backend, Option<AccountName>),
+) -> Result<Option<AccountPlace>, ApiError> {
+    let payload = &mut payload.clone();
+    match (request.method().clone(), account) {
+        (Method::POST, _) if file_routes::is_upload(routed_path(request)) => {
             request.extensions_mut().insert(payload.clone());
-            Ok(())
+            Ok(None)
         }
-        Method::POST | Method::PUT => body::read(request, &mut payload.clone()).await,
-        _ => Ok(()),
+        (Method::POST, Some(account)) => {
+            body::read_actions(request, payload, || backend.long_body_place(&account)).await
+        }
+        (Method::POST | Method::PUT, _) => body::read(request, payload).await.map(|()| None),
+        _ => Ok(None),
     }
 }
 

@@ -25,7 +25,10 @@ use super::{
     open_connections::OpenConnections,
     sign_in, sinks, sse,
 };
-use crate::admin::ui::{ASSETS, Asset, DOCUMENTS};
+use crate::{
+    actions::MAX_ACTIONS_BYTES,
+    admin::ui::{ASSETS, Asset, DOCUMENTS},
+};
 
 /// Creates the server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
@@ -47,70 +50,72 @@ fn get() -> Route {
 }
 
 fn routes(app: &mut ServiceConfig) {
-    app.app_data(
-        JsonConfig::default().limit(body::MAX_BODY_BYTES).error_handler(|error, _| json_error(&error).into()),
-    )
-    .app_data(PathConfig::default().error_handler(|error, _| path_error(&error).into()))
-    .app_data(QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
-    .service(allow_only("/livez", GET, [get().to(health::live)]))
-    .service(allow_only("/readyz", GET, [get().to(health::ready)]))
-    .service(allow_only("/metrics", GET, [get().to(host::metrics)]))
-    .service(allow_only("/openapi.json", GET, [get().to(host::document)]))
-    .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
-    .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
-    .service(account())
-    .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
-    .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
-    .service(allow_only("/v1/accounts/{name}/files", "POST", [web::post().to(file_routes::upload)]))
-    .service(allow_only("/v1/accounts/{name}/files/{id}", GET, [get().to(file_routes::download)]))
-    .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
-    .service(allow_only("/v1/replies", "POST", [web::post().to(late_answers::answer)]))
-    .service(allow_only("/v1/replies/files", "POST", [web::post().to(file_routes::upload_answer)]))
-    .service(allow_only("/v1/replies/files/{id}", GET, [get().to(file_routes::download_for_answer)]))
-    .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
-    .service(allow_only("/v1/cluster/drain", "PUT", [web::put().to(cluster_routes::drain)]))
-    .service(allow_only("/v1/cluster/rebalance", "POST", [web::post().to(cluster_routes::rebalance)]))
-    .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
-    .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
-    .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))
-    .service(allow_only("/v1/sinks/{name}/skip", "POST", [web::post().to(sinks::skip)]))
-    .service(allow_only("/v1/sinks/{name}/dead-letters", GET, [get().to(sinks::list_letters)]))
-    .service(allow_only(
-        "/v1/sinks/{name}/dead-letters/retry",
-        "POST",
-        [web::post().to(sinks::retry_letters)],
-    ))
-    .service(allow_only("/v1/sinks/{name}/dead-letters/drop", "POST", [web::post().to(sinks::drop_letters)]))
-    .service(allow_only("/v1/sinks/{name}/{action}", "POST", [web::post().to(sinks::act)]))
-    .service(allow_only("/v1/events", GET, [get().to(sse::events)]))
-    .service(allow_only("/v1/watch", GET, [get().to(sse::watch)]))
-    .service(allow_only(
-        "/v1/log-level",
-        "GET, HEAD, PUT",
-        [get().to(host::log_level), web::put().to(host::set_log_level)],
-    ))
-    .service(allow_only(
-        "/v1/reload",
-        "GET, HEAD, POST",
-        [get().to(host::preview), web::post().to(host::apply)],
-    ))
-    .service(allow_only("/v1/sign-in-links", "POST", [web::post().to(sign_in::create_link)]))
-    .service(allow_only("/v1/sign-in", "POST", [web::post().to(sign_in::sign_in)]));
-    for asset in ASSETS.iter().chain(DOCUMENTS) {
-        app.service(allow_only(
-            asset.path,
-            GET,
-            [get().to(move |request| ready(serve_asset(asset, &request)))],
-        ));
-    }
-    app.default_service(web::to(|| async {
+    app.app_data(json_within(body::MAX_BODY_BYTES))
+        .app_data(PathConfig::default().error_handler(|error, _| path_error(&error).into()))
+        .app_data(QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
+        .service(allow_only("/livez", GET, [get().to(health::live)]))
+        .service(allow_only("/readyz", GET, [get().to(health::ready)]))
+        .service(allow_only("/metrics", GET, [get().to(host::metrics)]))
+        .service(allow_only("/openapi.json", GET, [get().to(host::document)]))
+        .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
+        .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
+        .service(account())
+        .service(taking_actions("/v1/accounts/{name}/actions", web::post().to(bot_actions::act)))
+        .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
+        .service(allow_only("/v1/accounts/{name}/files", "POST", [web::post().to(file_routes::upload)]))
+        .service(allow_only("/v1/accounts/{name}/files/{id}", GET, [get().to(file_routes::download)]))
+        .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
+        .service(taking_actions("/v1/replies", web::post().to(late_answers::answer)))
+        .service(allow_only("/v1/replies/files", "POST", [web::post().to(file_routes::upload_answer)]))
+        .service(allow_only("/v1/replies/files/{id}", GET, [get().to(file_routes::download_for_answer)]))
+        .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
+        .service(allow_only("/v1/cluster/drain", "PUT", [web::put().to(cluster_routes::drain)]))
+        .service(allow_only("/v1/cluster/rebalance", "POST", [web::post().to(cluster_routes::rebalance)]))
+        .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
+        .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))
+        .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))
+        .service(allow_only("/v1/sinks/{name}/skip", "POST", [web::post().to(sinks::skip)]))
+        .service(allow_only("/v1/sinks/{name}/dead-letters", GET, [get().to(sinks::list_letters)]))
+        .service(allow_only(
+            "/v1/sinks/{name}/dead-letters/retry",
+            "POST",
+            [web::post().to(sinks::retry_letters)],
+        ))
+        .service(allow_only(
+            "/v1/sinks/{name}/dead-letters/drop",
+            "POST",
+            [web::post().to(sinks::drop_letters)],
+        ))
+        .service(allow_only("/v1/sinks/{name}/{action}", "POST", [web::post().to(sinks::act)]))
+        .service(allow_only("/v1/events", GET, [get().to(sse::events)]))
+        .service(allow_only("/v1/watch", GET, [get().to(sse::watch)]))
+        .service(allow_only(
+            "/v1/log-level",
+            "GET, HEAD, PUT",
+            [get().to(host::log_level), web::put().to(host::set_log_level)],
+        ))
+        .service(allow_only(
+            "/v1/reload",
+            "GET, HEAD, POST",
+            [get().to(host::preview), web::post().to(host::apply)],
+        ))
+        .service(allow_only("/v1/sign-in-links", "POST", [web::post().to(sign_in::create_link)]))
+        .service(allow_only("/v1/sign-in", "POST", [web::post().to(sign_in::sign_in)]));
+    app.configure(assets).default_service(web::to(|| async {
         ApiError::not_found("no such path; see /openapi.json").into_result()
     }));
 }
 
+/// Adds the files of the web page.
+fn assets(app: &mut ServiceConfig) {
+    for asset in ASSETS.iter().chain(DOCUMENTS) {
+        let serve = get().to(move |request| ready(serve_asset(asset, &request)));
+        app.service(allow_only(asset.path, GET, [serve]));
+    }
+}
+
 /// Returns the resource of one account, whose settings have a limit of their own.
 fn account() -> Resource {
-    let settings = JsonConfig::default().limit(body::MAX_ACCOUNT_BYTES);
     let resource = allow_only(
         "/v1/accounts/{name}",
         "GET, HEAD, PUT, DELETE",
@@ -120,7 +125,16 @@ fn account() -> Resource {
             web::delete().to(accounts::delete_account),
         ],
     );
-    resource.app_data(settings.error_handler(|error, _| json_error(&error).into()))
+    resource.app_data(json_within(body::MAX_ACCOUNT_BYTES))
+}
+
+/// Returns a resource that takes actions, which may be longer than other bodies.
+fn taking_actions(path: &str, route: Route) -> Resource {
+    allow_only(path, "POST", [route]).app_data(json_within(MAX_ACTIONS_BYTES))
+}
+
+fn json_within(limit: usize) -> JsonConfig {
+    JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into())
 }
 
 /// Returns a resource with these routes; other methods get a 405 with `allow`.

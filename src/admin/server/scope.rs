@@ -7,12 +7,17 @@ use actix_web::{
     http::{Method, Uri},
 };
 
+use matterhost_actors::model::AccountName;
+
 use super::api_error::ApiError;
 use crate::config::TokenScope;
 
 /// The routes by which one account acts and looks something up. It is matched and decoded as the routes themselves are.
 static ACTING: LazyLock<ResourceDef> =
     LazyLock::new(|| ResourceDef::new("/v1/accounts/{name}/{route:actions|files|files/[^/]+|lookups/[^/]+}"));
+
+/// The last part of the route that takes actions.
+const ACTIONS: &str = "actions";
 
 /// The route that describes the caller's own rights.
 const INSTANCE: &str = "/v1/instance";
@@ -34,8 +39,8 @@ impl Required {
     fn of(method: &Method, uri: &Uri) -> Self {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let mut path = Path::new(Url::new(uri.clone()));
-        match acting_account(&mut path) {
-            Some(account) => Self::Act(account),
+        match acting_route(&mut path) {
+            Some((account, _)) => Self::Act(account),
             None if path.as_str() == INSTANCE && is_read => Self::Any,
             None if is_read => Self::Read,
             None => Self::Full,
@@ -73,22 +78,28 @@ pub(super) fn check(scope: &TokenScope, method: &Method, uri: &Uri) -> Result<()
     }))
 }
 
-/// Returns the account of a route by which one acts.
-fn acting_account(path: &mut Path<Url>) -> Option<String> {
-    if !ACTING.capture_match_info(path) {
-        return None;
-    }
-    path.load::<(String, String)>().ok().map(|(account, _)| account)
+/// Returns the account of the route that takes actions.
+pub(super) fn account_of_actions(uri: &Uri) -> Option<AccountName> {
+    let (account, route) = acting_route(&mut Path::new(Url::new(uri.clone())))?;
+    AccountName::new(&account).ok().filter(|_| route == ACTIONS)
+}
+
+/// Returns the account of a route by which one acts, and the rest of the route.
+fn acting_route(path: &mut Path<Url>) -> Option<(String, String)> {
+    ACTING.capture_match_info(path).then(|| path.load().ok())?
 }
 
 #[cfg(test)]
 mod tests {
-    use matterhost_actors::model::AccountName;
-
     use super::*;
 
     fn refusal(scope: &TokenScope, method: &Method, uri: &'static str) -> Option<String> {
         check(scope, method, &Uri::from_static(uri)).err().map(|error| error.to_string())
+    }
+
+    fn accounts_of(scope: &TokenScope) -> &[AccountName] {
+        let TokenScope::Act(accounts) = scope else { panic!("{scope:?}") };
+        accounts
     }
 
     #[test]
@@ -126,6 +137,13 @@ mod tests {
             assert_eq!(refusal(&TokenScope::Full, method, uri), None, "{uri}");
             assert_eq!(refusal(&TokenScope::Read, method, uri).is_none(), read, "{uri}");
             assert_eq!(refusal(&act, method, uri).is_none(), acting, "{uri}");
+            let takes_actions = acting && uri.ends_with("/actions");
+            let account = account_of_actions(&Uri::from_static(uri));
+            assert_eq!(
+                account.is_some_and(|account| accounts_of(&act).contains(&account)),
+                takes_actions,
+                "{uri}"
+            );
         }
         let detail = refusal(&act, &post, "/v1/accounts/alerts/actions").unwrap();
         assert!(detail.ends_with("this one has the scope act (helpdesk, größe)"), "{detail}");

@@ -39,6 +39,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The longest subject of an inbox, in bytes. Those of clients have 50.
 const MAX_INBOX_BYTES: usize = 256;
+
 /// The status of a result that is too long for a message.
 const TOO_LARGE: u16 = 413;
 
@@ -51,6 +52,8 @@ pub struct NatsActions {
     /// The beginnings of the subjects that a result may go to. A member may publish to others, and a client must not
     /// publish there by it.
     inboxes: Vec<String>,
+    /// The longest text of an action.
+    most_bytes: usize,
 }
 
 impl NatsActions {
@@ -59,10 +62,11 @@ impl NatsActions {
         client: Client,
         settings: &NatsSettings,
         inboxes: &[String],
+        most_bytes: usize,
     ) -> Result<Self, NatsError> {
         let context = jetstream::new(client.clone());
-        action_stream::open(&context, settings).await?;
-        Ok(Self { client, context, settings: settings.clone(), inboxes: inboxes.to_vec() })
+        action_stream::open(&context, settings, most_bytes).await?;
+        Ok(Self { client, context, settings: settings.clone(), inboxes: inboxes.to_vec(), most_bytes })
     }
 
     /// Makes a request within its time limit. Without a connection it is not made, because the client would keep it and send
@@ -96,7 +100,8 @@ impl NatsActions {
             Ok(stream) => stream,
             Err(error) if is_missing(&error) => {
                 tracing::warn!(stream = name, "the queue of actions is gone; making it anew");
-                action_stream::open(&self.context, &self.settings).await.map_err(|error| failed(&error))?;
+                let opened = action_stream::open(&self.context, &self.settings, self.most_bytes).await;
+                opened.map_err(|error| failed(&error))?;
                 return Ok(Vec::new());
             }
             Err(error) => return Err(failed(&error)),

@@ -30,11 +30,14 @@ pub(in crate::host) async fn connect(
     config: &ClusterConfig,
     fence: Arc<dyn AccountFence>,
 ) -> anyhow::Result<ClusterStores> {
-    use crate::cluster::{NatsCluster, NatsSettings};
+    use crate::{
+        actions::MAX_ACTIONS_BYTES,
+        cluster::{NatsCluster, NatsSettings},
+    };
     let settings = NatsSettings::of(config);
     let cluster = NatsCluster::connect(&settings, config.lease_ttl, fence).await?;
     let actions = match config.actions.then_some(&config.action_inboxes) {
-        Some(inboxes) => Some(cluster.open_actions(&settings, inboxes).await?),
+        Some(inboxes) => Some(cluster.open_actions(&settings, inboxes, MAX_ACTIONS_BYTES).await?),
         None => None,
     };
     let NatsCluster { membership, cursors, messages } = cluster;

@@ -41,9 +41,11 @@ const LIST_AGAIN: Duration = Duration::from_millis(250);
 const LIST_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// The interval at which the queue is asked how much waits. It is one short request, and metrics are read about as often.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
-/// The requests to the queue at a time. What they fetch, 256 KiB each at most, must not keep the renewals of the lease waiting, which
-/// take the same connection.
-const MOST_REQUESTS: usize = 16;
+/// The most that requests to the queue fetch at a time, in units of [`FETCH_UNIT`], 4 MiB: they must not keep the renewals of the lease
+/// waiting, which take the same connection.
+const MOST_FETCHED: usize = 16;
+/// The bytes for which a request has one unit, as it has at least.
+const FETCH_UNIT: usize = 256 * 1024;
 
 /// The accounts of the running configuration.
 pub(in crate::host) trait QueueAccounts: Send + Sync {
@@ -121,9 +123,9 @@ impl QueuedActions {
     ) -> Self {
         let (look, is_stopping) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
         let (stop, stopped) = oneshot::channel();
-        let requests = Arc::new(Semaphore::new(MOST_REQUESTS));
+        let fetches = Arc::new(Semaphore::new(MOST_FETCHED));
         let surroundings =
-            Surroundings { queue, poster, accounts, is_stopping: Arc::clone(&is_stopping), requests };
+            Surroundings { queue, poster, accounts, is_stopping: Arc::clone(&is_stopping), fetches };
         let view = ActionView::default();
         let worker = Worker {
             surroundings,

@@ -25,7 +25,7 @@ use super::{
     verdict::{Verdict, for_status},
 };
 use crate::{
-    actions::ReplyTokens,
+    actions::{MAX_ACTIONS_BYTES, ReplyTokens},
     config::WebhookConfig,
     sinks::{
         failing_events::Failure,
@@ -33,9 +33,6 @@ use crate::{
         reply::{self, ReplyParseError},
     },
 };
-
-/// The longest answer, ten times the longest post with props.
-pub(super) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The content type of a single event.
 const SINGLE_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -170,8 +167,8 @@ where
     let mut body = Vec::new();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|_| ReplyParseError::Truncated)?;
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(ReplyParseError::TooLarge(MAX_ANSWER_BYTES));
+        if body.len() + chunk.len() > MAX_ACTIONS_BYTES {
+            return Err(ReplyParseError::TooLarge(MAX_ACTIONS_BYTES));
         }
         body.extend_from_slice(&chunk);
     }

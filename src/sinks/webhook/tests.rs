@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use matterhost_actors::model::{AccountName, OutgoingAction};
 
-use super::{request::MAX_ANSWER_BYTES, *};
-use crate::actions::MAX_POSTS_PER_EVENT;
+use super::*;
+use crate::actions::{MAX_ACTIONS_BYTES, MAX_POSTS_PER_EVENT};
 use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
@@ -297,7 +297,7 @@ async fn an_answer_is_a_reply() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_used_loses_nothing() {
-    let long = vec![b' '; MAX_ANSWER_BYTES + 1];
+    let long = vec![b' '; MAX_ACTIONS_BYTES + 1];
     let endless =
         [b"HTTP/1.0 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
     let cut = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{\"text\":".to_vec();
@@ -327,15 +327,15 @@ async fn interim_responses_are_skipped() {
 
 #[tokio::test]
 async fn problems_of_an_answer_are_reported() {
-    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ANSWER_BYTES + 1]].concat();
+    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ACTIONS_BYTES + 1]].concat();
     let mut br = awc::http::header::HeaderMap::new();
     br.insert(awc::http::header::CONTENT_ENCODING, "br".parse().unwrap());
     let cases = [
         (
-            FakeResponse::Answer(200, JSON, vec![b' '; MAX_ANSWER_BYTES + 1]),
-            ReplyParseError::TooLarge(MAX_ANSWER_BYTES),
+            FakeResponse::Answer(200, JSON, vec![b' '; MAX_ACTIONS_BYTES + 1]),
+            ReplyParseError::TooLarge(MAX_ACTIONS_BYTES),
         ),
-        (FakeResponse::Raw(endless), ReplyParseError::TooLarge(MAX_ANSWER_BYTES)),
+        (FakeResponse::Raw(endless), ReplyParseError::TooLarge(MAX_ACTIONS_BYTES)),
         (
             FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()),
             ReplyParseError::Truncated,

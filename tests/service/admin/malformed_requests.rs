@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
-    host::{AdminHost, TOKEN},
+    host::{ANY_PORT, AdminHost, TOKEN, add_bot},
     http_client::{self, Response},
     isolation::assert_bots_unaffected,
 };
+use crate::program::{DEADLINE, Fixture};
 
 /// Sends these bytes and returns the response, if there is one. The server may close before all are sent.
 fn send(host: &AdminHost, bytes: &[u8]) -> Option<Response> {
@@ -61,21 +62,27 @@ fn invalid_requests_are_refused_or_closed() {
 
 #[test]
 fn bodies_are_bounded_and_need_a_token() {
-    const LARGEST: usize = 256 * 1_024;
     assert_bots_unaffected("", |host| {
         let posts = "POST /v1/accounts/helpdesk/actions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
         let known = format!("{posts}authorization: Bearer {TOKEN}\r\n");
-        for length in [LARGEST + 1, 10_000_000_000, usize::MAX] {
-            // Refused at once, before any of the body arrives.
-            let answer = send(host, format!("{known}content-length: {length}\r\n\r\n").as_bytes()).unwrap();
-            assert!(answer.problem(413).contains("262144"), "{length}");
+        for (largest, other) in
+            [(1_024 * 1_024, known.clone()), (256 * 1_024, known.replace("actions", "restart"))]
+        {
+            for length in [largest + 1, 10_000_000_000, usize::MAX] {
+                // Refused at once, before any of the body arrives.
+                let request = format!("{other}content-length: {length}\r\n\r\n");
+                let answer = send(host, request.as_bytes()).unwrap();
+                assert!(answer.problem(413).contains(&largest.to_string()), "{length}");
+            }
         }
         let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
         let endless = format!("{known}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(100));
         let answer = send(host, endless.as_bytes());
         println!("3 MiB in chunks: {:?}", answer.as_ref().map(|answer| answer.status));
         answer.unwrap().problem(413);
-        send(host, format!("{posts}content-length: 100\r\n\r\n").as_bytes()).unwrap().problem(401);
+        for posts in [posts, &posts.replace("accounts/helpdesk/actions", "replies")] {
+            send(host, format!("{posts}content-length: 1000000\r\n\r\n").as_bytes()).unwrap().problem(401);
+        }
         // A public path does not wait for a body.
         let began = Instant::now();
         for path in ["/livez", "/openapi.json"] {
@@ -86,6 +93,59 @@ fn bodies_are_bounded_and_need_a_token() {
         }
         assert!(began.elapsed() < Duration::from_secs(9), "the server waited for a body");
     });
+}
+
+/// Long requests of one account, which are slow to come, leave memory to others and everything to short ones.
+#[test]
+fn an_account_has_a_share_of_the_long_requests() {
+    const SHARE: usize = 16;
+    const LONG: usize = 256 * 1_024 + 1;
+    let fixture = Fixture::new();
+    let (_, other) = add_bot(&fixture, "other");
+    let host = AdminHost::start(fixture, &format!("{ANY_PORT}token = \"{TOKEN}\"\n{other}"));
+    for account in ["helpdesk", "other"] {
+        host.await_state(account, "ready");
+    }
+    let path = |account: &str| format!("/v1/accounts/{account}/actions");
+    let typing = r#"{"action":"typing","target":"crew/lobby"}"#;
+    let bearer = format!("Bearer {TOKEN}");
+    let act = |account: &str, bytes: usize| {
+        let length = bytes.to_string();
+        let lines = [
+            ("host", "127.0.0.1"),
+            ("authorization", &*bearer),
+            ("content-type", "application/json"),
+            ("content-length", &length),
+        ];
+        let head = http_client::head("POST", &path(account), &lines);
+        // One that is refused may be closed before all of it is sent, and its answer be lost.
+        send(&host, format!("{head}{typing}{}", " ".repeat(bytes - typing.len())).as_bytes())
+    };
+    let status = |account: &str, bytes: usize| act(account, bytes).map(|answer| answer.status);
+    let lines = [("host", "127.0.0.1"), ("authorization", &bearer), ("content-length", &LONG.to_string())];
+    let begin = |_| {
+        let mut stream = http_client::connect(host.address);
+        stream.write_all(http_client::head("POST", &path("helpdesk"), &lines).as_bytes()).unwrap();
+        stream
+    };
+    assert_eq!(status("helpdesk", LONG), Some(200));
+    let slow: Vec<_> = (0..SHARE).map(begin).collect();
+    let await_answer = |status: u16| {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match act("helpdesk", LONG) {
+                Some(answer) if answer.status == status => return answer,
+                other => assert!(Instant::now() < end, "{other:?}"),
+            }
+        }
+    };
+    let refused = await_answer(503);
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    let detail = refused.problem(503);
+    assert!(detail.contains("too many long requests of account helpdesk"), "{detail}");
+    assert_eq!((status("helpdesk", LONG - 1), status("other", LONG)), (Some(200), Some(200)));
+    drop(slow);
+    await_answer(200);
 }
 
 #[test]

@@ -13,9 +13,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use matterhost_actors::{model::AccountName, ports::Poster};
 use tokio::sync::Semaphore;
 
-use super::QueueAccounts;
+use super::{FETCH_UNIT, QueueAccounts};
 use crate::{
-    actions::{GeneratedKey, TextEnd, refusal, take_text},
+    actions::{GeneratedKey, MAX_ACTIONS_BYTES, TextEnd, refusal, take_text},
     cluster::{ActionOutcome, ActionQueue, QueueError, QueuedAction, StepEnd, StepOrder, Tries, UNKNOWN_FOR},
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Surroundings {
     pub(super) poster: Arc<dyn Poster>,
     pub(super) accounts: Arc<dyn QueueAccounts>,
     pub(super) is_stopping: Arc<AtomicBool>,
-    pub(super) requests: Arc<Semaphore>,
+    pub(super) fetches: Arc<Semaphore>,
 }
 
 impl Surroundings {
@@ -52,7 +52,8 @@ impl Surroundings {
         if !can_send && !finds_expired {
             return StepEnd::NotNow;
         }
-        let action = match self.ask(|queue| queue.first(account)).await {
+        // It may have any length.
+        let action = match self.ask(MAX_ACTIONS_BYTES, |queue| queue.first(account)).await {
             Ok(Some(action)) => action,
             Ok(None) => return StepEnd::Empty,
             Err(error) => return not_now(account, &error),
@@ -69,7 +70,7 @@ impl Surroundings {
 
     /// Refuses an action for an account that the configuration does not have, once the action has waited for it itself.
     async fn refuse_unknown(&self, action: QueuedAction) -> StepEnd {
-        let state = match self.ask(|queue| queue.state()).await {
+        let state = match self.ask(0, |queue| queue.state()).await {
             Ok(state) => state,
             Err(error) => {
                 not_now(&action.account, &error);
@@ -85,7 +86,7 @@ impl Surroundings {
 
     /// Gives an action up whose account cannot send, if the queue is about to delete it without a word.
     async fn give_up_expired(&self, action: QueuedAction) -> StepEnd {
-        let age = match self.ask(|queue| queue.state()).await {
+        let age = match self.ask(0, |queue| queue.state()).await {
             Ok(state) if state.is_about_to_delete(state.age(action.stored_at)) => state.age(action.stored_at),
             Ok(_) => return StepEnd::NotNow,
             Err(error) => return not_now(&action.account, &error),
@@ -135,22 +136,30 @@ impl Surroundings {
         if !self.poster.may_act(&action.account) {
             return StepEnd::Elsewhere;
         }
-        let account = action.account.clone();
-        match self.ask(|queue| queue.finish(action, result)).await {
+        // The queue looks at the action once more.
+        let (account, bytes) = (action.account.clone(), action.text.len());
+        match self.ask(bytes, |queue| queue.finish(action, result)).await {
             Ok(()) => StepEnd::Finished(outcome),
             Err(error) => not_now(&account, &error),
         }
     }
 
-    /// Asks the queue, beside a bounded number of others.
+    /// Asks the queue for so many bytes at most, beside bounded others.
     async fn ask<T>(
         &self,
+        bytes: usize,
         request: impl FnOnce(&dyn ActionQueue) -> BoxFuture<'static, Result<T, QueueError>>,
     ) -> Result<T, QueueError> {
         // It is never closed.
-        let _permit = self.requests.acquire().await;
+        let _permit = self.fetches.acquire_many(units(bytes)).await;
         request(&*self.queue).await
     }
+}
+
+/// Returns the units of a request for so many bytes. An action can be longer than the longest only in a queue with other limits.
+fn units(bytes: usize) -> u32 {
+    let units = bytes.min(MAX_ACTIONS_BYTES).div_ceil(FETCH_UNIT).max(1);
+    u32::try_from(units).unwrap_or(1)
 }
 
 fn not_now(account: &AccountName, error: &QueueError) -> StepEnd {

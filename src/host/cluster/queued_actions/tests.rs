@@ -120,7 +120,7 @@ impl Host {
             poster: Arc::new(Seen(Arc::clone(self))),
             accounts: Arc::new(Accounts(Arc::clone(self))),
             is_stopping: Arc::default(),
-            requests: Arc::new(Semaphore::new(MOST_REQUESTS)),
+            fetches: Arc::new(Semaphore::new(MOST_FETCHED)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::*;
 
-/// A queue that counts the requests that are under way.
+/// A queue that counts the KiB that requests under way may fetch.
 #[derive(Debug, Default)]
 struct Counted {
     queue: MemoryActions,
@@ -13,12 +13,12 @@ struct Counted {
 }
 
 impl Counted {
-    fn count<T: Send + 'static>(&self, request: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
+    fn count<T: Send + 'static>(&self, kib: usize, request: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
         let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
         async move {
-            most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            most.fetch_max(now.fetch_add(kib, Ordering::Relaxed) + kib, Ordering::Relaxed);
             sleep(Duration::from_millis(1)).await;
-            now.fetch_sub(1, Ordering::Relaxed);
+            now.fetch_sub(kib, Ordering::Relaxed);
             request.await
         }
         .boxed()
@@ -31,11 +31,11 @@ impl ActionQueue for Counted {
     }
 
     fn first(&self, account: &AccountName) -> BoxFuture<'static, Result<Option<QueuedAction>, QueueError>> {
-        self.count(self.queue.first(account))
+        self.count(1024, self.queue.first(account))
     }
 
     fn finish(&self, action: QueuedAction, result: Vec<u8>) -> BoxFuture<'static, Result<(), QueueError>> {
-        self.count(self.queue.finish(action, result))
+        self.count(action.text.len().div_ceil(1024).max(256), self.queue.finish(action, result))
     }
 
     fn state(&self) -> BoxFuture<'static, Result<QueueState, QueueError>> {
@@ -49,13 +49,13 @@ impl ActionQueue for Counted {
 
 #[tokio::test]
 async fn many_accounts_ask_the_queue_a_few_at_a_time() {
-    let host = Host::new(Now::default());
-    (0..200).for_each(|n| host.put(&format!("bot-{n}"), "hello"));
+    let (host, long) = (Host::new(Now::default()), "x".repeat(1_000_000));
+    (0..200).for_each(|n| host.put(&format!("bot-{n}"), if n % 10 == 0 { &long } else { "hello" }));
     let counted = Counted { queue: host.queue.clone(), ..Counted::default() };
     let most = Arc::clone(&counted.most);
     let worker = host.start_with(Arc::new(counted));
     host.await_that(|host| host.queue.waiting() == 0).await;
-    assert_eq!(most.load(Ordering::Relaxed), MOST_REQUESTS);
+    assert_eq!(most.load(Ordering::Relaxed), 4 * 1024, "KiB");
     worker.stop(Instant::now() + PATIENCE).await;
 }
 
