@@ -4,6 +4,7 @@
 //! delivered again. An event with which it fails three times becomes a dead letter. Failures without an event to blame
 //! are charged under the same policy as those of accounts.
 
+mod child_lines;
 mod child_run;
 mod descendants;
 mod exec_state;

@@ -12,9 +12,9 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
-use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
+    child_lines::{ChildLines, UnreadableLine, child_lines},
     exec_state::ExecState,
     input::ChildInput,
     process_group::{
@@ -25,6 +25,7 @@ use super::{
     unanswered::{MAX_AT_WORK, Overdue, UnansweredEvents},
 };
 use crate::{
+    actions::MAX_ACTIONS_BYTES,
     config::{ExecConfig, MAX_HOOKS},
     sinks::{
         handler::ThrottledWarning,
@@ -35,8 +36,6 @@ use crate::{
     },
 };
 
-/// The longest line that a child may write, ten times the longest post with props.
-const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// The time to read the rest of an exited child's output, or to wait for the exit after its output closed.
 const EXIT_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// The shortest that there is, because the next child starts at once or refuses the events until it starts.
@@ -76,7 +75,7 @@ pub(super) enum RunEnd {
 pub(super) struct ChildRun<'a> {
     process: Process,
     input: ChildInput,
-    output: FramedRead<ChildStdout, LinesCodec>,
+    output: ChildLines<ChildStdout>,
     /// The task that reads standard error.
     log: JoinHandle<()>,
     last_lines: LastLines,
@@ -120,7 +119,7 @@ impl<'a> ChildRun<'a> {
         Ok(Self {
             process,
             input,
-            output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
+            output: child_lines(output, MAX_ACTIONS_BYTES),
             log: tokio::task::spawn_local(forward_log(sink, monitor, log, Rc::clone(&last_lines))),
             last_lines,
             unanswered: UnansweredEvents::new(Rc::clone(state), config.timeout, tell),
@@ -195,7 +194,7 @@ impl<'a> ChildRun<'a> {
             tokio::select! {
                 () = worker::wait_for_close(closing) => return None,
                 line = self.output.next(), if reads && flooded_until.is_none() => match line {
-                    Some(line) => self.handle_line(line).await,
+                    Some(line) => self.handle_line(line),
                     None => return Some(self.describe_closed_output().await),
                 },
                 () = self.unanswered.action_done(), if !reads => self.unanswered.restart_times(),
@@ -209,7 +208,7 @@ impl<'a> ChildRun<'a> {
                     return Some(format!("it ended with {status}"));
                 }
                 () = sleep_until_some(deadline) => {
-                    self.read_written_answers().await;
+                    self.read_written_answers();
                     match self.unanswered.expire_due() {
                         Some(Overdue::Child(fault)) => {
                             // It did not fail on what it read last.
@@ -237,12 +236,12 @@ impl<'a> ChildRun<'a> {
 
     /// Reads the lines that the child has written by now. On a busy machine they may have waited longer than the time for
     /// an answer.
-    async fn read_written_answers(&mut self) {
+    fn read_written_answers(&mut self) {
         for _ in 0..MAX_LINES_AT_DEADLINE {
             let read = self.unanswered.has_room_for_actions().then(|| self.output.next().now_or_never());
             // The loop of `serve` finds that the output is closed.
             let Some(Some(Some(line))) = read else { return };
-            self.handle_line(line).await;
+            self.handle_line(line);
         }
     }
 
@@ -260,15 +259,14 @@ impl<'a> ChildRun<'a> {
         tracing::warn!(sink, account, channel, event, "the handler is slow: {problem}; {then}");
     }
 
-    async fn handle_line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
+    fn handle_line(&mut self, line: io::Result<Result<String, UnreadableLine>>) {
         let handled = match line {
-            Ok(line) if line.trim().is_empty() => Ok(()),
-            Ok(line) => self.unanswered.handle_line(&line),
-            Err(_) => {
-                // After an error the stream yields `None` once before it continues.
-                let _ = self.output.next().await;
-                Err(format!("the line is not UTF-8 or is longer than {MAX_LINE_BYTES} bytes"))
+            Ok(Ok(line)) if line.trim().is_empty() => Ok(()),
+            Ok(Ok(line)) => self.unanswered.handle_line(&line),
+            Ok(Err(UnreadableLine)) => {
+                Err(format!("the line is not UTF-8 or is longer than {MAX_ACTIONS_BYTES} bytes"))
             }
+            Err(error) => Err(format!("the output cannot be read: {}", Excerpt::of(&error))),
         };
         if let Err(problem) = handled {
             self.flood.count();
@@ -302,7 +300,7 @@ impl<'a> ChildRun<'a> {
     async fn read_remaining_output(&mut self) {
         let deadline = Instant::now() + EXIT_READ_TIMEOUT;
         while let Ok(Some(line)) = tokio::time::timeout_at(deadline, self.output.next()).await {
-            self.handle_line(line).await;
+            self.handle_line(line);
         }
     }
 
@@ -322,7 +320,7 @@ impl<'a> ChildRun<'a> {
         loop {
             tokio::select! {
                 _ = self.process.wait() => return true,
-                Some(line) = self.output.next() => self.handle_line(line).await,
+                Some(line) = self.output.next() => self.handle_line(line),
                 () = sleep_until(deadline) => return false,
             }
         }

@@ -10,9 +10,11 @@ use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
-use tokio_util::codec::{FramedRead, LinesCodec};
 
-use super::descendants;
+use super::{
+    child_lines::{UnreadableLine, child_lines},
+    descendants,
+};
 use crate::{config::ExecConfig, sinks::monitor::SinkMonitor, telemetry::logging::HANDLER_TARGET};
 
 /// The environment variables that every child gets; none of them holds a token.
@@ -141,21 +143,19 @@ pub(super) async fn forward_log(
     stderr: ChildStderr,
     last_lines: LastLines,
 ) {
-    let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(MAX_LOG_LINE_BYTES));
+    let mut lines = child_lines(stderr, MAX_LOG_LINE_BYTES);
     loop {
         match lines.next().await {
-            Some(Ok(line)) => {
+            Some(Ok(Ok(line))) => {
                 let line = Excerpt::of(&line);
                 tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{line}");
                 monitor.record_line(line.clone());
                 keep_line(&mut last_lines.borrow_mut(), line);
             }
-            Some(Err(_)) => {
+            Some(Ok(Err(UnreadableLine))) => {
                 tracing::info!(target: HANDLER_TARGET, sink = &*sink, "(a line that is too long or not UTF-8)");
-                // After an error the stream yields `None` once before it continues.
-                let _ = lines.next().await;
             }
-            None => return,
+            Some(Err(_)) | None => return,
         }
     }
 }
