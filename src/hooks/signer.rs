@@ -195,9 +195,24 @@ mod tests {
         assert_eq!(old.verify::<ActionClaims>(&during, at(1)), Err(SignatureError::Forged));
     }
 
+    /// The claims of a button as those of a dialog, which has other members otherwise.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct AsDialog(ActionClaims);
+
+    impl Claims for AsDialog {
+        const PURPOSE: &'static str = DialogClaims::PURPOSE;
+
+        fn expires(&self) -> u64 {
+            self.0.expires
+        }
+    }
+
     #[test]
     fn one_kind_is_not_taken_for_another() {
         let signer = signer(NEW);
+        assert_eq!(signer.verify::<AsDialog>(&signer.sign(&claims()), at(1)), Err(SignatureError::Forged));
+        assert_eq!(signer.verify(&signer.sign(&AsDialog(claims())), at(1)), Ok(AsDialog(claims())));
         assert_eq!(
             signer.verify::<DialogClaims>(&signer.sign(&claims()), at(1)),
             Err(SignatureError::Forged)

@@ -13,6 +13,7 @@ use crate::{
     nats_sink::clients,
     one_view::{accounts, shared},
     program::{RunningProgram, text},
+    refused_actions::refused_actions,
 };
 
 /// The longest wait for the next result.
@@ -224,6 +225,20 @@ fn what_is_wrong_is_refused_and_an_account_that_waits_keeps_nobody() {
         assert!(waited.iter().all(|result| result["status"] == 200), "{waited:?}");
     });
     assert_eq!((posted(&cluster, 0).len(), posted(&cluster, 2).len()), (1, 1));
+    terminate(a);
+}
+
+#[test]
+fn a_refused_action_has_the_status_that_it_has_by_other_doors() {
+    let cluster = Cluster::with(1, "2s").with_actions();
+    let a = cluster.start("a");
+    let (actions, expected): (Vec<_>, Vec<_>) = refused_actions(&cluster.bots[0].1).into_iter().unzip();
+    let actions: Vec<_> = actions.into_iter().map(|action| (0, action)).collect();
+    let results = act(&cluster, &actions);
+    for ((result, status), (_, action)) in results.iter().zip(expected).zip(&actions) {
+        assert_eq!(result["status"], status, "{action}: {result}");
+    }
+    assert!(posted(&cluster, 0).is_empty());
     terminate(a);
 }
 

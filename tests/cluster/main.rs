@@ -43,6 +43,9 @@ mod processes;
 mod program;
 #[cfg(feature = "cluster")]
 mod random_faults;
+#[cfg(feature = "cluster")]
+#[path = "../service/refused_actions.rs"]
+mod refused_actions;
 mod sharing;
 #[cfg(feature = "cluster")]
 mod state_transfer;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
+mod action_doors;
 mod action_rates;
 mod admin;
 mod attacks;
@@ -31,6 +32,7 @@ mod program;
 mod promtool;
 mod random_actions;
 mod readme;
+mod refused_actions;
 mod reload;
 mod remote_commands;
 mod run_command;

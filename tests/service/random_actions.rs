@@ -1,4 +1,4 @@
-//! Random actions by a child, by a webhook with its reply token and by the API, while responses are lost, the server fails and
+//! Random actions by a child, by a webhook in its responses and with its reply token, by the API and by a bot in Rust, while responses are lost, the server fails and
 //! limits, sockets drop and the host is killed: each keyed action is done once, in order within a channel, and the last
 //! text of each stream is shown.
 
@@ -19,6 +19,8 @@ use crate::{
     sinks::{Handler, sink},
 };
 
+/// The program, with a bot that adds up numbers.
+const PROGRAM: &str = "bots_in_rust";
 /// The questions of a run, and the posts by the API.
 const QUESTIONS: usize = 4;
 /// The starts of the host.
@@ -100,9 +102,16 @@ class Handler(BaseHTTPRequestHandler):
             taken.add(event["id"])
             arguments = (event["data"]["post"]["message"], self.headers["matterhost-reply-token"])
             threading.Thread(target=answer, args=arguments, daemon=True).start()
+        body = b""
+        if event["type"] == "com.mattermost.posted" and not event["own"]:
+            # Each time: the host may have been killed before it took the first answer.
+            said = {"action": "reply", "text": "said " + event["data"]["post"]["message"]}
+            body = json.dumps(said).encode()
         self.send_response(202)
-        self.send_header("content-length", "0")
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 print("listening", server.server_port, flush=True)
@@ -138,11 +147,29 @@ fn strike_randomly(fixture: &Fixture, random: &mut fastrand::Rng, quiet: &Atomic
     fixture.simulator.clear_faults();
 }
 
+/// Returns a question: a number, because the bot in Rust adds them up.
+fn question(n: usize) -> usize {
+    1 << n
+}
+
+/// Returns the answer of the bot in Rust, which has the sum of all questions before.
+fn sum(n: usize) -> String {
+    format!("The sum is {}", 2 * question(n) - 1)
+}
+
+/// Returns the posts of the bot, without the number of posts that the bot in Rust has counted in this life.
+fn bot_posts(fixture: &Fixture) -> Vec<String> {
+    let posts = fixture.bot_posts().into_iter();
+    posts.map(|post| post.split_once(", and this").map_or(post.clone(), |(sum, _)| sum.to_owned())).collect()
+}
+
 /// Returns the posts that a run leads to.
 fn expected() -> Vec<String> {
     let numbers = || 0..QUESTIONS;
-    let of_questions =
-        numbers().flat_map(|n| [format!("child q{n} end"), format!("aside q{n}"), format!("hook q{n} end")]);
+    let of_questions = numbers().flat_map(|n| {
+        let q = question(n);
+        [format!("child {q} end"), format!("aside {q}"), format!("said {q}"), format!("hook {q} end"), sum(n)]
+    });
     let mut expected: Vec<_> = of_questions.chain(numbers().map(|n| format!("api {n} end"))).collect();
     expected.sort();
     expected
@@ -152,17 +179,17 @@ fn expected() -> Vec<String> {
 fn live(fixture: &Fixture, dir: &ConfigDir, random: &mut fastrand::Rng) {
     let expected = expected();
     let is_complete = || {
-        let mut posts = fixture.bot_posts();
+        let mut posts = bot_posts(fixture);
         posts.sort();
         posts == expected
     };
     for _ in 1..LIVES {
-        let running = RunningProgram::start(dir.matterhost(&["run"]));
+        let running = RunningProgram::start(dir.example(PROGRAM, &["run"]));
         thread::sleep(Duration::from_millis(random.u64(500..1_500)));
         running.signal("KILL");
         running.wait_for_exit();
     }
-    let running = RunningProgram::start(dir.matterhost(&["run"]));
+    let running = RunningProgram::start(dir.example(PROGRAM, &["run"]));
     let end = Instant::now() + LIMIT;
     while !is_complete() {
         assert!(Instant::now() < end, "{:#?}\n{expected:#?}", fixture.bot_posts());
@@ -175,10 +202,11 @@ fn live(fixture: &Fixture, dir: &ConfigDir, random: &mut fastrand::Rng) {
 
 fn configuration(fixture: &Fixture, handler: &Handler, api: SocketAddr, seed: u64) -> ConfigDir {
     let child = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"child.py\"]\n";
+    let bot = "[sinks.tally]\ntype = \"bot\"\nevents = [\"posted\"]\n";
     let admin = format!("[admin]\nbind = \"{api}\"\ntoken = \"{TOKEN}\"\n");
     let more = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"100ms\"\nmax_backoff = \"200ms\"\nreset_after = \"1s\"\nmax_restarts = 100\n";
-    let account = fixture.config().replace("[log]", "sinks = [\"child\", \"hook\"]\n[log]");
-    let config = [&*account, child, &*sink(handler.port), &*admin, more].concat();
+    let account = fixture.config().replace("[log]", "sinks = [\"child\", \"hook\", \"tally\"]\n[log]");
+    let config = [&*account, child, bot, &*sink(handler.port), &*admin, more].concat();
     let dir = ConfigDir::with(&config);
     dir.write("child.py", &CHILD.replace("SEED", &seed.to_string()));
     dir
@@ -200,7 +228,7 @@ fn each_action_of_every_door_is_done_once_whatever_fails() {
     command.arg(&server).args(["0", &format!("http://{api}"), TOKEN, &QUESTIONS.to_string()]);
     let handler = Handler::start(command, "");
     let dir = configuration(&fixture, &handler, api, seed);
-    let running = RunningProgram::ready(&fixture, &dir);
+    let running = RunningProgram::ready_with(&fixture, dir.example(PROGRAM, &["run"]));
     let quiet = AtomicBool::new(false);
     thread::scope(|scope| {
         let mut dice = random.fork();
@@ -209,7 +237,7 @@ fn each_action_of_every_door_is_done_once_whatever_fails() {
         let mut pauses = random.fork();
         scope.spawn(move || {
             for n in 0..QUESTIONS {
-                fixture.post(&format!("q{n}"));
+                fixture.post(&question(n).to_string());
                 thread::sleep(Duration::from_millis(pauses.u64(..500)));
             }
         });
@@ -219,9 +247,14 @@ fn each_action_of_every_door_is_done_once_whatever_fails() {
         running.wait_for_exit();
         live(fixture, &dir, &mut random);
     });
-    let posts = fixture.bot_posts();
-    let series: [fn(usize) -> String; 3] =
-        [|n| format!("child q{n} end"), |n| format!("aside q{n}"), |n| format!("api {n} end")];
+    let posts = bot_posts(&fixture);
+    let series: [fn(usize) -> String; 5] = [
+        |n| format!("child {} end", question(n)),
+        |n| format!("aside {}", question(n)),
+        |n| format!("said {}", question(n)),
+        |n| format!("api {n} end"),
+        sum,
+    ];
     for series in series {
         let places: Vec<_> =
             (0..QUESTIONS).map(|n| posts.iter().position(|post| *post == series(n)).unwrap()).collect();

@@ -164,8 +164,8 @@ fn a_reply_token_answers_its_event_and_opens_nothing_else() {
     {
         refused(|| stranger.request(method, path, &[("authorization", &bearer)], b""));
     }
-    let long = [("authorization", &*bearer), ("content-length", "1048577")];
-    host.request("POST", "/v1/replies", &long, b"").problem(413);
+    let headers = [("authorization", &*bearer), ("content-length", "1048577")];
+    host.request("POST", "/v1/replies", &headers, b"").problem(413);
     answer(&host, &token, &json!({ "action": "reply", "txt": "x" })).problem(400);
     // The key is kept, so the token is good under the next host.
     let host = host.restart();

@@ -9,16 +9,17 @@ use std::{
 };
 
 use matterhost_simulator::HookRequest;
+use rustix::net::sockopt;
 
 use super::{
     CHILD_SINK, Rig, SECRET,
-    load::{Answers, QUICK, send},
+    load::{Answers, BUSY, QUICK, begin, send},
     serve_with,
 };
 use crate::{
     admin::http_client,
     metrics::scrape_with,
-    program::{Fixture, RunningProgram},
+    program::{Fixture, RunningProgram, wait_until_complete},
 };
 
 /// The commands that a handler has at once, and people of whom most can have it.
@@ -47,6 +48,9 @@ fn hanging_webhook() -> (String, mpsc::Sender<()>) {
     (sink, end)
 }
 
+/// The time of a slow request, which is too long in a crowd and not otherwise.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// Runs a command as so many people at once.
 fn crowd(command: &HookRequest, name: &str, people: usize) -> Answers {
     let mut answers = Answers::default();
@@ -74,6 +78,33 @@ fn a_crowd_waits_for_its_turn_and_is_told_when_it_does_not_come() {
     let answers = crowd(&super::replaced(&command, "staging", "hang"), "second", PLACES + CROWD);
     assert_eq!((answers.late, answers.busy), (PLACES, CROWD), "{answers}");
     drop(end);
+}
+
+/// The person hangs up before the place comes that their command waits for, so that no response can say that it did not come.
+#[test]
+fn a_person_who_has_hung_up_is_told_that_the_bot_was_too_busy() {
+    let (sink, end) = hanging_webhook();
+    let sinks =
+        format!("[account_defaults]\nsinks = [\"out\", \"hook\"]\n[sinks.out]\ntype = \"stdout\"\n{sink}");
+    let mut rig = Rig::limited("max_connections = 2048\n", |_, _| sinks, "", RunningProgram::ready);
+    rig.run("/deploy staging");
+    let command = rig.last_request();
+    let answers = crowd(&super::replaced(&command, "staging", "hang"), "first", PLACES);
+    assert_eq!(answers.late, PLACES, "{answers}");
+    let stream = begin(&super::replaced(&command, "staging", "over"), "over");
+    // It waits for a place: the sink beside the handler has the event.
+    rig.running.events.wait_for_json("the command", |event| event["data"]["text"] == "over");
+    reset(stream);
+    let told = || rig.seen_by_the_person().iter().filter(|text| *text == BUSY).count();
+    wait_until_complete(|| if told() == 0 { vec![BUSY] } else { Vec::new() }).unwrap();
+    assert_eq!(told(), 1);
+    drop(end);
+}
+
+/// Ends a connection at once, without what is left to send or to read.
+fn reset(stream: TcpStream) {
+    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    drop(stream);
 }
 
 /// The fewest connections, and the half that one account may have if no other has any.
@@ -115,14 +146,17 @@ fn an_account_whose_handler_hangs_leaves_connections_to_others() {
     drop(end);
 }
 
-/// A request that comes byte by byte, and in time.
+/// A request that comes byte by byte, for longer than a client has in a crowd, and in time.
 #[test]
 fn a_slow_request_is_answered() {
     let rig = Rig::with(CHILD_SINK, QUICK);
     rig.run("/deploy staging");
     let again = super::replaced(&rig.last_request(), "trigger_id=", "trigger_id=another");
-    let slow = super::changed(&again, |request| request.pace = Some(Duration::from_millis(1)));
-    let answer = rig.fixture.simulator.send_hook(&slow).answer.unwrap();
+    let pace = SLOW / u32::try_from(again.body.len()).unwrap();
+    let slow = super::changed(&again, |request| request.pace = Some(pace));
+    let sent = rig.fixture.simulator.send_hook(&slow);
+    assert!(sent.took >= SLOW, "{:?}", sent.took);
+    let answer = sent.answer.unwrap();
     assert!(answer.status == 200 && answer.body.contains("here"), "{answer:?}");
 }
 

@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, Write as _},
     mem,
+    net::TcpStream,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -99,7 +100,7 @@ fn a_thousand_hooks_a_second_leave_the_bots_undisturbed() {
 }
 
 /// The words for those whom the handler cannot have in time.
-const BUSY: &str = "The bot is too busy. Try again in a moment.";
+pub(super) const BUSY: &str = "The bot is too busy. Try again in a moment.";
 
 /// The answers to many commands.
 #[derive(Default)]
@@ -176,6 +177,15 @@ fn run_commands(command: &HookRequest, person: u64, (over, sent): (&AtomicBool, 
 
 /// Sends a command as another one, with a trigger of its own, and returns the response; `None` if the connection ends without one.
 pub(super) fn send(command: &HookRequest, trigger: &str) -> Option<String> {
+    Some(http_client::read(try_begin(command, trigger)?)?.text())
+}
+
+/// Sends a command likewise, and returns the connection that the response comes by.
+pub(super) fn begin(command: &HookRequest, trigger: &str) -> TcpStream {
+    try_begin(command, trigger).unwrap()
+}
+
+fn try_begin(command: &HookRequest, trigger: &str) -> Option<TcpStream> {
     let (before, behind) = command.body.split_once("trigger_id=").unwrap();
     let (_, behind) = behind.split_once('&').unwrap_or_default();
     let body = format!("{before}trigger_id={trigger}&{behind}");
@@ -185,7 +195,7 @@ pub(super) fn send(command: &HookRequest, trigger: &str) -> Option<String> {
     let head = http_client::head("POST", &format!("/{path}"), &lines);
     let mut stream = http_client::connect(host.parse().unwrap());
     stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-    Some(http_client::read(stream)?.text())
+    Some(stream)
 }
 
 fn shown(sorted: &[Duration]) -> String {
