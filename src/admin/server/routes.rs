@@ -60,12 +60,16 @@ fn routes(app: &mut ServiceConfig) {
         .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
         .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
         .service(account())
-        .service(taking_actions("/v1/accounts/{name}/actions", web::post().to(bot_actions::act)))
+        .service(with_actions(allow_only(
+            "/v1/accounts/{name}/actions",
+            "POST",
+            [web::post().to(bot_actions::act)],
+        )))
         .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
         .service(allow_only("/v1/accounts/{name}/files", "POST", [web::post().to(file_routes::upload)]))
         .service(allow_only("/v1/accounts/{name}/files/{id}", GET, [get().to(file_routes::download)]))
         .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
-        .service(taking_actions("/v1/replies", web::post().to(late_answers::answer)))
+        .service(with_actions(allow_only("/v1/replies", "POST", [web::post().to(late_answers::answer)])))
         .service(allow_only("/v1/replies/files", "POST", [web::post().to(file_routes::upload_answer)]))
         .service(allow_only("/v1/replies/files/{id}", GET, [get().to(file_routes::download_for_answer)]))
         .service(allow_only("/v1/cluster", GET, [get().to(cluster_routes::get_cluster)]))
@@ -109,8 +113,11 @@ fn routes(app: &mut ServiceConfig) {
 /// Adds the files of the web page.
 fn assets(app: &mut ServiceConfig) {
     for asset in ASSETS.iter().chain(DOCUMENTS) {
-        let serve = get().to(move |request| ready(serve_asset(asset, &request)));
-        app.service(allow_only(asset.path, GET, [serve]));
+        app.service(allow_only(
+            asset.path,
+            GET,
+            [get().to(move |request| ready(serve_asset(asset, &request)))],
+        ));
     }
 }
 
@@ -128,9 +135,9 @@ fn account() -> Resource {
     resource.app_data(json_within(body::MAX_ACCOUNT_BYTES))
 }
 
-/// Returns a resource that takes actions, which may be longer than other bodies.
-fn taking_actions(path: &str, route: Route) -> Resource {
-    allow_only(path, "POST", [route]).app_data(json_within(MAX_ACTIONS_BYTES))
+/// Lets a resource take actions, which may be longer than other bodies.
+fn with_actions(resource: Resource) -> Resource {
+    resource.app_data(json_within(MAX_ACTIONS_BYTES))
 }
 
 fn json_within(limit: usize) -> JsonConfig {
