@@ -22,6 +22,8 @@ pub(super) struct BotStats {
     /// Number of changes that the current or last catch-up fetched.
     fetched: usize,
     is_ready: bool,
+    /// Why its last Connection ended, as it was told, until it is ready again.
+    ending: Option<String>,
 }
 
 /// The statistics of all bots.
@@ -83,6 +85,7 @@ impl DemoStats {
             }
             Fact::Ready { .. } => {
                 stats.is_ready = true;
+                stats.ending = None;
                 let recovery = stats.deaf_since.take().map(|since| since.elapsed());
                 stats.recovery_times.extend(recovery);
                 let fetched = std::mem::take(&mut stats.fetched);
@@ -92,7 +95,9 @@ impl DemoStats {
                 stats.is_ready = false;
                 // The bots lose their connections to a stopped server one after the other.
                 let told = self.together.is_none().then(|| words::ending(account.as_str(), reason))?;
-                Some(self.line(&told))
+                // A bot that is not let in tries again and again.
+                let is_new = stats.ending.replace(told.clone()).as_ref() != Some(&told);
+                is_new.then(|| self.line(&told))
             }
             _ => None,
         }
@@ -172,6 +177,23 @@ mod tests {
         stats.observe(&ready("a"));
         assert_eq!(stats.of("a").unwrap().recovery_times.len(), 1, "one recovery for one fault");
         assert!(stats.of("b").unwrap().recovery_times.is_empty(), "the fault was not on this bot");
+    }
+
+    #[test]
+    fn a_bot_that_tries_again_is_told_of_once_until_it_is_ready() {
+        let mut stats = two_ready_bots();
+        for _ in 0..2 {
+            let refused = || {
+                seen("a", Fact::Closed { reason: CloseReason::Unauthorized, ready_for: None, charged: false })
+            };
+            let told: Vec<_> = [dropped("a"), refused(), refused(), refused()]
+                .iter()
+                .filter_map(|ending| stats.observe(ending))
+                .collect();
+            assert_eq!(told.len(), 2, "{told:?}");
+            assert!(told[1].contains("the server refuses the token"), "{told:?}");
+            stats.observe(&ready("a"));
+        }
     }
 
     #[test]
