@@ -30,7 +30,7 @@ pub(crate) use replies::{
     NextUpdate, Receipt, RecentUploads, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
     SentPost, ShownParts, StreamKey, UpdateStreams, UserAct, always_fits, send_permission, split_text,
 };
-pub use replies::{KeyedQueue, MOST_PARTS};
+pub use replies::{AnswerPosts, CountedPost, KeyedQueue, MOST_PARTS};
 pub use supervision::{
     Backoff, BreakerState, Budget, ChargeOutcome, CommonCause, Delays, RestartPolicy, RestartSettings,
     SettingsError,

@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use matterhost_actors::model::{AccountName, OutgoingAction, ReplyKey};
+use matterhost_actors::{
+    model::AccountName,
+    policy::{self, AnswerPosts},
+};
 use parking_lot::Mutex;
 
-use super::{ActionError, AnsweredEvent, CheckedAction, MAX_POSTS_PER_EVENT, Work};
+use super::{ActionError, AnsweredEvent, CheckedAction, Work};
 
 /// The events that are remembered, which bounds memory: more than handlers answer at once. The oldest are forgotten.
 const MAX_EVENTS: usize = 4_096;
@@ -19,8 +22,7 @@ pub struct EventPosts(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// The keys of the posts, at most [`MAX_POSTS_PER_EVENT`] for each event.
-    posts: HashMap<EventKey, Vec<Option<ReplyKey>>>,
+    posts: HashMap<EventKey, AnswerPosts>,
     /// The oldest first.
     order: VecDeque<EventKey>,
 }
@@ -33,7 +35,7 @@ type EventKey = (AccountName, Arc<str>, Box<str>);
 pub struct CountedPost {
     posts: EventPosts,
     event: EventKey,
-    key: Option<ReplyKey>,
+    post: policy::CountedPost,
 }
 
 impl EventPosts {
@@ -46,26 +48,18 @@ impl EventPosts {
         event: &AnsweredEvent,
         action: &CheckedAction,
     ) -> Result<Option<CountedPost>, ActionError> {
-        let Work::Act(OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. }) = &action.work
-        else {
-            return Ok(None);
+        let outgoing = match &action.work {
+            Work::Act(outgoing) if action.is_post() => outgoing,
+            _ => return Ok(None),
         };
         let event = (event.account.clone(), Arc::clone(&event.sink), event.id.clone());
-        let posts = &mut *self.0.lock();
-        let keys = posts.of(&event);
-        if draft.key.is_some() && keys.contains(&draft.key) {
-            return Ok(None);
-        }
-        if keys.len() >= MAX_POSTS_PER_EVENT {
-            return Err(ActionError::TooManyPosts);
-        }
-        keys.push(draft.key.clone());
-        Ok(Some(CountedPost { posts: self.clone(), event, key: draft.key.clone() }))
+        let counted = self.0.lock().of(&event).count(outgoing).map_err(|_| ActionError::TooManyPosts)?;
+        Ok(counted.map(|post| CountedPost { posts: self.clone(), event, post }))
     }
 }
 
 impl Counts {
-    fn of(&mut self, event: &EventKey) -> &mut Vec<Option<ReplyKey>> {
+    fn of(&mut self, event: &EventKey) -> &mut AnswerPosts {
         if !self.posts.contains_key(event) {
             if self.order.len() >= MAX_EVENTS
                 && let Some(oldest) = self.order.pop_front()
@@ -81,11 +75,8 @@ impl Counts {
 impl CountedPost {
     /// Takes the post back, which was not made.
     pub fn forget(self) {
-        let posts = &mut self.posts.0.lock().posts;
-        let keys = posts.get_mut(&self.event);
-        let place = keys.as_ref().and_then(|keys| keys.iter().position(|key| *key == self.key));
-        if let Some((keys, place)) = keys.zip(place) {
-            keys.swap_remove(place);
+        if let Some(posts) = self.posts.0.lock().posts.get_mut(&self.event) {
+            posts.forget(&self.post);
         }
     }
 }
@@ -93,7 +84,7 @@ impl CountedPost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::{ActionPlace, BotAction, tests::event};
+    use crate::actions::{ActionPlace, BotAction, MAX_POSTS_PER_EVENT, tests::event};
 
     fn post(event: &AnsweredEvent, key: Option<&str>) -> CheckedAction {
         let action: BotAction =

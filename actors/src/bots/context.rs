@@ -1,6 +1,5 @@
 mod answering;
 mod finding;
-mod post_limit;
 
 use std::{
     sync::{
@@ -11,8 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
-use self::post_limit::AnswerPosts;
 use super::{
     event::{BotEvent, Thread},
     schedules::Run,
@@ -23,6 +22,7 @@ use crate::{
         AccountName, Attachment, BotName, ChannelId, Draft, Event, Excerpt, OutgoingAction, PostId,
         PostedIds, ReplyError, ReplyKey, ReplyKeyError, ServerName, Target, TargetError, UserId,
     },
+    policy::AnswerPosts,
     ports::{EventStorage, Poster},
 };
 
@@ -58,7 +58,7 @@ pub struct Context {
     bot: Option<BotName>,
     next_reply: Arc<AtomicUsize>,
     /// The posts that count; none count in the run of a schedule.
-    posts: Option<AnswerPosts>,
+    posts: Option<Arc<Mutex<AnswerPosts>>>,
 }
 
 impl Context {
@@ -84,7 +84,7 @@ impl Context {
             storage,
             bot,
             next_reply: Arc::default(),
-            posts: Some(AnswerPosts::default()),
+            posts: Some(Arc::default()),
         }
     }
 
@@ -330,10 +330,10 @@ impl Context {
     }
 
     async fn submit(&self, action: OutgoingAction) -> Result<PostedIds, ReplyError> {
-        let counted = self.posts.as_ref().map(|posts| posts.count(&action)).transpose()?.flatten();
+        let counted = self.posts.as_ref().map(|posts| posts.lock().count(&action)).transpose()?.flatten();
         let posted = self.poster.post(self.account(), action).await;
-        if let (Err(_), Some(post)) = (&posted, counted) {
-            post.forget();
+        if let (Err(_), Some(posts), Some(post)) = (&posted, &self.posts, counted) {
+            posts.lock().forget(&post);
         }
         posted
     }

@@ -1,5 +1,6 @@
 //! Replies: splitting, posting at most once, and breaking loops.
 
+mod answer_posts;
 mod attempt;
 mod fence;
 mod keyed_queue;
@@ -13,6 +14,7 @@ mod shown_parts;
 mod split;
 mod update_streams;
 
+pub use answer_posts::{AnswerPosts, CountedPost};
 pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
 pub(crate) use known_limits::{KnownLimits, LimitsUse, always_fits};
