@@ -28,14 +28,15 @@ readonly ADVISORIES_SECONDS=60
 readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
 # The fuzzers need minutes to build. They begin within this time, so that all checks end within 15 minutes.
 readonly FUZZ_LATEST_START=400
-# The check of the API takes two minutes. It begins within this time, for the same reason.
-readonly API_LATEST_START=680
+# The check of the API takes two minutes, and the lints of a program that few people build half a minute. They begin within
+# this time, for the same reason.
+readonly API_LATEST_START=680 LINTS_LATEST_START=840
 # The optional features. All tests run with them, so that the program is built once for the tests. The demo runs without.
 # The other checks take the whole workspace and its examples for the same reason: otherwise their dependencies would have fewer
 # features, and a third of them would be compiled again.
 readonly FEATURES=matterhost/otlp,matterhost/cluster
-# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve six.
-readonly TEST_THREADS=6
+# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve eight.
+readonly TEST_THREADS=8
 # Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 
@@ -53,7 +54,8 @@ failure. A missing tool is named before it is installed: a package of Debian if 
 rustfmt and clippy by rustup, everything else in target/tools.
 
   --packages  builds the packages and installs one, instead of all other checks; needs root and many minutes
-  --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README and fuzzers
+  --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README, lints without the demo
+              and fuzzers
   --help      prints this help
 END
 }
@@ -83,6 +85,17 @@ fail() { # message
   summary
   loudly "FAILED: $*"
   exit 1
+}
+
+# Runs a step if it begins early enough for all checks to end within 15 minutes.
+late_step() { # latest start, name, command...
+  local latest=$1
+  shift
+  if ((SECONDS > latest)); then
+    leave_out "$1" "$SECONDS s have passed, so that it would end too late"
+  else
+    step "$@"
+  fi
 }
 
 step() { # name, command...
@@ -343,7 +356,9 @@ api_tool() {
   "$tool/bin/schemathesis" --version
 }
 
+# Checks the API against its own description.
 api() {
+  api_tool
   # The exact test name and the check of its result make sure that the test ran.
   # The requests are the same each time, unless MATTERHOST_SEED is set.
   MATTERHOST_SEED=${MATTERHOST_SEED:-1} MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --workspace \
@@ -365,16 +380,6 @@ readme() {
   # Ctrl-C after some seconds, as the demo asks for. Hung, it is killed.
   timeout --preserve-status --signal=INT --kill-after="$DEMO_HUNG_SECONDS" "$DEMO_SECONDS" \
     bash -c "exec ${commands[0]}" 2>&1 | tee -a "$LOG"
-}
-
-# Checks the API against its own description, if there is time.
-described_api() {
-  if ((SECONDS > API_LATEST_START)); then
-    leave_out 'API against its own description' "$SECONDS s have passed, so that it would end too late"
-    return
-  fi
-  step 'install schemathesis' api_tool
-  step 'API against its own description' api
 }
 
 # Runs the fuzzers if there is a nightly toolchain, which they need.
@@ -405,8 +410,10 @@ main() {
     shift
   done
   export GIT_TERMINAL_PROMPT=0
-  # Incremental compilation only helps a second build.
-  [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
+  # The first build takes a third less without what only helps a second one.
+  if [[ ${CI:-} == true || -z $(ls -A "$BUILT/debug/incremental" 2>/dev/null) ]]; then
+    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
+  fi
   mkdir -p "$BUILT"
   : >"$LOG"
   if $packages; then
@@ -420,22 +427,23 @@ main() {
   step format cargo fmt --all --check
   step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
   step lints cargo clippy --locked --workspace --all-targets --features "$FEATURES" -- -D warnings
-  step 'lints without the demo' cargo clippy --locked --workspace --lib --bins --examples --no-default-features \
-    --features "$FEATURES" -- -D warnings
   $quick || dependencies
   step 'install nats-server' nats_server
-  step examples cargo build --locked --workspace --features "$FEATURES" --examples
+  # All at once, so that no core waits for the library alone.
+  step build cargo test --locked --workspace --features "$FEATURES" --no-run
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
+    leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, lints without the demo, fuzzers' '--quick'
   else
     step 'doc tests' tests --doc
     step documentation documentation
     step book book
     step 'program without optional features' default_features
     step deployment deployment
-    described_api
+    late_step "$API_LATEST_START" 'API against its own description' api
     step "the README's commands" readme
+    late_step "$LINTS_LATEST_START" 'lints without the demo' cargo clippy --locked --workspace --lib --bins --examples \
+      --no-default-features --features "$FEATURES" -- -D warnings
     fuzzers
   fi
   step secrets secrets

@@ -11,6 +11,8 @@ mod sim_store;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
+    num::NonZero,
+    thread,
 };
 
 use fastrand::Rng;
@@ -338,10 +340,18 @@ fn seeds(default: u64) -> Vec<u64> {
 
 #[test]
 fn no_shard_is_handed_over_twice_or_left_alone() {
-    for seed in seeds(SEEDS) {
-        let result = std::panic::catch_unwind(|| run_with_faults(seed));
-        assert!(result.is_ok(), "seed {seed}: set MATTERHOST_SEED to it to repeat the run");
-    }
+    let seeds = seeds(SEEDS);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for part in seeds.chunks(seeds.len().div_ceil(cores)) {
+            scope.spawn(move || part.iter().copied().for_each(run_naming_the_seed));
+        }
+    });
+}
+
+fn run_naming_the_seed(seed: u64) {
+    let result = std::panic::catch_unwind(|| run_with_faults(seed));
+    assert!(result.is_ok(), "seed {seed}: set MATTERHOST_SEED to it to repeat the run");
 }
 
 /// Runs in the suite; `MATTERHOST_SEEDS` sets another number.
