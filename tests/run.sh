@@ -35,8 +35,8 @@ readonly API_LATEST_START=680 LINTS_LATEST_START=840
 # The other checks take the whole workspace and its examples for the same reason: otherwise their dependencies would have fewer
 # features, and a third of them would be compiled again.
 readonly FEATURES=matterhost/otlp,matterhost/cluster
-# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve eight.
-readonly TEST_THREADS=8
+# Concurrent tests of a program: most wait for sockets and processes, so that two cores serve six.
+readonly TEST_THREADS=6
 # Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 

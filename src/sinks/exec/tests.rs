@@ -28,6 +28,7 @@ async fn a_child_that_dies_hangs_or_closes_its_output_is_restarted_without_loss(
     {
         let child =
             FakeChild::with_default_script(|config| config.timeout = timeout, handler_deps("child").poster);
+        let child = child.started().await;
         assert_eq!(delivered(&child.exec, &post("c", "before")).await, Outcome::Acknowledged);
         let (bad, other) = (post_with_text("c", "bad", text), post("d", "other"));
         let (bad, other) = tokio::join!(delivered(&child.exec, &bad), delivered(&child.exec, &other));
@@ -60,7 +61,9 @@ async fn a_child_that_talks_endlessly_without_answering_is_restarted() {
         script,
         |config| config.timeout = Duration::from_secs(1),
         handler_deps("child").poster,
-    );
+    )
+    .started()
+    .await;
     let answer = outcome(child.exec.deliver(&post("c", "1"))).await;
     assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");
     until("the child is not restarted", || child.starts() > 1).await;
@@ -185,8 +188,7 @@ async fn a_child_that_dies_leaves_no_process_of_another_session() {
 async fn a_child_that_does_not_exit_is_killed() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
                   while True: time.sleep(600)\n";
-    let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
-    until("the child does not start", || child.starts() == 1).await;
+    let child = FakeChild::with(script, |_| {}, handler_deps("child").poster).started().await;
     let given = child.exec.deliver(&post("c", "1"));
     child.exec.worker.close();
     tokio::time::timeout(DEADLINE, child.exec.worker.join()).await.unwrap();

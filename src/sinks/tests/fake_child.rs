@@ -155,6 +155,12 @@ impl FakeChild {
         fs::read_to_string(self.path("heard")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
+    /// Waits until it has started, which takes long on a busy machine and does not count as an answer that is late.
+    pub(in crate::sinks) async fn started(self) -> Self {
+        until("the child does not start", || self.starts() == 1).await;
+        self
+    }
+
     /// Returns the number of times that it was started.
     pub(in crate::sinks) fn starts(&self) -> usize {
         fs::read_to_string(self.path("lives")).unwrap_or_default().len()

@@ -110,7 +110,7 @@ async fn an_event_that_kills_after_a_while_is_taken_away_too() {
 #[tokio::test]
 async fn an_event_that_hangs_a_child_three_times_is_taken_away() {
     let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
-    let child = FakeChild::with(&sequential(), change, handler_deps("child").poster);
+    let child = FakeChild::with(&sequential(), change, handler_deps("child").poster).started().await;
     let cause = deliver_among_others(&child, "hang").await;
     assert!(cause.contains("event 0 in channel bad of account helpdesk unanswered for 2s"), "{cause}");
     assert!(cause.contains("answer_timeout"), "{cause}");
@@ -119,7 +119,7 @@ async fn an_event_that_hangs_a_child_three_times_is_taken_away() {
 #[tokio::test]
 async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
     let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
-    let child = FakeChild::with(THREADED, change, handler_deps("child").poster);
+    let child = FakeChild::with(THREADED, change, handler_deps("child").poster).started().await;
     let slow = post_with_text("slow", "slow", "slow-once");
     let given = child.exec.deliver(&slow);
     let mut given = match given {
@@ -149,7 +149,7 @@ async fn an_event_that_is_never_answered_is_given_up() {
         config.timeout = Duration::from_secs(2);
         config.attempts = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
     };
-    let child = FakeChild::with(THREADED, change, handler_deps("child").poster);
+    let child = FakeChild::with(THREADED, change, handler_deps("child").poster).started().await;
     delivered(&child.exec, &post("other", "first")).await;
     let silent = post_with_text("silent", "silent", "hang");
     let mut n = 0;
@@ -236,7 +236,7 @@ async fn a_child_whose_replies_wait_is_not_late() {
                   for _ in range(6): print(json.dumps({'reply': {'to': id, 'text': 'x' * 900_000}}), flush=True)\n \
                   print(json.dumps({'ack': id}), flush=True)\n";
     let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
-    let child = FakeChild::with(script, change, Arc::new(LatePoster));
+    let child = FakeChild::with(script, change, Arc::new(LatePoster)).started().await;
     let Delivered::Later(outcome) = child.exec.deliver(&post("c", "1")) else { panic!("not taken") };
     assert_eq!(outcome.await, Outcome::Acknowledged);
     assert_eq!(child.starts(), 1);
