@@ -61,6 +61,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         for text in ["!help", "!depoly staging", "!deploy", "!deploy staging 2", "!deploy staging 3"] {
             simulator.post(&ana.user_id, &channel, text);
         }
+        // The bot answers in order, and so the call that comes too soon last.
+        while !simulator.posts_in(&channel).iter().any(|post| post.message.contains("before you call")) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         reported.notified().await;
         Ok::<(), tokio::sync::broadcast::error::RecvError>(())
     };
