@@ -118,8 +118,8 @@ impl EventSink for Slow {
 }
 
 #[test]
-fn a_slow_sink_bounds_the_queue_over_twenty_thousand_events() {
-    const EVENTS: u64 = 20_000;
+fn a_slow_sink_bounds_the_queue_over_a_hundred_thousand_events() {
+    const EVENTS: u64 = 100_000;
     const CHANNELS: usize = 64;
     /// Events sent but not taken yet: some hundred more than may wait for the sink. The weight of the permits also
     /// bounds the bytes of waiting events.

@@ -11,8 +11,8 @@ use crate::harness::{PING, bots, run_paused, settings};
 
 const ACCOUNTS: u32 = 100;
 
-/// Four polls of an account, and enough pings to tell a rate.
-const MEASURED: Duration = Duration::from_secs(120);
+/// Two polls of an account, and enough pings to tell a rate.
+const MEASURED: Duration = Duration::from_secs(600);
 
 /// 100 accounts share 5 requests per second: as many for each as a thousand accounts have of 50 per second.
 #[test]
@@ -39,7 +39,7 @@ fn polls_fit_half_the_rate_and_an_audit_is_one_list_in_five_minutes() {
 /// The adaptive ping costs no request: an account asks as often whether it is one or one of a thousand.
 #[test]
 fn pings_cost_no_request_and_keep_to_their_rate() {
-    for (accounts, expected) in [(1, 120), (100, 12_000), (1_000, 12_000)] {
+    for (accounts, expected) in [(1, 600), (100, 60_000), (1_000, 60_000)] {
         let health = HealthSettings { ping_limits: PingSettings::default(), ..settings().health };
         let settings = HostSettings { health, ..settings() };
         run_paused(settings, GateLimits { dial_slots: 100, ..GateLimits::default() }, async |harness| {
@@ -58,8 +58,8 @@ fn pings_cost_no_request_and_keep_to_their_rate() {
             harness.advance_discarding(MEASURED).await;
             let requests = harness.fake.me_requests() + harness.fake.list_requests() - before.0;
             let pings = sent() - before.1;
-            let hourly = requests * 30 / names.len() as u64;
-            println!("{accounts} accounts: {hourly} requests per account and hour, {pings} pings in 2 min");
+            let hourly = requests * 6 / names.len() as u64;
+            println!("{accounts} accounts: {hourly} requests per account and hour, {pings} pings in 10 min");
             assert!(pings.abs_diff(expected) <= expected / 10, "{pings} pings, not {expected}");
             assert!(hourly <= 140, "{hourly} requests per account and hour");
         });

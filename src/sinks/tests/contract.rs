@@ -28,12 +28,17 @@ async fn deliver_posts(rig: &Rig, channels: usize, posts: usize) {
     join_all((0..channels).map(channel)).await;
 }
 
-/// Waits until the far side has received at least `count` events; the reader of a pipe may lag behind it.
+/// Waits until the far side has received at least `count` events.
 async fn wait_for_events(rig: &Rig, count: usize) -> Vec<String> {
+    wait_until_received(rig, |received| received.len() >= count).await
+}
+
+/// Waits until the far side has received enough; the reader of a pipe may lag behind it.
+async fn wait_until_received(rig: &Rig, is_enough: impl Fn(&[String]) -> bool) -> Vec<String> {
     let end = Instant::now() + DEADLINE;
     loop {
         let received = (rig.received)();
-        if received.len() >= count || rig.name != "stdout" {
+        if is_enough(&received) || rig.name != "stdout" {
             return received;
         }
         assert!(Instant::now() < end, "{}: {received:?}", rig.name);
@@ -153,7 +158,7 @@ async fn closing_with_an_event_in_flight_is_quick_and_acknowledges_only_delivere
     }
 }
 
-/// A Delivery that starts over gives its event again, and only then the next one. What it had abandoned may still be on its way.
+/// A Delivery that starts over gives its event again, and only then the next one.
 #[tokio::test]
 async fn an_answer_after_the_wait_was_abandoned_is_harmless() {
     for rig in rigs::all() {
@@ -161,13 +166,10 @@ async fn an_answer_after_the_wait_was_abandoned_is_harmless() {
         for id in ["first", "next"] {
             assert_eq!(delivered(&*rig.sink, &post("c", id)).await, Outcome::Acknowledged, "{}", rig.name);
         }
-        let end = Instant::now() + DEADLINE;
-        let mut received = wait_for_events(&rig, 2).await;
-        // A pipe's reader may lag behind.
-        while rig.name == "stdout" && !received.iter().any(|id| id == "next") {
-            assert!(Instant::now() < end, "{received:?}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            received = (rig.received)();
+        let mut received = wait_until_received(&rig, |ids| ids.iter().any(|id| id == "next")).await;
+        // A request of a webhook that was abandoned may still be on its way, in a connection of its own.
+        if !rig.name.starts_with("webhook") {
+            assert_eq!(received.last().map(String::as_str), Some("next"), "{}", rig.name);
         }
         let mut seen = HashSet::new();
         received.retain(|id| seen.insert(id.clone()));
