@@ -28,9 +28,8 @@ readonly ADVISORIES_SECONDS=60
 readonly FUZZ_VERSION=0.13.2 FUZZ_SECONDS=10
 # The fuzzers need minutes to build. They begin within this time, so that all checks end within 15 minutes.
 readonly FUZZ_LATEST_START=400
-# The check of the API takes two minutes, and the lints of a program that few people build half a minute. They begin within
-# this time, for the same reason.
-readonly API_LATEST_START=680 LINTS_LATEST_START=840
+# The check of the API takes two minutes. It begins within this time, for the same reason.
+readonly API_LATEST_START=680
 # The optional features. All tests run with them, so that the program is built once for the tests. The demo runs without.
 # The other checks take the whole workspace and its examples for the same reason: otherwise their dependencies would have fewer
 # features, and a third of them would be compiled again.
@@ -54,8 +53,7 @@ failure. A missing tool is named before it is installed: a package of Debian if 
 rustfmt and clippy by rustup, everything else in target/tools.
 
   --packages  builds the packages and installs one, instead of all other checks; needs root and many minutes
-  --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README, lints without the demo
-              and fuzzers
+  --quick     leaves out dependencies, doc tests, documentation, book, deployment, API, README and fuzzers
   --help      prints this help
 END
 }
@@ -384,18 +382,18 @@ readme() {
 
 # Runs the fuzzers if there is a nightly toolchain, which they need.
 fuzzers() {
-  if ! cargo +nightly --version >/dev/null 2>&1; then
+  if cargo +nightly --version >/dev/null 2>&1; then
+    late_step "$FUZZ_LATEST_START" "fuzzers: tests/fuzz/run.sh $FUZZ_SECONDS" fuzz
+  else
     leave_out fuzzers 'there is no nightly toolchain; rustup toolchain install nightly'
-    return
   fi
-  if ((SECONDS > FUZZ_LATEST_START)); then
-    leave_out fuzzers "$SECONDS s have passed, so that they would end too late; tests/fuzz/run.sh $FUZZ_SECONDS runs them"
-    return
-  fi
+}
+
+fuzz() {
   export PATH="$TOOLS/bin:$PATH"
   [[ $(cargo fuzz --version 2>/dev/null) == "cargo-fuzz $FUZZ_VERSION" ]] ||
-    step 'install cargo-fuzz' cargo install cargo-fuzz --locked --version "$FUZZ_VERSION" --root "$TOOLS"
-  step "fuzzers, $FUZZ_SECONDS s each" tests/fuzz/run.sh "$FUZZ_SECONDS"
+    cargo install cargo-fuzz --locked --version "$FUZZ_VERSION" --root "$TOOLS"
+  tests/fuzz/run.sh "$FUZZ_SECONDS"
 }
 
 main() {
@@ -410,7 +408,7 @@ main() {
     shift
   done
   export GIT_TERMINAL_PROMPT=0
-  # The first build takes a third less without what only helps a second one.
+  # The first build takes a third less without what only helps a second one, and without line numbers in backtraces.
   if [[ ${CI:-} == true || -z $(ls -A "$BUILT/debug/incremental" 2>/dev/null) ]]; then
     export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
   fi
@@ -427,13 +425,15 @@ main() {
   step format cargo fmt --all --check
   step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
   step lints cargo clippy --locked --workspace --all-targets --features "$FEATURES" -- -D warnings
+  step 'lints without the demo' cargo clippy --locked --workspace --lib --bins --examples --no-default-features \
+    --features "$FEATURES" -- -D warnings
   $quick || dependencies
   step 'install nats-server' nats_server
   # All at once, so that no core waits for the library alone.
   step build cargo test --locked --workspace --features "$FEATURES" --no-run
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, lints without the demo, fuzzers' '--quick'
+    leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
   else
     step 'doc tests' tests --doc
     step documentation documentation
@@ -442,8 +442,6 @@ main() {
     step deployment deployment
     late_step "$API_LATEST_START" 'API against its own description' api
     step "the README's commands" readme
-    late_step "$LINTS_LATEST_START" 'lints without the demo' cargo clippy --locked --workspace --lib --bins --examples \
-      --no-default-features --features "$FEATURES" -- -D warnings
     fuzzers
   fi
   step secrets secrets
