@@ -343,7 +343,7 @@ fn no_shard_is_handed_over_twice_or_left_alone() {
     let seeds = seeds(SEEDS);
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
-        for part in seeds.chunks(seeds.len().div_ceil(cores)) {
+        for part in seeds.chunks(seeds.len().div_ceil(cores).max(1)) {
             scope.spawn(move || part.iter().copied().for_each(run_naming_the_seed));
         }
     });

@@ -46,7 +46,7 @@ async fn a_command_to_a_child_that_runs_is_not_one_to_its_successor() {
     let script = "import os, sys, time\nopen('lives', 'a').write('x')\n\
                   while not os.path.exists('die'): time.sleep(0.005)\nsys.exit(3)\n";
     let child = FakeChild::with_policy(script, |_| {}, handler_deps("child").poster, strict_policy(), &[]);
-    until("no child starts", || child.starts() == 1).await;
+    let child = child.started().await;
     child.monitor.request_retry();
     std::fs::write(child.path("die"), "").unwrap();
     until("the child does not rest", || state(&child) == SinkState::Resting).await;
