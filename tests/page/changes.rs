@@ -8,14 +8,11 @@ use crate::{browser::Browser, harness::PageHarness};
 const NAMES: &str =
     "return [...document.querySelectorAll('#spacer .row')].map(row => row.dataset.name).join()";
 
-/// Returns the generation that the details show.
-const GENERATION: &str = "
-    const terms = [...document.querySelectorAll('#panel dt')];
-    return terms.find(term => term.textContent === 'Generation').nextElementSibling.textContent";
-
-async fn generation(browser: &Browser) -> u64 {
-    let text = browser.wait_for("the generation", GENERATION).await;
-    text.as_str().unwrap().parse().unwrap()
+/// Waits until the details show this generation. They may show the end of the one before already.
+async fn wait_for_generation(browser: &Browser, number: u64) {
+    let shown = "[...document.querySelectorAll('#panel dt')].find(term => term.textContent === 'Generation')";
+    let body = format!("return {shown}.nextElementSibling.textContent === '{number}'");
+    browser.wait_for(&format!("generation {number}"), &body).await;
 }
 
 #[tokio::test]
@@ -47,7 +44,7 @@ async fn an_account_is_restarted_by_a_button_and_only_when_that_is_confirmed() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.click("[data-name=helpdesk] .name").await;
-    assert_eq!(generation(&browser).await, 1);
+    wait_for_generation(&browser, 1).await;
 
     browser.click("#panel [data-act=restart]").await;
     browser.wait_for_text("#dialog", "Restart helpdesk?").await;
@@ -60,7 +57,7 @@ async fn an_account_is_restarted_by_a_button_and_only_when_that_is_confirmed() {
     browser.click("#dialog-go").await;
     browser.wait_for_text("#notice", "Restart of helpdesk requested").await;
     browser.wait_for_text("#panel .endings", "restarted by an operator").await;
-    assert_eq!(generation(&browser).await, 2);
+    wait_for_generation(&browser, 2).await;
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
     browser.assert_console_is_empty().await;
 }
