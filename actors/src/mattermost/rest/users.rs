@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use awc::http::StatusCode;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::bounded_text::bounded_text;
 use crate::{
@@ -36,44 +36,65 @@ pub enum Me {
 
 /// A Mattermost account, with the fields needed to host it. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "UserRow")]
 pub struct User {
     /// The account's permanent id; a token with another id belongs to another account.
     pub id: UserId,
     /// The name after the @. It can change.
-    #[serde(deserialize_with = "bounded_text")]
     pub username: Box<str>,
     /// The time of the last change, in milliseconds of server time. Disabling and enabling change it, and so
     /// do a new name or a new team (fact 7).
     pub update_at: i64,
     /// The time at which it was disabled, in milliseconds of server time; 0 while it is enabled.
-    #[serde(default)]
     pub delete_at: i64,
     /// Its roles.
-    #[serde(default)]
     pub roles: Roles,
     /// True for a bot account. Accounts of people can be hosted too.
-    #[serde(default)]
     pub is_bot: bool,
     /// The words that mention the account besides its name. The server shows them to the account itself only.
-    #[serde(flatten)]
     pub mention_keywords: MentionKeywords,
+}
+
+/// An account as the server sends it.
+#[derive(Deserialize)]
+struct UserRow {
+    id: UserId,
+    #[serde(deserialize_with = "bounded_text")]
+    username: Box<str>,
+    update_at: i64,
+    #[serde(default)]
+    delete_at: i64,
+    #[serde(default)]
+    roles: Roles,
+    #[serde(default)]
+    is_bot: bool,
+    #[serde(default)]
+    first_name: Value,
+    #[serde(default)]
+    notify_props: Value,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        let UserRow { id, username, update_at, delete_at, roles, is_bot, first_name, notify_props } = row;
+        let mention_keywords = MentionKeywords::of(&first_name, &notify_props);
+        Self { id, username, update_at, delete_at, roles, is_bot, mention_keywords }
+    }
 }
 
 /// The words that mention a user, besides the name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MentionKeywords(pub Vec<Box<str>>);
 
-impl<'de> Deserialize<'de> for MentionKeywords {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let profile = Map::<String, Value>::deserialize(deserializer)?;
-        let text = |member: Option<&Value>| member.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let setting = |name: &str| text(profile.get("notify_props").and_then(|props| props.get(name)));
-        let keys = setting("mention_keys");
-        let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Box::from);
-        let first_name = text(profile.get("first_name"));
-        let first_name = Some(first_name.into_boxed_str())
+impl MentionKeywords {
+    /// Returns the words of a profile. What is missing, or of another type, gives none.
+    fn of(first_name: &Value, notify_props: &Value) -> Self {
+        let setting = |name: &str| notify_props[name].as_str().unwrap_or_default();
+        let keys = setting("mention_keys").split(',').map(str::trim);
+        let first_name = Some(first_name.as_str().unwrap_or_default())
             .filter(|name| setting("first_name") == "true" && !name.is_empty());
-        Ok(Self(keys.chain(first_name).take(MOST_KEYWORDS).collect()))
+        let words = keys.filter(|key| !key.is_empty()).chain(first_name);
+        Self(words.take(MOST_KEYWORDS).map(Box::from).collect())
     }
 }
 
@@ -112,5 +133,36 @@ impl<'de> Deserialize<'de> for Roles {
         let roles = Cow::<str>::deserialize(deserializer)?;
         let has = |wanted: &str| roles.split_ascii_whitespace().any(|role| role == wanted);
         Ok(Self { is_guest: has(GUEST), is_admin: has(ADMIN) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_words_that_mention_a_user_are_read_from_its_profile() {
+        let table = [
+            (json!({}), vec![]),
+            (json!({ "notify_props": { "mention_keys": " deploy,, on call ," } }), vec!["deploy", "on call"]),
+            (json!({ "first_name": "Ada", "notify_props": { "first_name": "true" } }), vec!["Ada"]),
+            (json!({ "first_name": "Ada", "notify_props": { "first_name": "false" } }), vec![]),
+            (json!({ "first_name": "", "notify_props": { "first_name": "true" } }), vec![]),
+            (
+                json!({ "first_name": 7, "notify_props": { "first_name": "true", "mention_keys": null } }),
+                vec![],
+            ),
+            (json!({ "first_name": null, "notify_props": "all" }), vec![]),
+        ];
+        for (mut profile, words) in table {
+            profile["id"] = json!("u");
+            profile["username"] = json!("ada");
+            profile["update_at"] = json!(1);
+            let user: User = serde_json::from_value(profile.clone()).unwrap();
+            let found: Vec<&str> = user.mention_keywords.0.iter().map(AsRef::as_ref).collect();
+            assert_eq!(found, words, "{profile}");
+        }
     }
 }
