@@ -17,6 +17,7 @@ use std::{
 };
 
 use actix::{Actor as _, Addr, Message, dev::ToEnvelope};
+use futures_util::future::LocalBoxFuture;
 use matterhost_actors::{
     hosting::{
         AccountSpec, AddAccount, AddServer, HealthSettings, HostSettings, ListAccounts, ServerSpec,
@@ -125,10 +126,12 @@ fn run_paused_on(start: impl FnOnce() -> Harness, test: impl AsyncFnOnce(&mut Ha
     let system = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
     });
-    system.block_on(async {
+    // Boxed, so that the runtime is compiled once and not for each test.
+    let test: LocalBoxFuture<'_, ()> = Box::pin(async {
         let mut harness = start();
         test(&mut harness).await;
     });
+    system.block_on(test);
 }
 
 /// Returns limits that no test reaches.

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::future::LocalBoxFuture;
 use matterhost_actors::{
     hosting::{HealthSettings, HostSettings, Shutdown},
     mattermost::{ClientConfig, ClientLimits, Tls},
@@ -288,6 +289,8 @@ pub(crate) fn seeds(count: u64) -> Vec<u64> {
     )
 }
 
+/// Runs a test on an actix system. Its future is boxed, so that the runtime is compiled once and not for each test.
 pub(crate) fn run(test: impl AsyncFnOnce()) {
-    actix::System::new().block_on(async { test().await });
+    let test: LocalBoxFuture<'_, ()> = Box::pin(test());
+    actix::System::new().block_on(test);
 }

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, time::Duration};
 
+use futures_util::future::LocalBoxFuture;
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits, Tls},
     model::Token,
@@ -16,6 +17,8 @@ pub(crate) const SECRET: &str = "mustnotshow9x7q3token";
 
 /// Runs a test on an actix system, and fails it if it hangs.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    // Boxed, so that the runtime is compiled once and not for each test.
+    let test: LocalBoxFuture<'_, T> = Box::pin(test);
     actix_rt::System::new().block_on(async {
         let guarded = tokio::time::timeout(Duration::from_secs(30), test);
         guarded.await.expect("the test does not finish")

@@ -54,7 +54,7 @@ async fn deploy_slowly(call: Call) -> BotResult {
 }
 
 fn play(test: impl AsyncFnOnce(&BotHarness<Router>)) {
-    actix::System::new().block_on(async { test(&BotHarness::new(router())).await });
+    crate::simulator_harness::run(async || test(&BotHarness::new(router())).await);
 }
 
 /// Delivers an event and returns the text that it was answered with; empty without an answer.

@@ -57,7 +57,7 @@ fn harness() -> BotHarness<Router> {
 }
 
 fn run(test: impl AsyncFnOnce(BotHarness<Router>)) {
-    actix::System::new().block_on(test(harness()));
+    crate::simulator_harness::run(async || test(harness()).await);
 }
 
 fn private(text: &str) -> Answer {
