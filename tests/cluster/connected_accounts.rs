@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -192,10 +193,12 @@ fn few_accounts_are_without_a_connection_at_a_time_while_a_third_of_them_moves()
     check(moved, &sockets);
 }
 
+/// The number of accounts is that of the environment variable `MATTERHOST_ACCOUNTS`, or 3,000.
 #[test]
 #[ignore = "it takes minutes: see docs/BENCHMARKS.md"]
-fn of_three_thousand_connected_accounts_a_third_moves_a_few_at_a_time() {
-    let (moved, sockets) = join_third(3_000, 150);
+fn of_thousands_of_connected_accounts_a_third_moves_a_few_at_a_time() {
+    let accounts: u32 = env::var("MATTERHOST_ACCOUNTS").map_or(3_000, |number| number.parse().unwrap());
+    let (moved, sockets) = join_third(accounts as usize, accounts / 20);
     check(moved, &sockets);
 }
 

@@ -17,10 +17,23 @@ use crate::{
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// The bots and the faults of a run in the suite, which has to be short.
-const FEW: (usize, usize) = (24, 3);
-/// Those of a run among many.
-const MANY: (usize, usize) = (200, 12);
+/// The size of the runs.
+#[derive(Clone, Copy)]
+struct Size {
+    bots: usize,
+    faults: usize,
+    /// The runs at the same time. They mostly wait.
+    at_a_time: usize,
+}
+
+/// The seeds in the suite, whose runs have to be short.
+const FEW_SEEDS: u64 = 12;
+const FEW: Size = Size { bots: 12, faults: 1, at_a_time: 6 };
+/// The size of as many runs as are asked for.
+const MANY: Size = Size { bots: 200, faults: 12, at_a_time: 1 };
+
+/// The fewest posts of a run.
+const ENOUGH_POSTS: usize = 50;
 
 /// The people who post at the same time.
 const POSTERS: u64 = 12;
@@ -40,18 +53,22 @@ fn number(variable: &str) -> Option<u64> {
 fn nothing_is_lost_or_doubled_whatever_happens_to_the_members() {
     let seeds: Vec<_> = match number("MATTERHOST_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
+        None => (0..number("MATTERHOST_SEEDS").unwrap_or(FEW_SEEDS)).map(|_| fastrand::u64(..)).collect(),
     };
     let size = if number("MATTERHOST_SEEDS").is_some() { MANY } else { FEW };
-    for seed in seeds {
-        println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
-        run(seed, size);
+    for seeds in seeds.chunks(size.at_a_time) {
+        thread::scope(|scope| {
+            for seed in seeds {
+                println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
+                scope.spawn(|| run(*seed, size));
+            }
+        });
     }
 }
 
-fn run(seed: u64, (bots, faults): (usize, usize)) {
+fn run(seed: u64, size: Size) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let cluster = Cluster::with(bots, "2s");
+    let cluster = Cluster::with(size.bots, "2s");
     let mut members = NAMES.map(|name| {
         let proxy = cluster.put_proxy_before_nats(name);
         Member { name, process: Some(cluster.start_with_admin(name)), proxy }
@@ -67,9 +84,11 @@ fn run(seed: u64, (bots, faults): (usize, usize)) {
             scope.spawn(move || cluster.post_randomly_as(poster, POSTERS, seed, quiet));
         }
         let _quiet = QuietOnDrop(&quiet);
-        for _ in 0..faults {
-            trouble(&cluster, &mut members, &mut random);
+        for _ in 0..size.faults {
+            trouble(&cluster, &mut members, (seed, &mut random));
         }
+        // A fault may be over within a moment.
+        cluster.await_that("enough posts", |cluster| cluster.answers().len() >= ENOUGH_POSTS);
     });
     cluster.await_answers(seed);
     members.into_iter().filter_map(|member| member.process).for_each(terminate);
@@ -78,13 +97,13 @@ fn run(seed: u64, (bots, faults): (usize, usize)) {
 }
 
 /// Harms one member, or what it needs, and repairs that again.
-fn trouble(cluster: &Cluster, members: &mut [Member; 3], random: &mut fastrand::Rng) {
+fn trouble(cluster: &Cluster, members: &mut [Member; 3], (seed, random): (u64, &mut fastrand::Rng)) {
     let pause = Duration::from_millis(random.u64(..1_500));
     let longer_than_a_lease = TTL + Duration::from_millis(random.u64(200..1_000));
     let member = random.choice(&mut *members).unwrap();
     let process = member.process.take().unwrap();
     let fault = random.u8(..9);
-    println!("fault {fault} at member {}", member.name);
+    println!("seed {seed}: fault {fault} at member {}", member.name);
     let left = match fault {
         0 => {
             process.signal("KILL");
