@@ -28,7 +28,7 @@ struct Size {
 
 /// The seeds in the suite, whose runs have to be short.
 const FEW_SEEDS: u64 = 12;
-const FEW: Size = Size { bots: 12, faults: 1, at_a_time: 6 };
+const FEW: Size = Size { bots: 12, faults: 1, at_a_time: 3 };
 /// The size of as many runs as are asked for.
 const MANY: Size = Size { bots: 200, faults: 12, at_a_time: 1 };
 
