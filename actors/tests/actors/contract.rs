@@ -14,7 +14,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, PostOptions, ServerVersion, Simulator};
 
-use crate::harness::FakeServer;
+use crate::{harness::FakeServer, simulator_harness::run};
 
 /// Control of the server behind the API.
 trait ServerControl {
@@ -119,7 +119,7 @@ impl ServerControl for Fake {
 
 #[test]
 fn the_fake_keeps_the_promises_of_a_server() {
-    actix::System::new().block_on(async {
+    run(async || {
         let fake = FakeServer::default();
         fake.add_user("bot");
         let server = Fake(fake.clone());
@@ -192,7 +192,7 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
         simulator.grant_permission(&bot.user_id, "create_post_ephemeral");
         simulator.add_to_team(&team, &bot.user_id);
         let config = crate::simulator_harness::config(&simulator);
-        actix::System::new().block_on(async {
+        run(async || {
             let api = HttpApi::new(config).api();
             let server = Simulated { simulator, bot, team };
             check_contract(api.clone(), &server).await;

@@ -9,9 +9,12 @@ use matterhost_actors::{
     ports::{Delivered, EventSink},
 };
 
-use crate::harness::{
-    CollectingSink, FakeServer, Harness, SECOND, SinkBehavior, UserReply, name, run_paused, settings,
-    unlimited_rate, with_restart,
+use crate::{
+    harness::{
+        CollectingSink, FakeServer, Harness, SECOND, SinkBehavior, UserReply, name, run_paused, settings,
+        unlimited_rate, with_restart,
+    },
+    simulator_harness::run,
 };
 
 #[test]
@@ -136,7 +139,7 @@ impl EventSink for Deadly {
 fn the_accounts_of_an_arbiter_that_died_move_to_another() {
     let mut settings = settings();
     settings.arbiters = 2;
-    actix::System::new().block_on(async {
+    run(async || {
         let mut harness = Harness::real_time(settings);
         let sink = Arc::new(Deadly(false.into(), Arc::default()));
         harness.host_with("bot", sink.clone()).await.unwrap();

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use matterhost_actors::ports::MemoryStore;
 
+use crate::simulator_harness::run;
+
 #[test]
 fn the_store_in_memory_is_a_cursor_store() {
-    actix::System::new().block_on(async {
+    run(async || {
         contract::check_contract(MemoryStore::default(), async |store| Arc::unwrap_or_clone(store)).await;
     });
 }

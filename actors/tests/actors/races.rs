@@ -19,9 +19,12 @@ use matterhost_actors::{
 };
 use parking_lot::Mutex;
 
-use crate::harness::{
-    CollectingSink, Harness, SECOND, SinkBehavior, UserReply, bots, name, run_paused, settings,
-    unlimited_rate,
+use crate::{
+    harness::{
+        CollectingSink, Harness, SECOND, SinkBehavior, UserReply, bots, name, run_paused, settings,
+        unlimited_rate,
+    },
+    simulator_harness::run,
 };
 
 #[test]
@@ -178,7 +181,7 @@ fn a_delivery_that_dies_on_another_thread_is_noticed_every_time() {
     let mut settings = settings();
     settings.arbiters = 1;
     for _ in 0..20 {
-        actix::System::new().block_on(async {
+        run(async || {
             let mut harness = Harness::real_time(settings.clone());
             harness.host_with("bot", Arc::new(Panics)).await.unwrap();
             harness.wait_until_ready("bot").await;
@@ -221,7 +224,7 @@ async fn hanging_harness(arbiters: usize) -> (Harness, mpsc::Sender<()>) {
 
 #[test]
 fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
-    actix::System::new().block_on(async {
+    run(async || {
         let (mut harness, release) = hanging_harness(1).await;
         harness.send(StopAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
@@ -232,7 +235,7 @@ fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
 
 #[test]
 fn an_abandoned_account_goes_on_elsewhere() {
-    actix::System::new().block_on(async {
+    run(async || {
         let (mut harness, release) = hanging_harness(2).await;
         harness.send(RestartAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
@@ -243,7 +246,7 @@ fn an_abandoned_account_goes_on_elsewhere() {
 
 #[test]
 fn the_late_end_of_an_abandoned_connection_is_not_taken_for_its_successors() {
-    actix::System::new().block_on(async {
+    run(async || {
         let (mut harness, release) = hanging_harness(1).await;
         harness.send(RemoveAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Removed).await;
@@ -275,7 +278,7 @@ impl EventSink for HangingThenRefusing {
 
 #[test]
 fn an_abandoned_delivery_stalls_its_successor_no_more() {
-    actix::System::new().block_on(async {
+    run(async || {
         let mut settings = settings();
         (settings.arbiters, settings.stop_deadline) = (2, Duration::from_millis(50));
         let mut harness = Harness::real_time(settings);
@@ -314,7 +317,7 @@ impl EventSink for Deadly {
 fn all_accounts_of_an_arbiter_that_dies_move_without_a_charge() {
     let mut settings = settings();
     settings.arbiters = 1;
-    actix::System::new().block_on(async {
+    run(async || {
         let mut harness = Harness::real_time(settings);
         let sink = Arc::new(Deadly(false.into()));
         let bots = bots(100);

@@ -10,6 +10,8 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
+use crate::simulator_harness::run;
+
 /// Records the calls of its handlers, and acts on the text of a post.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<String>>);
@@ -78,7 +80,7 @@ impl Bot for Recorder {
 }
 
 fn with_harness(test: impl AsyncFnOnce(&BotHarness<std::sync::Arc<Recorder>>, &Recorder)) {
-    actix::System::new().block_on(async {
+    run(async || {
         let recorder = std::sync::Arc::new(Recorder::default());
         let harness = BotHarness::new(recorder.clone()).with_deadline(Duration::from_millis(50));
         test(&harness, &recorder).await;

@@ -21,7 +21,10 @@ use tokio::sync::{
     broadcast::{Receiver, error::RecvError},
 };
 
-use crate::{harness::REAL_TIMEOUT, simulator_harness::fast_settings};
+use crate::{
+    harness::REAL_TIMEOUT,
+    simulator_harness::{fast_settings, run},
+};
 
 struct Echo(Arc<Notify>);
 
@@ -109,7 +112,7 @@ fn a_host_that_is_dropped_ends_its_own_thread() {
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    actix::System::new().block_on(async {
+    run(async || {
         let echo = || Echo(Arc::default());
         let refused = Host::builder()
             .account("early", "token", echo())
@@ -133,7 +136,7 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn two_bots_that_answer_each_other_end() {
-    actix::System::new().block_on(async {
+    run(async || {
         let (simulator, channel, bots, ana) = start_simulator(&["ping", "echo"]);
         let settings = fast_settings();
         let settings =

@@ -10,6 +10,8 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
+use crate::simulator_harness::run;
+
 async fn deploy(call: Call) -> BotResult {
     let count: u32 = call.parse("count")?.unwrap_or(1);
     if call.text("env") == "moon" {
@@ -54,7 +56,7 @@ async fn deploy_slowly(call: Call) -> BotResult {
 }
 
 fn play(test: impl AsyncFnOnce(&BotHarness<Router>)) {
-    crate::simulator_harness::run(async || test(&BotHarness::new(router())).await);
+    run(async || test(&BotHarness::new(router())).await);
 }
 
 /// Delivers an event and returns the text that it was answered with; empty without an answer.
@@ -191,7 +193,7 @@ fn posts_by_programs_are_no_commands_by_default() {
         assert_eq!(answer(harness, marked("from_bot", json!("false"))).await, "hi");
         assert_eq!(answer(harness, post("!say hi").by(BotHarness::<Router>::USER)).await, "");
     });
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(router().accept_bots());
         assert_eq!(answer(&harness, marked("from_webhook", json!("true"))).await, "hi");
     });
@@ -236,7 +238,7 @@ fn mistakes_are_told_at_the_start() {
         assert!(problem.contains(part), "{part}: {problem}");
     }
     let wrong = Arc::new(wrong);
-    actix::System::new().block_on(async {
+    run(async || {
         let host = Host::builder().server("http://127.0.0.1:9").account("wrong", "token", wrong.clone());
         let refused = host.start().await.unwrap_err();
         assert_eq!(refused.problems.len(), parts.len());

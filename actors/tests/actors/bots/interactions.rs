@@ -180,7 +180,7 @@ fn answers_that_do_not_fit_the_event_are_refused() {
         }
     }
 
-    actix::System::new().block_on(async {
+    crate::simulator_harness::run(async || {
         let harness = BotHarness::new(Wrong);
         for (text, part) in [
             ("dialog", "only a slash command or a button opens a dialog"),

@@ -8,6 +8,8 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
+use crate::simulator_harness::run;
+
 /// Answers with what it knows of the person and the channel, or does what the post says.
 struct Curious;
 
@@ -69,11 +71,14 @@ async fn answer(harness: &BotHarness<Curious>, event: EventBuilder) -> String {
 
 #[test]
 fn names_come_with_the_event_or_are_looked_up() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Curious);
         let direct = post("who").at(5).in_direct_channel();
         assert_eq!(answer(&harness, direct).await, "ana in direct at 5");
-        assert_eq!(answer(&harness, post("who").at(6).in_team_channel("team", "ops")).await, "ana in ops at 6");
+        assert_eq!(
+            answer(&harness, post("who").at(6).in_team_channel("team", "ops")).await,
+            "ana in ops at 6"
+        );
         let unknown = || post("who").at(7).by("someone").without_sender_name();
         let Outcome::Rejected { cause } = harness.deliver(unknown()).await else { panic!("not rejected") };
         assert!(cause.contains("channel town was not found"), "{cause}");
@@ -92,7 +97,7 @@ fn names_come_with_the_event_or_are_looked_up() {
 
 #[test]
 fn posts_are_found_oldest_first() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Curious);
         let found = |id: &str, at: i64| json!({ "id": id, "create_at": at, "user_id": "u", "channel_id": "town", "message": id });
         let posts = json!({ "order": ["b", "a"], "posts": { "b": found("b", 2), "a": found("a", 1) } });
@@ -105,7 +110,7 @@ fn posts_are_found_oldest_first() {
 
 #[test]
 fn posts_go_to_channels_by_name_and_carry_files() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Curious);
         let town = Target::Name { team: "team".into(), channel: "town".into() };
         harness.set_found(Lookup::Channel(town), &json!({ "id": "the-town" }));
@@ -132,7 +137,7 @@ fn posts_go_to_channels_by_name_and_carry_files() {
 
 #[test]
 fn the_files_of_a_post_are_read() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Curious);
         harness.set_file("a", "a.txt", "first");
         harness.set_file("b", "b.txt", "");

@@ -8,6 +8,8 @@ use matterhost_actors::{
     testing::{BotHarness, post},
 };
 
+use crate::simulator_harness::run;
+
 /// Set in the process that panics.
 const PANICS: &str = "MATTERHOST_TEST_PANICS";
 
@@ -48,7 +50,7 @@ async fn hang() -> BotResult {
 
 fn panic_in_a_handler_and_elsewhere() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Fragile).with_deadline(Duration::from_millis(50));
         assert_eq!(harness.deliver(post("good")).await, Outcome::Acknowledged);
         let Outcome::Hold { cause, .. } = harness.deliver(post("bad").post_id("bad-post")).await else {

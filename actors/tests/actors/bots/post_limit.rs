@@ -9,6 +9,8 @@ use matterhost_actors::{
     testing::{BotHarness, post},
 };
 
+use crate::simulator_harness::run;
+
 /// Makes posts of each kind, as many as it may, and then does what does not count.
 struct Writer;
 
@@ -63,7 +65,7 @@ fn posts(harness: &BotHarness<Writer>) -> usize {
 
 #[test]
 fn an_event_has_at_most_so_many_posts() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Writer);
         let failed = || harness.fail_next(ReplyError::Refused { cause: "scripted".into() });
         failed();
@@ -79,7 +81,7 @@ fn an_event_has_at_most_so_many_posts() {
 
 #[test]
 fn the_run_of_a_schedule_answers_no_event_and_may_post_more() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Writer);
         let runs = harness.pass_time(Duration::from_secs(3_600)).await;
         assert!(runs.len() == 1 && runs[0].1 == Outcome::Acknowledged, "{runs:?}");

@@ -17,7 +17,7 @@ use matterhost_simulator::Simulator;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::harness::REAL_TIMEOUT;
+use crate::{harness::REAL_TIMEOUT, simulator_harness::run};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -44,7 +44,7 @@ fn reporter() -> BotHarness<Router> {
 
 #[test]
 fn runs_happen_when_time_passes() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = reporter();
         let runs = harness.pass_time(HOUR * 2).await;
         assert!(runs.iter().all(|(_, outcome)| *outcome == Outcome::Acknowledged), "{runs:?}");
@@ -69,7 +69,7 @@ fn runs_happen_when_time_passes() {
 
 #[test]
 fn of_missed_runs_the_latest_happens_once() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = reporter();
         let runs = harness.be_away(DAY * 3).await;
         assert_eq!(runs.len(), 1, "{runs:?}");
@@ -80,7 +80,7 @@ fn of_missed_runs_the_latest_happens_once() {
 
 #[test]
 fn a_run_that_failed_for_a_while_is_tried_again_with_the_same_key() {
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = reporter();
         harness.fail_next(ReplyError::Stopped(AccountName::new("bot").unwrap()));
         let runs = harness.pass_time(HOUR).await;
@@ -109,7 +109,7 @@ fn a_schedule_has_no_channel_and_a_harness_no_clock_but_its_own() {
         }
     }
 
-    actix::System::new().block_on(async {
+    run(async || {
         let harness = BotHarness::new(Lost);
         let start = harness.now();
         harness.deliver(post("a")).await;
@@ -156,7 +156,7 @@ fn a_bot_that_cannot_be_asked_for_its_schedules_is_refused() {
         }
     }
 
-    actix::System::new().block_on(async {
+    run(async || {
         let host = Host::builder().server("http://127.0.0.1:1").account("a", "x", Panicking);
         let refused = host.account("b", "x", Doubled).start().await.unwrap_err();
         let [panicking, doubled] = &refused.problems[..] else { panic!("{refused}") };
@@ -177,7 +177,7 @@ impl Drop for DropTime {
 #[test]
 fn a_run_that_hangs_leaves_time_for_the_events_at_a_shutdown() {
     const DEADLINE: Duration = Duration::from_secs(4);
-    actix::System::new().block_on(async {
+    run(async || {
         let simulator = Simulator::start().unwrap();
         let bot = simulator.create_bot("tick");
         let (begun, given_up) = (Arc::new(Notify::new()), Arc::<Mutex<_>>::default());
@@ -227,7 +227,7 @@ fn the_next_process_makes_up_for_one_run() {
     let directory = std::env::temp_dir().join(format!("schedules-{}", std::process::id()));
     fs::create_dir_all(&directory).unwrap();
     let file = directory.join("schedules.json");
-    actix::System::new().block_on(async {
+    run(async || {
         let first = run_host(&simulator, &bot.token, &file).await;
         assert!(!first[0].is_late);
         let text = fs::read_to_string(&file).unwrap();
@@ -252,7 +252,7 @@ fn the_next_process_makes_up_for_one_run() {
 
 #[test]
 fn a_failed_run_is_observed_and_the_account_goes_on() {
-    actix::System::new().block_on(async {
+    run(async || {
         let simulator = Simulator::start().unwrap();
         let bot = simulator.create_bot("tick");
         let router =

@@ -13,7 +13,10 @@ use matterhost_actors::{
 use tokio::sync::watch;
 
 use super::with_a_bot;
-use crate::harness::{Harness, SECOND, name, posted_data, settings};
+use crate::{
+    harness::{Harness, SECOND, name, posted_data, settings},
+    simulator_harness::run,
+};
 
 /// Posts an answer, and another one that grows.
 struct Answering(&'static str);
@@ -92,7 +95,7 @@ fn bots_of_an_account_do_not_see_each_others_values() {
         }
     }
 
-    actix::System::new().block_on(async {
+    run(async || {
         let mut harness = BotHarness::new(Keeping);
         for (name, messages) in [
             ("desk", ["put count", "put a/b", "keys"]),
@@ -129,7 +132,7 @@ fn the_longest_name_of_a_bot_leaves_its_keys_their_length() {
         }
     }
 
-    actix::System::new().block_on(async {
+    run(async || {
         let longest = format!("{0}@{0}", "x".repeat(128));
         for name in [None, Some("desk"), Some(&*longest)] {
             let mut harness = BotHarness::new(Naming);

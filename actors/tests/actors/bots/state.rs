@@ -18,7 +18,10 @@ use matterhost_simulator::{Account, Simulator};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::builder::start_simulator;
-use crate::{harness::REAL_TIMEOUT, simulator_harness::fast_settings};
+use crate::{
+    harness::REAL_TIMEOUT,
+    simulator_harness::{fast_settings, run},
+};
 
 const URL: &str = "MATTERHOST_TEST_URL";
 const TOKEN: &str = "MATTERHOST_TEST_TOKEN";
@@ -155,7 +158,7 @@ fn a_post_made_between_two_runs_is_answered_once() {
 
 #[test]
 fn a_directory_that_cannot_be_used_keeps_the_host_from_starting() {
-    actix::System::new().block_on(async {
+    run(async || {
         let (simulator, _, bots, _) = start_simulator(&["echo"]);
         let directory = tempfile::tempdir().unwrap();
         let host = || Host::builder().server(simulator.url()).account("echo", &*bots[0].token, Echo);

@@ -17,7 +17,7 @@ use matterhost_simulator::{Account, Simulator};
 
 use crate::{
     harness::{CrashStore, REAL_TIMEOUT, name},
-    simulator_harness::fault_tolerant_settings,
+    simulator_harness::{fault_tolerant_settings, run},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -51,7 +51,7 @@ impl Bot for Counter {
 
 #[test]
 fn a_handler_that_fails_changes_nothing() {
-    actix::System::new().block_on(async {
+    run(async || {
         let bot = Arc::new(Counter::default());
         let harness = BotHarness::new(bot.clone()).with_deadline(100 * MS);
         for text in ["a", "fail", "panic", "hang", "large", "b", "clear", "c"] {
@@ -78,7 +78,7 @@ fn a_value_of_another_type_and_a_run_without_storage_are_explained() {
         }
     }
 
-    actix::System::new().block_on(async {
+    run(async || {
         let outcome = BotHarness::new(Wrong).deliver(post("a")).await;
         let Outcome::Broken { cause } = outcome else { panic!("{outcome:?}") };
         assert!(cause.contains("the value of \"count\"") && cause.contains("invalid type"), "{cause}");
