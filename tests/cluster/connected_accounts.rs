@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +16,7 @@ use serde_json::Value;
 use crate::{
     harness::{Cluster, terminate},
     one_view,
-    processes::QuietOnDrop,
+    processes::{QuietOnDrop, number},
     program::RunningProgram,
 };
 
@@ -197,8 +196,9 @@ fn few_accounts_are_without_a_connection_at_a_time_while_a_third_of_them_moves()
 #[test]
 #[ignore = "it takes minutes: see docs/BENCHMARKS.md"]
 fn of_thousands_of_connected_accounts_a_third_moves_a_few_at_a_time() {
-    let accounts: u32 = env::var("MATTERHOST_ACCOUNTS").map_or(3_000, |number| number.parse().unwrap());
-    let (moved, sockets) = join_third(accounts as usize, accounts / 20);
+    let accounts = number("MATTERHOST_ACCOUNTS").unwrap_or(3_000);
+    let (bots, rate) = (usize::try_from(accounts).unwrap(), u32::try_from(accounts / 20).unwrap());
+    let (moved, sockets) = join_third(bots, rate);
     check(moved, &sockets);
 }
 

@@ -23,9 +23,13 @@ impl Drop for QuietOnDrop<'_> {
     }
 }
 
+/// Returns the number in an environment variable, if it has one.
+pub(crate) fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok())
+}
+
 pub(crate) fn seed() -> u64 {
-    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    let seed = number("MATTERHOST_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     seed
 }

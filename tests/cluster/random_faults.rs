@@ -11,7 +11,7 @@ use crate::{
     cutting_proxy::CuttingProxy,
     harness::{Cluster, TTL, terminate},
     one_view,
-    processes::QuietOnDrop,
+    processes::{QuietOnDrop, number},
     program::RunningProgram,
 };
 
@@ -28,7 +28,7 @@ struct Size {
 
 /// The seeds in the suite, whose runs have to be short.
 const FEW_SEEDS: u64 = 12;
-const FEW: Size = Size { bots: 12, faults: 1, at_a_time: 3 };
+const FEW: Size = Size { bots: 24, faults: 3, at_a_time: 3 };
 /// The size of as many runs as are asked for.
 const MANY: Size = Size { bots: 200, faults: 12, at_a_time: 1 };
 
@@ -43,10 +43,6 @@ struct Member {
     name: &'static str,
     process: Option<RunningProgram>,
     proxy: CuttingProxy,
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|number| number.parse().ok())
 }
 
 #[test]
@@ -85,9 +81,9 @@ fn run(seed: u64, size: Size) {
         }
         let _quiet = QuietOnDrop(&quiet);
         for _ in 0..size.faults {
-            trouble(&cluster, &mut members, (seed, &mut random));
+            trouble(&cluster, &mut members, &mut random, seed);
         }
-        // A fault may be over within a moment.
+        // The faults may be over within a moment.
         cluster.await_that("enough posts", |cluster| cluster.answers().len() >= ENOUGH_POSTS);
     });
     cluster.await_answers(seed);
@@ -97,7 +93,7 @@ fn run(seed: u64, size: Size) {
 }
 
 /// Harms one member, or what it needs, and repairs that again.
-fn trouble(cluster: &Cluster, members: &mut [Member; 3], (seed, random): (u64, &mut fastrand::Rng)) {
+fn trouble(cluster: &Cluster, members: &mut [Member; 3], random: &mut fastrand::Rng, seed: u64) {
     let pause = Duration::from_millis(random.u64(..1_500));
     let longer_than_a_lease = TTL + Duration::from_millis(random.u64(200..1_000));
     let member = random.choice(&mut *members).unwrap();
