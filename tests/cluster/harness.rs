@@ -29,6 +29,9 @@ const BOTS: usize = 12;
 /// The people who may post.
 const PEOPLE: usize = 12;
 
+/// The most looks at a condition. Each may ask every member for a list of thousands of accounts.
+const MOST_LOOKS: u32 = 600;
+
 /// A handler that answers each post, and notes the time at which it got the event.
 const HANDLER: &str = r#"
 import json, sys, time
@@ -310,7 +313,7 @@ impl Cluster {
         let end = Instant::now() + patience;
         while !holds(self) {
             assert!(Instant::now() < end, "{what} does not come true");
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(patience / MOST_LOOKS);
         }
     }
 

@@ -198,13 +198,17 @@ impl SocketTask {
         self.cuts = ProxyCuts::new(&state.faults, &subject, Instant::now());
     }
 
-    fn next_alarm(&self) -> Instant {
-        let first = self.ping_at.min(self.pong_deadline);
-        let others = [self.auth_deadline, self.cuts.next()];
-        others.into_iter().flatten().fold(first, Instant::min)
+    /// When a ping can be written: as soon as everything before it is.
+    fn next_ping(&self) -> Option<Instant> {
+        (!self.io.is_busy()).then_some(self.ping_at)
     }
 
-    /// A time has come: to drop, or to ping. A socket that cannot be written to is not pinged.
+    fn next_alarm(&self) -> Instant {
+        let others = [self.next_ping(), self.auth_deadline, self.cuts.next()];
+        others.into_iter().flatten().fold(self.pong_deadline, Instant::min)
+    }
+
+    /// A time has come: to drop, or to ping.
     fn alarmed(&mut self) -> bool {
         let now = Instant::now();
         if self.auth_deadline.is_some_and(|deadline| deadline <= now) || self.pong_deadline <= now {
@@ -214,9 +218,9 @@ impl SocketTask {
             let subject = FaultSubject { user: self.user.as_deref(), route: None };
             return self.shared.lock().faults.trigger(&subject, |kind| *kind == fault).is_none();
         }
-        if self.ping_at <= now {
+        if self.next_ping().is_some_and(|at| at <= now) {
             self.ping_at = now + self.timings.ping_interval;
-            return self.io.is_busy() || self.io.push(Message::Ping(Bytes::new()));
+            return self.io.push(Message::Ping(Bytes::new()));
         }
         true
     }

@@ -142,17 +142,25 @@ impl Socket {
     /// The next text frame, or how the socket ended.
     pub(crate) fn next(&mut self) -> Result<String, SocketEnd> {
         loop {
-            match self.socket.read() {
-                Ok(Message::Text(text)) => return Ok(text.to_string()),
-                Ok(Message::Close(frame)) => {
-                    return Err(SocketEnd::Close(frame.map(|frame| frame.code.into())));
-                }
-                Ok(_) => {}
-                Err(tungstenite::Error::Io(error)) if is_timeout(&error) => {
-                    return Err(SocketEnd::Silent);
-                }
-                Err(_) => return Err(SocketEnd::Dropped),
+            if let Message::Text(text) = self.next_frame()? {
+                return Ok(text.to_string());
             }
+        }
+    }
+
+    /// Reads up to a ping of the server.
+    pub(crate) fn ping(&mut self) -> Result<(), SocketEnd> {
+        while !matches!(self.next_frame()?, Message::Ping(_)) {}
+        Ok(())
+    }
+
+    /// The next frame, or how the socket ended.
+    fn next_frame(&mut self) -> Result<Message, SocketEnd> {
+        match self.socket.read() {
+            Ok(Message::Close(frame)) => Err(SocketEnd::Close(frame.map(|frame| frame.code.into()))),
+            Ok(frame) => Ok(frame),
+            Err(tungstenite::Error::Io(error)) if is_timeout(&error) => Err(SocketEnd::Silent),
+            Err(_) => Err(SocketEnd::Dropped),
         }
     }
 

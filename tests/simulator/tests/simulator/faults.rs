@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use matterhost_simulator::{Fault, FaultKind, RateLimit, Simulator, Target, Timings};
@@ -206,6 +207,24 @@ fn a_client_without_pongs_is_dropped_and_large_frames_too() {
     let mut large = fixture.socket(&fixture.peer);
     large.send(&format!(r#"{{"seq":1,"action":"ping","data":"{}"}}"#, "x".repeat(9_000)));
     assert_eq!(large.end(), SocketEnd::Dropped);
+}
+
+/// Fact 17: a ping waits for what is written before it. Left out, the next one would come too late for the pong.
+#[test]
+fn a_ping_that_is_due_while_the_client_does_not_read_comes_afterwards() {
+    let timings = Timings {
+        ping_interval: Duration::from_secs(2),
+        pong_wait: Duration::from_millis(3_900),
+        ..Timings::default()
+    };
+    let fixture =
+        Fixture::with_simulator(Simulator::builder().timings(timings).start().expect("a simulator"));
+    let mut socket = fixture.socket(&fixture.bot);
+    let opened = Instant::now();
+    // More than the buffers between the two hold.
+    fixture.simulator.flood(&fixture.channel, 50_000, 100);
+    thread::sleep(Duration::from_millis(2_200).saturating_sub(opened.elapsed()));
+    assert_eq!(socket.ping(), Ok(()));
 }
 
 /// Fact 15: upgrades count, and are refused.
