@@ -257,6 +257,32 @@ nats_server() {
   "$venv/bin/nats-server" --version
 }
 
+no_demo_lints() {
+  cargo clippy --locked --workspace --lib --bins --examples --no-default-features --features "$FEATURES" -- -D warnings
+}
+
+# Compiles what the steps after the tests need. A failure is not reported here: the step meets it again.
+compile_beside_tests() {
+  renice --priority 19 --pid "$BASHPID"
+  # One build at a time: that of the tests comes first.
+  until grep -q '^running ' "$LOG"; do sleep 1; done
+  no_demo_lints || true
+  documentation || true
+  # Not the program itself: the tests run the one with all features, at the same place.
+  cargo build --locked --lib || true
+}
+
+# Runs the tests, which leave two cores idle for a quarter of their time, and compiles beside them with the lowest priority.
+tests_and_builds() {
+  # Its own process group, so that it ends with this one.
+  set -m
+  compile_beside_tests >"$BUILT/beside.log" 2>&1 &
+  set +m
+  trap 'kill -- -'"$!"' 2>/dev/null || true' EXIT
+  tests --lib --bins --tests
+  wait
+}
+
 # Checks that the program without the optional features refuses their keys, with the remedy.
 default_features() {
   local config said
@@ -425,16 +451,17 @@ main() {
   step format cargo fmt --all --check
   step 'format of the fuzzers' cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
   step lints cargo clippy --locked --workspace --all-targets --features "$FEATURES" -- -D warnings
-  step 'lints without the demo' cargo clippy --locked --workspace --lib --bins --examples --no-default-features \
-    --features "$FEATURES" -- -D warnings
   $quick || dependencies
   step 'install nats-server' nats_server
   # All at once, so that no core waits for the library alone.
   step build cargo test --locked --workspace --features "$FEATURES" --no-run
-  step tests tests --lib --bins --tests
   if $quick; then
+    step tests tests --lib --bins --tests
+    step 'lints without the demo' no_demo_lints
     leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
   else
+    step tests tests_and_builds
+    step 'lints without the demo' no_demo_lints
     step 'doc tests' tests --doc
     step documentation documentation
     step book book
