@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use criterion::{BatchSize, Criterion, Throughput};
+use divan::{Bencher, counter::BytesCount};
 use matterhost::sinks::cloud_event;
 use matterhost_actors::{
     mattermost::{Incoming, parse_frame},
@@ -25,35 +25,23 @@ use matterhost_actors::{
 const ACCOUNTS: usize = 10_000;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    restarts(&mut criterion);
-    gate(&mut criterion);
-    keyed_queue(&mut criterion);
-    cursors(&mut criterion);
-    sibling_watch(&mut criterion);
-    wire(&mut criterion);
-    criterion.final_summary();
+    divan::main();
 }
 
-fn restarts(criterion: &mut Criterion) {
+#[divan::bench(name = "budget: charge")]
+fn charge(bencher: Bencher) {
     let mut now = Instant::now();
     let mut budget = Budget::new(&RestartSettings::default());
-    criterion.bench_function("budget: charge", |bencher| {
-        bencher.iter(|| {
-            now += Duration::from_secs(200);
-            black_box(budget.charge(now))
-        });
+    bencher.bench_local(|| {
+        now += Duration::from_secs(200);
+        budget.charge(now)
     });
-    criterion.bench_function("common cause: one of 10,000 simultaneous drops", |bencher| {
-        bencher.iter_batched(
-            || all_but_one_dropped(now),
-            |mut cause| {
-                black_box(cause.dropped(now, 0));
-                cause
-            },
-            BatchSize::LargeInput,
-        );
-    });
+}
+
+#[divan::bench(name = "common cause: one of 10,000 simultaneous drops")]
+fn one_of_many_drops(bencher: Bencher) {
+    let now = Instant::now();
+    bencher.with_inputs(|| all_but_one_dropped(now)).bench_local_refs(|cause| cause.dropped(now, 0));
 }
 
 /// Drops all accounts but one.
@@ -66,117 +54,146 @@ fn all_but_one_dropped(now: Instant) -> CommonCause<usize> {
     cause
 }
 
-/// Measures the cost of cursors for an event: admission and acknowledgement, in a channel with a post per
-/// millisecond.
-fn cursors(criterion: &mut Criterion) {
-    let mut replay = ReplayState::new(ReplaySettings { overlap_ms: 10_000, from: StartFrom::Now });
-    let channel = ChannelId::from("channel");
-    let mut create_at = 1_700_000_000_000_i64;
-    criterion.bench_function("replay state: admit and acknowledge a post", |bencher| {
-        bencher.iter(|| {
-            create_at += 1;
-            let id = PostId::from(format!("post{create_at:022}").as_str());
-            let change = Change::Posted(PostKey { create_at, id });
-            black_box(replay.admit(&channel, &change));
-            replay.acknowledge(&channel, change);
-        });
-    });
-    criterion.bench_function(
-        "replay state: the change of a channel with a post per millisecond, a commit per post",
-        |bencher| {
-            bencher.iter(|| {
-                create_at += 1;
-                let id = PostId::from(format!("post{create_at:022}").as_str());
-                replay.acknowledge(&channel, Change::Posted(PostKey { create_at, id }));
-                black_box(replay.take_changes())
-            });
-        },
-    );
-}
-
-fn gate(criterion: &mut Criterion) {
+#[divan::bench(name = "token bucket: take")]
+fn take_a_token(bencher: Bencher) {
     let mut now = Instant::now();
     let mut bucket = TokenBucket::new(now, 50.0);
-    criterion.bench_function("token bucket: take", |bencher| {
-        bencher.iter(|| {
-            now += Duration::from_millis(15);
-            black_box(bucket.take(now))
-        });
+    bencher.bench_local(|| {
+        now += Duration::from_millis(15);
+        bucket.take(now)
     });
+}
+
+#[divan::bench(name = "fair queue: push and next, 10,000 waiting")]
+fn fair_queue(bencher: Bencher) {
     let mut queue = FairQueue::default();
     let classes = [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply];
     for (account, class) in (0..ACCOUNTS).zip(classes.into_iter().cycle()) {
         queue.push(class, account, ()).unwrap();
     }
     let mut account = ACCOUNTS;
-    criterion.bench_function("fair queue: push and next, 10,000 waiting", |bencher| {
-        bencher.iter(|| {
-            account += 1;
-            queue.push(classes[account % classes.len()], account, ()).unwrap();
-            black_box(queue.next(true))
-        });
+    bencher.bench_local(|| {
+        account += 1;
+        queue.push(classes[account % classes.len()], account, ()).unwrap();
+        queue.next(true)
     });
 }
 
-fn keyed_queue(criterion: &mut Criterion) {
+#[divan::bench(name = "keyed queue: push, take and complete")]
+fn keyed_queue(bencher: Bencher) {
     let channels: Vec<ChannelId> =
         (0..64).map(|n| ChannelId::from(format!("channel-{n}").as_str())).collect();
     let mut keyed_queue = KeyedQueue::new(16);
     let mut next = channels.iter().cycle();
-    criterion.bench_function("keyed queue: push, take and complete", |bencher| {
-        bencher.iter(|| {
-            keyed_queue.push(next.next().unwrap().clone(), ());
-            let (lane, ()) = keyed_queue.take().unwrap();
-            keyed_queue.complete(black_box(&lane));
-        });
+    bencher.bench_local(|| {
+        keyed_queue.push(next.next().unwrap().clone(), ());
+        let (lane, ()) = keyed_queue.take().unwrap();
+        keyed_queue.complete(black_box(&lane));
     });
 }
 
-fn sibling_watch(criterion: &mut Criterion) {
-    let users: Vec<UserId> = (0..ACCOUNTS).map(|n| UserId::from(format!("user-{n}").as_str())).collect();
-    let mut sibling_watch = SiblingWatch::default();
-    for (account, user) in users.iter().enumerate() {
-        sibling_watch.set_baseline(user, &account, 1);
+/// A channel with a post per millisecond.
+struct BusyChannel {
+    replay: ReplayState,
+    id: ChannelId,
+    create_at: i64,
+}
+
+impl BusyChannel {
+    fn new() -> Self {
+        let replay = ReplayState::new(ReplaySettings { overlap_ms: 10_000, from: StartFrom::Now });
+        Self { replay, id: ChannelId::from("channel"), create_at: 1_700_000_000_000 }
     }
-    let now = Instant::now();
-    let mut user = users.iter().cycle();
-    criterion.bench_function("sibling watch: a known change", |bencher| {
-        bencher.iter(|| black_box(sibling_watch.observe(now, user.next().unwrap(), 1)));
-    });
-    let mut update_at = 1;
-    criterion.bench_function("sibling watch: a new change", |bencher| {
-        bencher.iter(|| {
-            update_at += 1;
-            black_box(sibling_watch.observe(now, user.next().unwrap(), update_at))
-        });
+
+    fn next_post(&mut self) -> Change {
+        self.create_at += 1;
+        let id = PostId::from(format!("post{:022}", self.create_at).as_str());
+        Change::Posted(PostKey { create_at: self.create_at, id })
+    }
+}
+
+#[divan::bench(name = "replay state: admit and acknowledge a post")]
+fn admit_and_acknowledge(bencher: Bencher) {
+    let mut channel = BusyChannel::new();
+    bencher.bench_local(|| {
+        let post = channel.next_post();
+        black_box(channel.replay.admit(&channel.id, &post));
+        channel.replay.acknowledge(&channel.id, post);
     });
 }
 
-fn wire(criterion: &mut Criterion) {
+#[divan::bench(name = "replay state: the change of a channel with a post per millisecond, a commit per post")]
+fn take_the_changes(bencher: Bencher) {
+    let mut channel = BusyChannel::new();
+    bencher.bench_local(|| {
+        let post = channel.next_post();
+        channel.replay.acknowledge(&channel.id, post);
+        channel.replay.take_changes()
+    });
+}
+
+/// Returns the watch of all accounts, each with a baseline of 1, and their users.
+fn watch_of_all() -> (SiblingWatch<usize>, Vec<UserId>) {
+    let users: Vec<UserId> = (0..ACCOUNTS).map(|n| UserId::from(format!("user-{n}").as_str())).collect();
+    let mut watch = SiblingWatch::default();
+    for (account, user) in users.iter().enumerate() {
+        watch.set_baseline(user, &account, 1);
+    }
+    (watch, users)
+}
+
+#[divan::bench(name = "sibling watch: a known change")]
+fn known_change(bencher: Bencher) {
+    let (mut watch, users) = watch_of_all();
+    let (now, mut user) = (Instant::now(), users.iter().cycle());
+    bencher.bench_local(|| watch.observe(now, user.next().unwrap(), 1));
+}
+
+#[divan::bench(name = "sibling watch: a new change")]
+fn new_change(bencher: Bencher) {
+    let (mut watch, users) = watch_of_all();
+    let (now, mut user) = (Instant::now(), users.iter().cycle());
+    let mut update_at = 1;
+    bencher.bench_local(|| {
+        update_at += 1;
+        watch.observe(now, user.next().unwrap(), update_at)
+    });
+}
+
+#[divan::bench(name = "wire: envelopes of the recorded frames")]
+fn envelopes(bencher: Bencher) {
     let frames = recorded();
-    let mut group = criterion.benchmark_group("wire");
-    group.throughput(Throughput::Bytes(frames.iter().map(|frame| frame.len() as u64).sum()));
-    group.bench_function(format!("envelopes of the {} recorded frames", frames.len()), |bencher| {
-        bencher.iter(|| frames.iter().filter(|frame| black_box(parse_frame(frame)).is_ok()).count());
+    let bytes: usize = frames.iter().map(String::len).sum();
+    let parse = || frames.iter().filter(|frame| black_box(parse_frame(frame)).is_ok()).count();
+    bencher.counter(BytesCount::new(bytes)).bench_local(parse);
+}
+
+#[divan::bench(name = "wire: the envelope of the longest recorded post")]
+fn envelope_of_the_longest_post(bencher: Bencher) {
+    let post = longest_post();
+    bencher.counter(BytesCount::of_str(&post)).bench_local(|| black_box(parse_frame(&post)).is_ok());
+}
+
+#[divan::bench(name = "wire: the head of that post")]
+fn head_of_the_longest_post(bencher: Bencher) {
+    let post = longest_post();
+    bencher.counter(BytesCount::of_str(&post)).bench_local(|| match parse_frame(&post).unwrap() {
+        Incoming::Event(envelope) => black_box(envelope.posted().unwrap().head()).is_ok(),
+        Incoming::Reply(_) => false,
     });
-    let post =
-        frames.iter().filter(|frame| frame.contains(r#""event":"posted""#)).max_by_key(|post| post.len());
-    let post = post.unwrap();
-    let event = event(post);
-    group.throughput(Throughput::Bytes(post.len() as u64));
-    group.bench_function("the envelope of the longest recorded post", |bencher| {
-        bencher.iter(|| black_box(parse_frame(post)).is_ok());
-    });
-    group.bench_function("the head of that post", |bencher| {
-        bencher.iter(|| match parse_frame(post).unwrap() {
-            Incoming::Event(envelope) => black_box(envelope.posted().unwrap().head()).is_ok(),
-            Incoming::Reply(_) => false,
-        });
-    });
-    group.bench_function("its line of CloudEvents", |bencher| {
-        bencher.iter(|| black_box(cloud_event::encode_line(&event)));
-    });
-    group.finish();
+}
+
+#[divan::bench(name = "wire: its line of CloudEvents")]
+fn line_of_the_longest_post(bencher: Bencher) {
+    let post = longest_post();
+    let event = event(&post);
+    bencher.counter(BytesCount::of_str(&post)).bench_local(|| cloud_event::encode_line(&event));
+}
+
+/// Returns the longest recorded frame with a post.
+fn longest_post() -> String {
+    let posts = recorded().into_iter().filter(|frame| frame.contains(r#""event":"posted""#));
+    posts.max_by_key(String::len).unwrap()
 }
 
 /// Reads the recorded text frames of a server.

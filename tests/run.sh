@@ -142,6 +142,13 @@ need() {
   fi
 }
 
+# Puts the interpreter before a version manager's script of that name, which would start a shell for each handler of the tests.
+use_python_itself() {
+  local python
+  python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) || return 0
+  export PATH="${python%/*}:$PATH"
+}
+
 # Requires a program from a Debian package, and installs the package if run as root.
 need_tool() { # program, package, purpose
   local program=$1 package=$2 purpose=$3
@@ -261,22 +268,22 @@ no_demo_lints() {
   cargo clippy --locked --workspace --lib --bins --examples --no-default-features --features "$FEATURES" -- -D warnings
 }
 
-# Compiles what the steps after the tests need. A failure is not reported here: the step meets it again.
-compile_beside_tests() {
+# Compiles and installs what the steps after the tests need. A failure is not reported here: the step meets it again.
+prepare_steps() {
   renice --priority 19 --pid "$BASHPID"
   # One build at a time: that of the tests comes first.
   until grep -q '^running ' "$LOG"; do sleep 1; done
-  no_demo_lints || true
-  documentation || true
-  # Not the program itself: the tests run the one with all features, at the same place.
-  cargo build --locked --lib || true
+  # Not the program without optional features, but its library: the tests run the program with all, at the same place.
+  for step in no_demo_lints documentation "cargo build --locked --lib" book deployment; do
+    $step || true
+  done
 }
 
-# Runs the tests, which leave two cores idle for a quarter of their time, and compiles beside them with the lowest priority.
-tests_and_builds() {
-  # Its own process group, so that it ends with this one.
+# Runs the tests, which leave two cores idle for a quarter of their time, and prepares the next steps beside them.
+tests_and_preparations() {
+  # A process group of its own, so that all of it ends with this step.
   set -m
-  compile_beside_tests >"$BUILT/beside.log" 2>&1 &
+  prepare_steps >"$BUILT/prepare.log" 2>&1 &
   set +m
   trap 'kill -- -'"$!"' 2>/dev/null || true' EXIT
   tests --lib --bins --tests
@@ -434,6 +441,7 @@ main() {
     shift
   done
   export GIT_TERMINAL_PROMPT=0
+  use_python_itself
   # The first build takes a third less without what only helps a second one, and without line numbers in backtraces.
   if [[ ${CI:-} == true || -z $(ls -A "$BUILT/debug/incremental" 2>/dev/null) ]]; then
     export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
@@ -460,7 +468,7 @@ main() {
     step 'lints without the demo' no_demo_lints
     leave_out 'dependencies, doc tests, documentation, book, deployment, API, README, fuzzers' '--quick'
   else
-    step tests tests_and_builds
+    step tests tests_and_preparations
     step 'lints without the demo' no_demo_lints
     step 'doc tests' tests --doc
     step documentation documentation

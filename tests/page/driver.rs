@@ -16,8 +16,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// The text before the port in its output once it listens.
 const LISTENING: &str = "started successfully on port ";
 
-/// The flags of Chromium: without a screen and without background requests.
-const FLAGS: [&str; 10] = [
+/// The flags of Chromium: without a screen, and without requests and processes that these tests do not need.
+const FLAGS: [&str; 15] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +27,11 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-default-apps",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+    "--in-process-gpu",
     // Simulates a mouse, because buttons are hidden until the pointer is over their row.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
