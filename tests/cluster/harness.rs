@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::PathBuf,
     sync::{
         Mutex,
@@ -16,6 +15,7 @@ use matterhost_simulator::{Account, Simulator};
 
 use crate::{
     cutting_proxy::CuttingProxy,
+    handler::{self, Handed},
     nats_server::NatsServer,
     program::{ConfigDir, DEADLINE, RunningProgram, text},
 };
@@ -31,30 +31,6 @@ const PEOPLE: usize = 12;
 
 /// The most looks at a condition. Each may ask every member for a list of thousands of accounts.
 const MOST_LOOKS: u32 = 600;
-
-/// A handler that answers each post, and notes the time at which it got the event.
-const HANDLER: &str = r#"
-import json, sys, time
-log = open(sys.argv[1], "a")
-for line in sys.stdin:
-    event = json.loads(line)
-    source = {"source": event["source"]}
-    post = event["data"].get("post") or {}
-    if event["type"] == "com.mattermost.posted" and not event["own"] and not post.get("type"):
-        print(time.time(), event["account"], post["message"], file=log, flush=True)
-        answer = "answer to " + post["message"]
-        print(json.dumps({"reply": {"to": event["id"], **source, "text": answer}}), flush=True)
-    print(json.dumps({"ack": event["id"], **source}), flush=True)
-"#;
-
-/// An event that a handler has got.
-#[derive(Debug)]
-pub(crate) struct Handed {
-    /// The Unix time in seconds.
-    pub(crate) at: f64,
-    pub(crate) account: String,
-    pub(crate) post: String,
-}
 
 /// A cluster's surroundings: each bot has a channel with people, who post.
 pub(crate) struct Cluster {
@@ -111,7 +87,7 @@ impl Cluster {
         };
         let bots = (0..bots).map(bot).collect();
         let dir = ConfigDir::with("");
-        dir.write("handler.py", HANDLER);
+        dir.write("handler.py", handler::SOURCE);
         let nats = Mutex::new(servers.remove(0));
         let more_nats = servers.into_iter().map(Mutex::new).collect();
         Self {
@@ -277,12 +253,7 @@ impl Cluster {
 
     /// Returns the events that a member's handler has got.
     pub(crate) fn handed_to(&self, member: &str) -> Vec<Handed> {
-        let text = fs::read_to_string(self.handed_file(member)).unwrap_or_default();
-        let line = |line: &str| {
-            let mut parts = line.splitn(3, ' ').map(str::to_owned);
-            Some(Handed { at: parts.next()?.parse().ok()?, account: parts.next()?, post: parts.next()? })
-        };
-        text.lines().filter_map(line).collect()
+        handler::events_in(&self.handed_file(member))
     }
 
     /// Waits until a member has got an event of every bot since a time.

@@ -20,6 +20,8 @@ mod cursors;
 #[cfg(feature = "cluster")]
 mod cutting_proxy;
 #[cfg(feature = "cluster")]
+mod handler;
+#[cfg(feature = "cluster")]
 mod harness;
 #[cfg(feature = "cluster")]
 mod hooks;

@@ -17,7 +17,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 const LISTENING: &str = "started successfully on port ";
 
 /// The flags of Chromium: without a screen, and without requests and processes that these tests do not need.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 17] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,11 +27,13 @@ const FLAGS: [&str; 15] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--disable-breakpad",
     "--disable-extensions",
     "--disable-default-apps",
     "--disable-component-extensions-with-background-pages",
     "--disable-features=Translate,OptimizationHints,MediaRouter",
     "--in-process-gpu",
+    "--metrics-recording-only",
     // Simulates a mouse, because buttons are hidden until the pointer is over their row.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
