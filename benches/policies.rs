@@ -24,11 +24,14 @@ use matterhost_actors::{
 /// The number of accounts that one host must support.
 const ACCOUNTS: usize = 10_000;
 
+/// Repetitions of what takes nanoseconds, between two looks at the clock.
+const MANY: u32 = 1_000;
+
 fn main() {
     divan::main();
 }
 
-#[divan::bench(name = "budget: charge")]
+#[divan::bench(name = "budget: charge", sample_size = MANY)]
 fn charge(bencher: Bencher) {
     let mut now = Instant::now();
     let mut budget = Budget::new(&RestartSettings::default());
@@ -54,7 +57,7 @@ fn all_but_one_dropped(now: Instant) -> CommonCause<usize> {
     cause
 }
 
-#[divan::bench(name = "token bucket: take")]
+#[divan::bench(name = "token bucket: take", sample_size = MANY)]
 fn take_a_token(bencher: Bencher) {
     let mut now = Instant::now();
     let mut bucket = TokenBucket::new(now, 50.0);
@@ -64,7 +67,7 @@ fn take_a_token(bencher: Bencher) {
     });
 }
 
-#[divan::bench(name = "fair queue: push and next, 10,000 waiting")]
+#[divan::bench(name = "fair queue: push and next, 10,000 waiting", sample_size = MANY)]
 fn fair_queue(bencher: Bencher) {
     let mut queue = FairQueue::default();
     let classes = [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply];
@@ -79,7 +82,7 @@ fn fair_queue(bencher: Bencher) {
     });
 }
 
-#[divan::bench(name = "keyed queue: push, take and complete")]
+#[divan::bench(name = "keyed queue: push, take and complete", sample_size = MANY)]
 fn keyed_queue(bencher: Bencher) {
     let channels: Vec<ChannelId> =
         (0..64).map(|n| ChannelId::from(format!("channel-{n}").as_str())).collect();
@@ -112,7 +115,7 @@ impl BusyChannel {
     }
 }
 
-#[divan::bench(name = "replay state: admit and acknowledge a post")]
+#[divan::bench(name = "replay state: admit and acknowledge a post", sample_size = MANY)]
 fn admit_and_acknowledge(bencher: Bencher) {
     let mut channel = BusyChannel::new();
     bencher.bench_local(|| {
@@ -122,7 +125,7 @@ fn admit_and_acknowledge(bencher: Bencher) {
     });
 }
 
-#[divan::bench(name = "replay state: the change of a channel with a post per millisecond, a commit per post")]
+#[divan::bench(name = "replay state: the change of a channel with a post per millisecond, a commit per post", sample_size = MANY)]
 fn take_the_changes(bencher: Bencher) {
     let mut channel = BusyChannel::new();
     bencher.bench_local(|| {
@@ -142,14 +145,14 @@ fn watch_of_all() -> (SiblingWatch<usize>, Vec<UserId>) {
     (watch, users)
 }
 
-#[divan::bench(name = "sibling watch: a known change")]
+#[divan::bench(name = "sibling watch: a known change", sample_size = MANY)]
 fn known_change(bencher: Bencher) {
     let (mut watch, users) = watch_of_all();
     let (now, mut user) = (Instant::now(), users.iter().cycle());
     bencher.bench_local(|| watch.observe(now, user.next().unwrap(), 1));
 }
 
-#[divan::bench(name = "sibling watch: a new change")]
+#[divan::bench(name = "sibling watch: a new change", sample_size = MANY)]
 fn new_change(bencher: Bencher) {
     let (mut watch, users) = watch_of_all();
     let (now, mut user) = (Instant::now(), users.iter().cycle());
@@ -168,13 +171,13 @@ fn envelopes(bencher: Bencher) {
     bencher.counter(BytesCount::new(bytes)).bench_local(parse);
 }
 
-#[divan::bench(name = "wire: the envelope of the longest recorded post")]
+#[divan::bench(name = "wire: the longest recorded post, its envelope")]
 fn envelope_of_the_longest_post(bencher: Bencher) {
     let post = longest_post();
     bencher.counter(BytesCount::of_str(&post)).bench_local(|| black_box(parse_frame(&post)).is_ok());
 }
 
-#[divan::bench(name = "wire: the head of that post")]
+#[divan::bench(name = "wire: the longest recorded post, its head")]
 fn head_of_the_longest_post(bencher: Bencher) {
     let post = longest_post();
     bencher.counter(BytesCount::of_str(&post)).bench_local(|| match parse_frame(&post).unwrap() {
@@ -183,7 +186,7 @@ fn head_of_the_longest_post(bencher: Bencher) {
     });
 }
 
-#[divan::bench(name = "wire: its line of CloudEvents")]
+#[divan::bench(name = "wire: the longest recorded post, its line of CloudEvents")]
 fn line_of_the_longest_post(bencher: Bencher) {
     let post = longest_post();
     let event = event(&post);
