@@ -16,8 +16,9 @@ use serde_json::Value;
 use crate::{
     harness::{Cluster, terminate},
     one_view,
-    processes::{QuietOnDrop, number},
+    processes::QuietOnDrop,
     program::RunningProgram,
+    seeds::number,
 };
 
 /// The accounts that may move at a time, as in the program.

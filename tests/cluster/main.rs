@@ -48,6 +48,9 @@ mod random_faults;
 #[cfg(feature = "cluster")]
 #[path = "../service/refused_actions.rs"]
 mod refused_actions;
+#[cfg(feature = "cluster")]
+#[path = "../service/seeds.rs"]
+mod seeds;
 mod sharing;
 #[cfg(feature = "cluster")]
 mod state_transfer;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     harness::{Cluster, TTL, terminate, unix_time},
     program::RunningProgram,
+    seeds::seed,
 };
 
 /// Stops the people when dropped, also after a failure.
@@ -21,17 +22,6 @@ impl Drop for QuietOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Returns the number in an environment variable, if it has one.
-pub(crate) fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|number| number.parse().ok())
-}
-
-pub(crate) fn seed() -> u64 {
-    let seed = number("MATTERHOST_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
-    seed
 }
 
 /// Runs two members that share the bots, and does something to them while people post. Then all posts are answered once.

@@ -11,8 +11,9 @@ use crate::{
     cutting_proxy::CuttingProxy,
     harness::{Cluster, TTL, terminate},
     one_view,
-    processes::{QuietOnDrop, number},
+    processes::QuietOnDrop,
     program::RunningProgram,
+    seeds::number,
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

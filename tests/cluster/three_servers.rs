@@ -8,7 +8,8 @@ use std::{
 
 use crate::{
     harness::{Cluster, terminate},
-    processes::{QuietOnDrop, await_silence, seed},
+    processes::{QuietOnDrop, await_silence},
+    seeds::seed,
 };
 
 #[test]

@@ -17,6 +17,7 @@ use crate::{
         wait_for_first_event,
     },
     program::{ConfigDir, Fixture, Lines, wait_until_complete},
+    seeds::seed,
 };
 
 /// Starts of the host in one run.
@@ -188,15 +189,9 @@ fn check_order(dir: &ConfigDir, seed: u64) {
     }
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| fastrand::u64(..))
-}
-
 #[test]
 fn nothing_is_lost_on_the_way_to_a_child_that_misbehaves() {
     let (fixture, seed) = (Fixture::new(), seed());
-    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let dir = ConfigDir::with("");
     let sink = by_child(&dir, seed);
     dir.write("matterhost.toml", &config(&fixture, &sink));
@@ -206,7 +201,6 @@ fn nothing_is_lost_on_the_way_to_a_child_that_misbehaves() {
 #[test]
 fn nothing_is_lost_on_the_way_to_a_webhook_that_misbehaves() {
     let (fixture, seed) = (Fixture::new(), seed());
-    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let dir = ConfigDir::with("");
     let (sink, _server) = by_server(&dir, seed);
     dir.write("matterhost.toml", &config(&fixture, &sink));

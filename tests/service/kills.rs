@@ -20,7 +20,10 @@ use std::{
 use serde_json::Value;
 
 use self::sink_records::{Handlers, REPLIERS, SINKS, is_question, records_of};
-use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, text, wait_until_complete};
+use crate::{
+    program::{ConfigDir, DEADLINE, Fixture, Lines, text, wait_until_complete},
+    seeds::number,
+};
 
 /// The number of the signal on every Unix.
 const SIGTERM: i32 = 15;
@@ -276,11 +279,10 @@ fn check(lives: &[Vec<Value>], seed: u64, kills: bool) {
 
 #[test]
 fn nothing_is_lost_though_the_program_is_killed() {
-    let given = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seeds: Vec<u64> = match given("MATTERHOST_SEED") {
+    let seeds: Vec<u64> = match number("MATTERHOST_SEED") {
         Some(seed) => vec![seed],
         // Two of three kill.
-        None => (0..given("MATTERHOST_SEEDS").unwrap_or(3))
+        None => (0..number("MATTERHOST_SEEDS").unwrap_or(3))
             .map(|n| (fastrand::u64(..) & !1) | ((n + 1) % 2))
             .collect(),
     };

@@ -38,6 +38,7 @@ mod remote_commands;
 mod run_command;
 mod runbook;
 mod secrets;
+mod seeds;
 mod service_manager;
 mod sinks;
 mod sinks_view;

@@ -16,6 +16,7 @@ use matterhost_simulator::{Fault, FaultKind};
 use crate::{
     kills::QuietOnDrop,
     program::{ConfigDir, Fixture, RunningProgram},
+    seeds::seed,
     sinks::{Handler, sink},
 };
 
@@ -214,9 +215,7 @@ fn configuration(fixture: &Fixture, handler: &Handler, api: SocketAddr, seed: u6
 
 #[test]
 fn each_action_of_every_door_is_done_once_whatever_fails() {
-    let seed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("MATTERHOST_SEED={seed}");
+    let seed = seed();
     let mut random = fastrand::Rng::with_seed(seed);
     let fixture = Fixture::new();
     // The handler outlives the host, which therefore has a fixed port.

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     kills::QuietOnDrop,
     program::{ConfigDir, DEADLINE, Fixture, RunningProgram, text},
+    seeds::seed,
 };
 
 /// The channels of a storm, in the order of what is wrong with one of their posts: nothing with the last.
@@ -237,11 +238,6 @@ impl Storm {
     }
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| fastrand::u64(..))
-}
-
 /// Returns how long each post of the healthy channel took to be handled.
 fn survives(kind: Kind, keys: &str, seed: u64) -> Vec<Duration> {
     let restart = "[restart]\nmax_restarts = 1000\nwithin = \"24h\"\nmin_backoff = \"20ms\"\nmax_backoff = \"50ms\"\n\
@@ -278,7 +274,6 @@ fn survives(kind: Kind, keys: &str, seed: u64) -> Vec<Duration> {
 #[test]
 fn nothing_is_lost_when_an_operator_commands_a_child_that_misbehaves() {
     let seed = seed();
-    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let keys = "answer_timeout = \"1s\"\nmax_attempts = 3\nmax_age = \"8s\"\n";
     let waits = survives(Kind::Child, keys, seed);
     println!("{} healthy posts took {waits:?}", waits.len());
@@ -287,7 +282,6 @@ fn nothing_is_lost_when_an_operator_commands_a_child_that_misbehaves() {
 #[test]
 fn nothing_is_lost_when_an_operator_commands_a_webhook_that_misbehaves() {
     let seed = seed();
-    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let keys = "timeout = \"1s\"\nmax_attempts = 3\nmax_age = \"8s\"\n";
     let waits = survives(Kind::Webhook, keys, seed);
     println!("{} healthy posts took {waits:?}", waits.len());

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     kills::QuietOnDrop,
     program::{ConfigDir, DEADLINE, RunningProgram, wait_until_complete},
+    seeds::number,
 };
 
 /// Reloads of one run.
@@ -249,10 +250,9 @@ fn check_exit(running: RunningProgram, seed: u64) {
 
 #[test]
 fn a_hundred_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
-    let given = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seeds: Vec<u64> = match given("MATTERHOST_SEED") {
+    let seeds: Vec<u64> = match number("MATTERHOST_SEED") {
         Some(seed) => vec![seed],
-        None => (0..given("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
+        None => (0..number("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
     };
     for seed in seeds {
         println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
