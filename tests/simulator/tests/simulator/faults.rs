@@ -189,16 +189,16 @@ fn a_full_queue_ends_the_socket() {
     assert!(fixture.simulator.wait_for(|c| c.open_sockets(&fixture.bot.user_id) == 0, TIMEOUT));
 }
 
+/// A server with its own time between two pings, and for a pong.
+fn with_pings(ping_interval: Duration, pong_wait: Duration) -> Fixture {
+    let timings = Timings { ping_interval, pong_wait, ..Timings::default() };
+    Fixture::with_simulator(Simulator::builder().timings(timings).start().expect("a simulator"))
+}
+
 /// Fact 17.
 #[test]
 fn a_client_without_pongs_is_dropped_and_large_frames_too() {
-    let timings = Timings {
-        ping_interval: Duration::from_millis(30),
-        pong_wait: Duration::from_millis(150),
-        ..Timings::default()
-    };
-    let fixture =
-        Fixture::with_simulator(Simulator::builder().timings(timings).start().expect("a simulator"));
+    let fixture = with_pings(Duration::from_millis(30), Duration::from_millis(150));
     let silent = fixture.socket(&fixture.bot);
     let gone = |c: &matterhost_simulator::Counters| c.open_sockets(&fixture.bot.user_id) == 0;
     assert!(fixture.simulator.wait_for(gone, TIMEOUT), "nobody reads, so nobody sends pongs");
@@ -212,13 +212,7 @@ fn a_client_without_pongs_is_dropped_and_large_frames_too() {
 /// Fact 17: a ping waits for what is written before it. Left out, the next one would come too late for the pong.
 #[test]
 fn a_ping_that_is_due_while_the_client_does_not_read_comes_afterwards() {
-    let timings = Timings {
-        ping_interval: Duration::from_secs(2),
-        pong_wait: Duration::from_millis(3_900),
-        ..Timings::default()
-    };
-    let fixture =
-        Fixture::with_simulator(Simulator::builder().timings(timings).start().expect("a simulator"));
+    let fixture = with_pings(Duration::from_secs(2), Duration::from_millis(3_900));
     let mut socket = fixture.socket(&fixture.bot);
     let opened = Instant::now();
     // More than the buffers between the two hold.
