@@ -173,11 +173,6 @@ impl Coordinator {
         self.lease.set_draining(draining);
     }
 
-    /// Returns true while a request for the lease is under way. A member that leaves waits for its result.
-    pub fn is_renewing(&self) -> bool {
-        self.lease.is_asking()
-    }
-
     /// Ends the lease for good, after the accounts have stopped, and returns the request that tells the others.
     pub fn leave(&mut self) -> Option<LeaseRequest> {
         self.lease.leave()

@@ -32,8 +32,8 @@ pub enum LeaseRequest {
     Join(MemberId, MemberRecord),
     /// Renews it, if it still has the revision.
     Renew(MemberId, MemberRecord, Revision),
-    /// Deletes it, if it still has the revision: other members take over at once.
-    Leave(MemberId, Revision),
+    /// Deletes it, whatever its revision, which the member may not know: other members take over at once.
+    Leave(MemberId),
 }
 
 /// The lease of a member, which comes back under its next incarnation after each loss.
@@ -91,11 +91,6 @@ impl Lease {
     /// Returns the fence of the lease that is held.
     pub(super) fn fence(&self) -> Option<&Fence> {
         self.held.as_ref().map(|held| &held.fence)
-    }
-
-    /// Returns true while a request is under way.
-    pub(super) fn is_asking(&self) -> bool {
-        self.is_asking
     }
 
     /// Ends the lease if its time is over, and returns the next request.
@@ -181,12 +176,14 @@ impl Lease {
         }
     }
 
-    /// Ends the lease for good, and returns the request that deletes its key.
+    /// Ends the lease for good, and returns the request that deletes its key, if there may be one.
     pub(super) fn leave(&mut self) -> Option<LeaseRequest> {
         self.has_left = true;
-        let held = self.held.take()?;
-        held.fence.close();
-        Some(LeaseRequest::Leave(self.id.clone(), held.revision))
+        let may_be_stored = std::mem::take(&mut self.is_asking) || self.held.is_some();
+        if let Some(held) = self.held.take() {
+            held.fence.close();
+        }
+        may_be_stored.then(|| LeaseRequest::Leave(self.id.clone()))
     }
 
     fn lose(&mut self, now: ClusterTime) {

@@ -236,7 +236,7 @@ impl<R: ShardRunner> MemberLoop<R> {
                 self.runner.stop(shard).map(move |()| Done::Stop(shard)).boxed()
             }
             Command::Lease(request) => {
-                let (LeaseRequest::Join(id, _) | LeaseRequest::Renew(id, ..) | LeaseRequest::Leave(id, _)) =
+                let (LeaseRequest::Join(id, _) | LeaseRequest::Renew(id, ..) | LeaseRequest::Leave(id)) =
                     &request;
                 let id = id.clone();
                 store.change_lease(request).map(move |result| Done::Lease(id, now, result)).boxed()
@@ -251,18 +251,10 @@ impl<R: ShardRunner> MemberLoop<R> {
 
     /// Ends the lease. While the store elects a leader, that fails.
     async fn leave(mut self) {
-        // A renewal that is under way gives the lease another revision.
-        while self.coordinator.is_renewing()
-            && let Some(done) = self.pending.next().await
-        {
-            self.take(done);
-        }
         let Some(request) = self.coordinator.leave() else { return };
         for attempt in 1.. {
             match self.store.change_lease(request.clone()).await {
                 Ok(_) => return,
-                // An earlier attempt has ended it, though its answer was lost.
-                Err(WriteError::Conflict) if attempt > 1 => return,
                 Err(WriteError::Unavailable(_)) if attempt < LEAVE_ATTEMPTS => sleep(LEAVE_PAUSE).await,
                 Err(error) => {
                     tracing::warn!(%error, "cannot leave the cluster; the others take over when the lease ends");

@@ -14,8 +14,8 @@ pub const WATCH_QUEUE: usize = 2_048;
 /// A store in which the members of a cluster meet: their keys, which expire unless they are renewed, and the records of the
 /// shards.
 ///
-/// Each write is atomic and compares the revision first: of two writes with the same expected revision, one fails with
-/// [`WriteError::Conflict`]. A write that is answered is seen by all later writes of any member. The calling thread is
+/// Each write is atomic. All but [`LeaseRequest::Leave`], which may be repeated, compare the revision first: of two writes with
+/// the same expected revision, one fails with [`WriteError::Conflict`]. A write that is answered is seen by all later writes of any member. The calling thread is
 /// never blocked.
 pub trait Membership: Send + Sync + 'static {
     /// Creates, renews or deletes the key of a member.

@@ -85,6 +85,15 @@ impl MemoryStore {
         Ok(revision)
     }
 
+    /// Deletes the key of a member. The mark of one that was buried stays.
+    fn leave(&mut self, id: &MemberId) -> Revision {
+        if let Some((Some(_), revision)) = self.members.get(id) {
+            // It is the revision that it has.
+            let _ = self.remove(id, *revision);
+        }
+        Revision::default()
+    }
+
     fn remove(&mut self, id: &MemberId, expected: Revision) -> Result<Revision, WriteError> {
         if self.members.get(id).is_none_or(|(_, revision)| *revision != expected) {
             return Err(WriteError::Conflict);
@@ -133,7 +142,7 @@ impl Membership for MemoryMembership {
         let result = match request {
             LeaseRequest::Join(id, record) => self.put(id, Some(record), None),
             LeaseRequest::Renew(id, record, expected) => self.put(id, Some(record), Some(expected)),
-            LeaseRequest::Leave(id, expected) => self.store.lock().remove(&id, expected),
+            LeaseRequest::Leave(id) => Ok(self.store.lock().leave(&id)),
         };
         ready(result).boxed()
     }

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{
     Client,
     connection::State,
-    jetstream::kv::{CreateErrorKind, DeleteErrorKind, Store, UpdateErrorKind},
+    jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind},
 };
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{model::Excerpt, ports::AccountFence};
@@ -173,14 +173,11 @@ impl NatsMembership {
         })
     }
 
-    fn leave(&self, id: &MemberId, expected: Revision) -> WriteFuture {
+    fn leave(&self, id: &MemberId) -> WriteFuture {
         let (bucket, key) = (self.members.clone(), id.to_string());
         self.write_now(async move {
-            let deleted = bucket.delete_expect_revision(key, Some(expected.0)).await;
-            deleted.map(|()| expected.0).map_err(|error| match error.kind() {
-                DeleteErrorKind::WrongLastRevision => WriteError::Conflict,
-                _ => unavailable(&error),
-            })
+            let deleted = bucket.delete(key).await;
+            deleted.map(|()| Revision::default().0).map_err(|error| unavailable(&error))
         })
     }
 }
@@ -198,7 +195,7 @@ impl Membership for NatsMembership {
         match request {
             LeaseRequest::Join(id, record) => renew(id, record, Revision::default()),
             LeaseRequest::Renew(id, record, expected) => renew(id, record, expected),
-            LeaseRequest::Leave(id, expected) => self.leave(&id, expected),
+            LeaseRequest::Leave(id) => self.leave(&id),
         }
     }
 

@@ -134,13 +134,16 @@ async fn a_key_that_is_deleted_is_gone_at_once(
     ttl: Duration,
 ) {
     let b = id("b", 1);
-    let revision = store.change_lease(LeaseRequest::Join(b.clone(), record("1"))).await.unwrap();
-    let wrong = store.change_lease(LeaseRequest::Leave(b.clone(), Revision(revision.0 + 1_000))).await;
-    assert_eq!(wrong, Err(WriteError::Conflict));
+    let first = store.change_lease(LeaseRequest::Join(b.clone(), record("1"))).await.unwrap();
+    let second = store.change_lease(LeaseRequest::Renew(b.clone(), record("1"), first)).await.unwrap();
     let left = Instant::now();
-    store.change_lease(LeaseRequest::Leave(b.clone(), revision)).await.unwrap();
+    let leave = || store.change_lease(LeaseRequest::Leave(b.clone()));
+    assert_eq!(leave().await, Ok(Revision::default()));
     wait_for(changes, |change| *change == ClusterChange::MemberGone(b.clone())).await;
     assert!(left.elapsed() < ttl, "it did not wait for the end of its time");
+    let late = store.change_lease(LeaseRequest::Renew(b.clone(), record("1"), second)).await;
+    assert_eq!(late, Err(WriteError::Conflict), "a renewal that arrives late does not bring it back");
+    assert_eq!(leave().await, Ok(Revision::default()), "it may be repeated");
 }
 
 async fn only_what_is_not_there_is_buried(store: &dyn Membership, changes: &mut Receiver<ClusterChange>) {

@@ -131,7 +131,21 @@ fn draining_is_told_at_once_and_leaving_is_final() {
         "not forgotten"
     );
     let fence = lease.fence().unwrap().clone();
-    assert_eq!(lease.leave(), Some(LeaseRequest::Leave(lease.id().clone(), Revision(2))));
+    assert_eq!(lease.leave(), Some(LeaseRequest::Leave(lease.id().clone())));
     assert!(!fence.is_open(at(100)));
+    lease.answered(&id, at(110), Ok(Revision(3)), at(120));
     assert_eq!((lease.leave(), lease.poll(at(60_000))), (None, None));
+    assert!(lease.fence().is_none(), "a late answer begins no lease");
+}
+
+#[test]
+fn leaving_deletes_a_key_whose_creation_is_not_answered() {
+    let mut lease = lease();
+    assert_eq!(lease.leave(), None, "nothing was sent");
+    let mut lease = self::lease();
+    lease.poll(at(0));
+    let id = lease.id().clone();
+    assert_eq!(lease.leave(), Some(LeaseRequest::Leave(id.clone())));
+    lease.answered(&id, at(0), Ok(Revision(1)), at(10));
+    assert!(lease.fence().is_none());
 }

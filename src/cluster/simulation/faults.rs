@@ -81,10 +81,6 @@ impl Model {
     /// Ends a member that has stopped its accounts, and starts it again.
     fn leave(&mut self, at: usize) {
         let member = &mut self.members[at];
-        // It would wait for the result of its renewal first.
-        if member.coordinator.is_renewing() {
-            return;
-        }
         member.is_alive = false;
         let name = member.name;
         if let Some(request) = member.coordinator.leave() {

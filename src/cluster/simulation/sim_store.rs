@@ -52,7 +52,7 @@ impl Store {
             StoreRequest::Lease(LeaseRequest::Renew(id, record, expected)) => {
                 self.put(id, Some(record), Some(*expected), now)
             }
-            StoreRequest::Lease(LeaseRequest::Leave(id, expected)) => self.leave(id, *expected),
+            StoreRequest::Lease(LeaseRequest::Leave(id)) => Ok(self.leave(id)),
             StoreRequest::Bury(id) => self.put(id, None, None, now),
             StoreRequest::Write(shard, record, expected) => self.write(*shard, record, *expected),
         })
@@ -83,13 +83,12 @@ impl Store {
         Ok(revision)
     }
 
-    fn leave(&mut self, id: &MemberId, expected: Revision) -> Result<Revision, WriteError> {
-        if self.members.get(id).is_none_or(|key| key.revision != expected) {
-            return Err(WriteError::Conflict);
+    fn leave(&mut self, id: &MemberId) -> Revision {
+        if self.members.get(id).is_some_and(|key| key.record.is_some()) {
+            self.members.remove(id);
+            self.log.push(ClusterChange::MemberGone(id.clone()));
         }
-        self.members.remove(id);
-        self.log.push(ClusterChange::MemberGone(id.clone()));
-        Ok(self.next_revision())
+        Revision::default()
     }
 
     fn write(
