@@ -3,6 +3,10 @@
 //! Plain HTML, CSS and JavaScript modules, each with one concern, without a build step or external resources.
 //! `docs/page.md` describes the page.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use actix_web::http::header::EntityTag;
+
 /// The content security policy: only files and responses from the same origin, no inline script or style, and no text as
 /// markup (trusted types without any policy).
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -17,13 +21,17 @@ pub struct Asset {
     /// The media type.
     pub content_type: &'static str,
     /// The content.
-    pub bytes: &'static str,
-    /// The entity tag with its quotes, a hash of the content: a browser that has the file gets a 304.
-    pub etag: &'static str,
+    pub text: &'static str,
 }
 
-/// An entity tag: 16 hexadecimal digits in quotes.
-type Tag = [u8; 18];
+impl Asset {
+    /// Returns the hash of the content: a browser that has the file gets a 304.
+    pub fn entity_tag(&self) -> EntityTag {
+        let mut hasher = DefaultHasher::new();
+        self.text.hash(&mut hasher);
+        EntityTag::new_strong(format!("{:016x}", hasher.finish()))
+    }
+}
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -32,11 +40,9 @@ const MARKDOWN: &str = "text/markdown; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 macro_rules! asset {
-    ($path:expr, $file:literal, $content_type:expr) => {{
-        const BYTES: &str = include_str!(concat!("ui/", $file));
-        const TAG: Tag = tag(BYTES.as_bytes());
-        Asset { path: $path, content_type: $content_type, bytes: BYTES, etag: text(&TAG) }
-    }};
+    ($path:expr, $file:literal, $content_type:expr) => {
+        Asset { path: $path, content_type: $content_type, text: include_str!(concat!("ui/", $file)) }
+    };
 }
 
 macro_rules! script {
@@ -91,38 +97,8 @@ pub fn page_link(url: &str, code: &str) -> String {
 }
 
 /// The documents that the page shows: the runbook.
-pub const DOCUMENTS: &[Asset] = &[{
-    const BYTES: &str = include_str!("../../docs/runbook.md");
-    const TAG: Tag = tag(BYTES.as_bytes());
-    Asset { path: "/runbook.md", content_type: MARKDOWN, bytes: BYTES, etag: text(&TAG) }
-}];
-
-/// Computes an entity tag with FNV-1a, which distinguishes versions of a file and protects nothing.
-const fn tag(bytes: &[u8]) -> Tag {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut at = 0;
-    while at < bytes.len() {
-        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
-        at += 1;
-    }
-    let mut tag = *b"\"0000000000000000\"";
-    let mut digit = 0;
-    while digit < 16 {
-        let low = hash.to_le_bytes()[0] & 15;
-        tag[16 - digit] = if low < 10 { b'0' + low } else { b'a' - 10 + low };
-        hash >>= 4;
-        digit += 1;
-    }
-    tag
-}
-
-/// Converts a tag to text; it is always ASCII.
-const fn text(tag: &'static Tag) -> &'static str {
-    match str::from_utf8(tag) {
-        Ok(text) => text,
-        Err(_) => "",
-    }
-}
+pub const DOCUMENTS: &[Asset] =
+    &[Asset { path: "/runbook.md", content_type: MARKDOWN, text: include_str!("../../docs/runbook.md") }];
 
 #[cfg(test)]
 mod tests;

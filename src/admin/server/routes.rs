@@ -9,7 +9,7 @@ use actix_web::{
     guard::{Any, Get, Head},
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+        header::{CACHE_CONTROL, ETag, IF_NONE_MATCH},
     },
     middleware::from_fn,
     web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
@@ -153,12 +153,15 @@ fn allow_only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N
 
 /// Serves a file of the web page, or a 304 if the browser has it.
 fn serve_asset(asset: &'static Asset, request: &HttpRequest) -> HttpResponse {
-    let is_cached =
-        request.headers().get(IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
+    let tag = asset.entity_tag();
+    let is_cached = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == tag.to_string().as_bytes());
     let mut response = if is_cached { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     // A new version of the program may have a new page, so browsers revalidate each time.
-    response.insert_header((ETAG, asset.etag)).insert_header((CACHE_CONTROL, "no-cache"));
-    if is_cached { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) }
+    response.insert_header(ETag(tag)).insert_header((CACHE_CONTROL, "no-cache"));
+    if is_cached { response.finish() } else { response.content_type(asset.content_type).body(asset.text) }
 }
 
 fn json_error(error: &JsonPayloadError) -> ApiError {
