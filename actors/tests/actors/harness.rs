@@ -122,11 +122,13 @@ impl AccountFence for OpenFence {
     }
 }
 
+fn paused_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
 fn run_paused_on(start: impl FnOnce() -> Harness, test: impl AsyncFnOnce(&mut Harness)) {
-    let system = actix::System::with_tokio_rt(|| {
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-    });
-    // Boxed, so that the runtime is compiled once and not for each test.
+    // This and what follows have no type of the test, so that the runtime is compiled once and not for each.
+    let system = actix::System::with_tokio_rt(paused_runtime);
     let test: LocalBoxFuture<'_, ()> = Box::pin(async {
         let mut harness = start();
         test(&mut harness).await;
