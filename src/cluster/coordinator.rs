@@ -143,23 +143,21 @@ impl Coordinator {
         shard.record.owner.as_ref().filter(|owner| self.is_live(owner))
     }
 
-    /// Returns the live owner of each shard.
-    pub fn owners(&self) -> impl Iterator<Item = Option<&MemberId>> {
-        self.shards.iter().map(|shard| self.owner(shard.id))
-    }
-
-    /// Counts the shards.
-    pub fn counts(&self) -> ShardCounts {
+    /// Returns the live owner of each shard, and the numbers of shards.
+    pub fn overview(&self) -> (Vec<Option<&MemberId>>, ShardCounts) {
         let mut counts = ShardCounts::default();
         let me = self.lease.id();
-        for (shard, target) in self.shards.iter().zip(&self.targets) {
+        let shards = self.shards.iter().zip(&self.targets);
+        let owners = shards.map(|(shard, target)| {
+            let owner = self.owner(shard.id);
             let is_running = shard.activity == Activity::Running;
             counts.running += usize::from(is_running);
             counts.awaited += usize::from(!is_running && target.as_ref() == Some(me));
             counts.moving += usize::from(shard.is_moved_by(me));
-            counts.unowned += usize::from(self.owner(shard.id).is_none());
-        }
-        counts
+            counts.unowned += usize::from(owner.is_none());
+            owner
+        });
+        (owners.collect(), counts)
     }
 
     /// Returns the shards that this member is giving away, and whose accounts do not run elsewhere yet.
@@ -312,13 +310,13 @@ impl Coordinator {
         let me = self.lease.id();
         let others = self.members.live().filter(|(id, record)| !record.draining && !self.is_own(id));
         let is_candidate = self.lease.fence().is_some() && !self.lease.is_draining();
-        let mut candidates: Vec<_> = others.map(|(id, _)| id.clone()).collect();
-        candidates.extend(is_candidate.then(|| me.clone()));
+        let mut candidates: Vec<_> = others.map(|(id, _)| id).collect();
+        candidates.extend(is_candidate.then_some(me));
         keep_latest(&mut candidates);
-        if candidates != self.candidates {
+        if !candidates.iter().copied().eq(&self.candidates) {
             // They were planned for others.
             self.planned_homes.clear();
-            self.candidates = candidates;
+            self.candidates = candidates.into_iter().cloned().collect();
         } else if !self.has_new_homes {
             return;
         }
@@ -331,7 +329,7 @@ impl Coordinator {
 
     /// Returns true for members whose lease has not ended, as far as this one knows.
     fn is_live(&self, id: &MemberId) -> bool {
-        self.members.is_live(id) || (id == self.lease.id() && self.lease.fence().is_some())
+        (id == self.lease.id() && self.lease.fence().is_some()) || self.members.is_live(id)
     }
 
     /// Returns true for the incarnations of this process.
@@ -375,7 +373,7 @@ impl Coordinator {
 }
 
 /// Keeps the latest process of each member: one that has been restarted within its lease is one member.
-fn keep_latest(candidates: &mut Vec<MemberId>) {
+fn keep_latest(candidates: &mut Vec<&MemberId>) {
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     candidates.dedup_by(|a, b| a.name() == b.name());
     candidates.reverse();

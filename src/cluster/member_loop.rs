@@ -197,8 +197,9 @@ impl<R: ShardRunner> MemberLoop<R> {
             self.carry_out(command, now);
         }
         let members = self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect();
-        let (is_member, shards) = (self.coordinator.fence().is_some(), self.coordinator.counts());
-        let owners = self.coordinator.owners().map(Option::<&MemberId>::cloned).collect();
+        let is_member = self.coordinator.fence().is_some();
+        let (owners, shards) = self.coordinator.overview();
+        let owners = owners.into_iter().map(Option::<&MemberId>::cloned).collect();
         let (was_member, was_settled) = {
             let before = self.status.borrow();
             (before.is_member, before.is_settled)

@@ -51,7 +51,7 @@ fn a_member_alone_takes_all_shards_and_stops_them_when_its_lease_is_over() {
     let mut member = member(100, 1);
     let (started, stopped) = settle(&mut member);
     assert_eq!((started.len(), stopped.len()), (100, 0));
-    assert_eq!(member.counts(), ShardCounts { running: 100, ..ShardCounts::default() });
+    assert_eq!(member.overview().1, ShardCounts { running: 100, ..ShardCounts::default() });
     let over = member.fence().unwrap().closes_at();
     let stops = member.poll(over).into_iter().filter(|command| matches!(command, Command::Stop(_))).count();
     assert_eq!(stops, 100);
@@ -70,7 +70,7 @@ fn a_shard_with_more_accounts_than_the_limit_moves_alone() {
         ShardRecord { owner: Some(id("b")), epoch: 2, given_by: Some(id("a")), ..ShardRecord::default() };
     member.changed(ClusterChange::ShardChanged(stopped[0], taken.clone(), Revision(100)), NOW);
     assert_eq!(settle(&mut member).1, [], "its accounts do not run on the other yet");
-    assert_eq!(member.counts().moving, 1);
+    assert_eq!(member.overview().1.moving, 1);
     let running = ShardRecord { given_by: None, ..taken };
     member.changed(ClusterChange::ShardChanged(stopped[0], running, Revision(101)), NOW);
     assert_eq!(settle(&mut member).1.len(), 1, "the next");
