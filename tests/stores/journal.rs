@@ -124,8 +124,8 @@ fn a_file_does_not_grow_with_its_updates() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let accounts: Vec<_> = (0..50).map(|n| name(&format!("bot-{n}"))).collect();
     let commit = |n: i64| {
-        let changes = || if n == 1 { records(10, n).into() } else { update(10, n) };
-        runtime.block_on(join_all(accounts.iter().map(|account| store.commit(account, changes()))))
+        let changes = if n == 1 { records(10, n).into() } else { update(10, n) };
+        runtime.block_on(join_all(accounts.iter().map(|account| store.commit(account, changes.clone()))))
     };
     let mut sizes = Vec::new();
     for n in 1..=600 {
