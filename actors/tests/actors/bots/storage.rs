@@ -147,7 +147,8 @@ impl Scenario {
             let number = self.posted.entry(channel.clone()).or_default();
             self.simulator.post(&self.ana.user_id, channel, &format!("post {number}"));
             *number += 1;
-            tokio::time::sleep(MS * random.u32(0..4)).await;
+            // Posts of one millisecond have no order, once they are fetched.
+            tokio::time::sleep(MS * random.u32(1..5)).await;
         }
     }
 
@@ -158,11 +159,14 @@ impl Scenario {
         self.host().await
     }
 
+    /// Returns the answers in a channel, sorted by their numbers: those of one millisecond have no order.
     fn answers(&self, channel: &str) -> Vec<String> {
-        let posts = self.simulator.posts_in(channel);
-        let mut answers: Vec<_> = posts.into_iter().filter(|post| post.user_id == self.bot.user_id).collect();
-        answers.sort_by_key(|post| post.create_at);
-        answers.into_iter().map(|post| post.message).collect()
+        let posts = self.simulator.posts_in(channel).into_iter();
+        let mut answers: Vec<_> =
+            posts.filter(|post| post.user_id == self.bot.user_id).map(|post| post.message).collect();
+        answers
+            .sort_by_key(|answer| answer.split(':').next().and_then(|number| number.parse::<usize>().ok()));
+        answers
     }
 }
 
