@@ -311,7 +311,7 @@ sums() {
     END { printf "tests: %d passed, %d failed, %d skipped\n", passed, failed, ignored; exit passed == 0 }' "$LOG"
 }
 
-# One example is enough for dependencies with the features of the tests, and one of the actors needs no compiled program.
+# With an example, the dependencies have the features of the tests. One of the actors does not need the library of the program.
 documentation() {
   RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --lib --example echo --features "$FEATURES" --no-deps
 }

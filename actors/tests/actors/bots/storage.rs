@@ -159,14 +159,13 @@ impl Scenario {
         self.host().await
     }
 
-    /// Returns the answers in a channel, sorted by their numbers: those of one millisecond have no order.
+    /// Returns the answers in a channel in their order; those of one millisecond, which have none, by their numbers.
     fn answers(&self, channel: &str) -> Vec<String> {
-        let posts = self.simulator.posts_in(channel).into_iter();
-        let mut answers: Vec<_> =
-            posts.filter(|post| post.user_id == self.bot.user_id).map(|post| post.message).collect();
-        answers
-            .sort_by_key(|answer| answer.split(':').next().and_then(|number| number.parse::<usize>().ok()));
-        answers
+        let number = |text: &str| text.split(':').next().and_then(|number| number.parse::<usize>().ok());
+        let posts = self.simulator.posts_in(channel);
+        let mut answers: Vec<_> = posts.into_iter().filter(|post| post.user_id == self.bot.user_id).collect();
+        answers.sort_by_key(|post| (post.create_at, number(&post.message)));
+        answers.into_iter().map(|post| post.message).collect()
     }
 }
 
