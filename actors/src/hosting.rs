@@ -25,6 +25,7 @@ mod server_limits;
 mod settings;
 mod shared_moments;
 mod shared_replay;
+mod shared_sibling_watch;
 mod supervisor;
 
 pub use observer::Observer;
@@ -34,7 +35,7 @@ pub use settings::{
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, LookUp, OpenFile, ReadLimits, RemoveAccount,
-    RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown,
-    ShutdownReport, SinkReleased, StartAccount, StopAccount, Supervisor, SupervisorError,
+    CountStates, GetAccount, HeardElsewhere, ListAccounts, ListServers, LookUp, OpenFile, ReadLimits,
+    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, SendReply, ServerSpec,
+    Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount, Supervisor, SupervisorError,
 };

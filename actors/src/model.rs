@@ -16,6 +16,7 @@ mod secrets;
 mod server_limits;
 mod snapshot;
 mod token;
+mod user_change;
 
 pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
@@ -43,3 +44,4 @@ pub use snapshot::{
     StallCause, Stalls, WaitingChannels, WaitingEvent, Witnesses,
 };
 pub use token::Token;
+pub use user_change::UserChange;

@@ -16,9 +16,9 @@ pub(crate) use gate::{ServerProbe, ServerStatus, StatusChange};
 pub use kept_values::KeptValues;
 pub(crate) use liveness::{
     Drift, DriftVerdict, HealthPoll, OwnChanges, PingAction, PingMonitor, PollResult, PollVerdict,
-    PromptLimit, spread_delay, stretched_interval,
+    PromptLimit, RecentChanges, spread_delay, stretched_interval,
 };
-pub use liveness::{PingSettings, PollTiming, SiblingWatch};
+pub use liveness::{PingSettings, SiblingNews, SiblingWatch};
 pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck, ServerClock,

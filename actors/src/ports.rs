@@ -10,6 +10,7 @@ mod memory_store;
 mod poster;
 mod sink;
 mod store;
+mod witness_relay;
 
 pub use account_fence::AccountFence;
 pub use api::{Api, ApiFactory, ApiFuture};
@@ -21,3 +22,4 @@ pub use memory_store::MemoryStore;
 pub use poster::Poster;
 pub use sink::{Delivered, EventSink, LONGEST_RETRY, Outcome};
 pub use store::{CursorStore, StoreError};
+pub use witness_relay::WitnessRelay;

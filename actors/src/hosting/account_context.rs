@@ -15,13 +15,14 @@ use tokio::sync::watch;
 use super::{
     Observer, Supervisor, known_names::Directory, replies::SharedLoopGuard, server_gate::GateHandle,
     server_limits::SharedServerLimits, settings::HostSettings, shared_replay::SharedReplay,
+    shared_sibling_watch::SharedSiblingWatch,
 };
 use crate::{
     model::{
         AccountName, AccountState, CatchUpProgress, Excerpt, Fact, Generation, Probe, ServerName, Token,
-        UserId, WaitingChannels, Witnesses,
+        WaitingChannels, Witnesses,
     },
-    policy::{PingSettings, PollTiming, SendPermission, SiblingWatch, send_permission},
+    policy::{PingSettings, SendPermission, send_permission},
     ports::{AccountFence, ApiFactory},
 };
 
@@ -112,29 +113,6 @@ impl PingRate {
 impl Drop for ConnectedGuard {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The sibling watch of one server, shared by all its Connections. The lock is never held across an `.await`.
-#[derive(Clone, Default)]
-pub(super) struct SharedSiblingWatch(Arc<Mutex<SiblingWatch<AccountName>>>);
-
-impl SharedSiblingWatch {
-    pub(super) fn set_baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
-        self.0.lock().set_baseline(user, account, update_at);
-    }
-
-    pub(super) fn on_user_updated(
-        &self,
-        now: Instant,
-        user: &UserId,
-        update_at: i64,
-    ) -> PollTiming<AccountName> {
-        self.0.lock().observe(now, user, update_at)
-    }
-
-    pub(super) fn forget(&self, account: &AccountName) {
-        self.0.lock().forget(account);
     }
 }
 

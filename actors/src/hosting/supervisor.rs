@@ -26,9 +26,9 @@ use std::{
 use actix::{Actor, Context};
 
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, ListAccounts, ListServers,
-    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, ServerSpec, Shutdown,
-    ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, HeardElsewhere, ListAccounts,
+    ListServers, RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, ServerSpec,
+    Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
 pub use replies::{LookUp, OpenFile, ReadLimits, SendReply};
@@ -40,18 +40,14 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    account_context::{PingRate, SharedSiblingWatch},
-    known_names::Directory,
-    observer::Observer,
-    replies::SharedLoopGuard,
-    server_gate::GateHandle,
-    server_limits::SharedServerLimits,
-    settings::HostSettings,
+    account_context::PingRate, known_names::Directory, observer::Observer, replies::SharedLoopGuard,
+    server_gate::GateHandle, server_limits::SharedServerLimits, settings::HostSettings,
+    shared_sibling_watch::SharedSiblingWatch,
 };
 use crate::{
     model::{AccountName, ServerName},
     policy::{CommonCause, SocketLifetimes},
-    ports::{AccountFence, CursorStore},
+    ports::{AccountFence, CursorStore, WitnessRelay},
 };
 
 /// Messages that the mailbox of the Supervisor or a gate holds before callers of `send` have to wait. Actors use
@@ -67,6 +63,7 @@ pub struct Supervisor {
     accounts: BTreeMap<AccountName, Account>,
     store: Option<Arc<dyn CursorStore>>,
     fence: Option<Arc<dyn AccountFence>>,
+    witness_relay: Option<Arc<dyn WitnessRelay>>,
     shutting_down: Option<ShuttingDown>,
 }
 
@@ -98,6 +95,7 @@ impl Supervisor {
             accounts: BTreeMap::new(),
             store: None,
             fence: None,
+            witness_relay: None,
             shutting_down: None,
         }
     }
@@ -114,6 +112,13 @@ impl Supervisor {
     #[must_use]
     pub fn with_fence(mut self, fence: Arc<dyn AccountFence>) -> Self {
         self.fence = Some(fence);
+        self
+    }
+
+    /// Tells other hosts what accounts hear here about users that are not hosted here.
+    #[must_use]
+    pub fn with_witness_relay(mut self, relay: Arc<dyn WitnessRelay>) -> Self {
+        self.witness_relay = Some(relay);
         self
     }
 

@@ -4,6 +4,7 @@ mod health_poll;
 mod own_changes;
 mod ping;
 mod prompt_limit;
+mod recent_changes;
 mod sibling_watch;
 
 pub(crate) use health_poll::{HealthPoll, PollResult, PollVerdict, spread_delay, stretched_interval};
@@ -11,4 +12,5 @@ pub(crate) use own_changes::{Drift, DriftVerdict, OwnChanges};
 pub use ping::PingSettings;
 pub(crate) use ping::{PingAction, PingMonitor};
 pub(crate) use prompt_limit::PromptLimit;
-pub use sibling_watch::{PollTiming, SiblingWatch};
+pub(crate) use recent_changes::RecentChanges;
+pub use sibling_watch::{SiblingNews, SiblingWatch};

@@ -28,7 +28,7 @@ use matterhost_actors::{
         Token,
     },
     policy::{GateLimits, PingSettings, RestartPolicy, RestartSettings},
-    ports::{AccountFence, ApiFactory, CursorStore, EventSink},
+    ports::{AccountFence, ApiFactory, CursorStore, EventSink, WitnessRelay},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -111,6 +111,16 @@ pub(crate) fn run_paused_in_cluster(settings: HostSettings, test: impl AsyncFnOn
         || Harness::of(Supervisor::new(settings).with_fence(Arc::new(OpenFence)), unlimited_rate()),
         test,
     );
+}
+
+/// Runs a test in paused time on a host that tells others what its accounts hear.
+pub(crate) fn run_paused_with_relay(
+    settings: HostSettings,
+    relay: Arc<dyn WitnessRelay>,
+    test: impl AsyncFnOnce(&mut Harness),
+) {
+    let supervisor = move || Supervisor::new(settings).with_witness_relay(relay);
+    run_paused_on(|| Harness::of(supervisor(), unlimited_rate()), test);
 }
 
 /// The fence of a member that owns all shards.
@@ -344,6 +354,6 @@ impl TestHost {
     }
 }
 
-fn server() -> ServerName {
+pub(crate) fn server() -> ServerName {
     ServerName::new("test").unwrap()
 }

@@ -22,6 +22,7 @@ mod lossless;
 mod membership;
 mod memory_store;
 mod odd_texts;
+mod other_hosts;
 mod own_account;
 mod persistence;
 mod proxies;

@@ -73,8 +73,12 @@ pub(super) async fn connect(
     load_state(&context, &delivery, generation).await;
     // Without a permit the hello cannot be read. A stalled account waits here, without a dial slot.
     let permit = permits.acquire(0).await.ok_or(CloseReason::DeliveryDied)?;
-    let baseline = fetch_baseline(&context, &*api).await?;
     let known = context.replay.with(|replay| replay.account().clone());
+    if let (Some(user), Some(baseline)) = (&known.user, known.baseline) {
+        // Siblings wake it if it is blocked.
+        context.sibling_watch.watch_from(user, &context.account, baseline);
+    }
+    let baseline = fetch_baseline(&context, &*api).await?;
     if let Some(was) = known.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }

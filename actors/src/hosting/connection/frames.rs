@@ -23,7 +23,7 @@ use crate::{
     },
     mattermost::{self, EventEnvelope, Frame, Incoming, PostedFrame, SocketReply, UserUpdated},
     model::{CloseReason, Event, EventBody, Excerpt, Fact},
-    policy::{PollTiming, Sequence, SequenceCheck},
+    policy::{Sequence, SequenceCheck, SiblingNews},
 };
 
 const STATUS_UNAUTHORIZED: u16 = 401;
@@ -235,13 +235,10 @@ impl Connection {
         {
             return;
         }
-        let (account, after) =
-            match self.context.sibling_watch.on_user_updated(now(), &updated.id, updated.update_at) {
-                PollTiming::Skip => return,
-                PollTiming::Now(account) => (account, std::time::Duration::ZERO),
-                PollTiming::After(account, after) => (account, after),
-            };
-        self.context.supervisor.do_send(SiblingSawChange { account, after });
+        let news = self.context.sibling_watch.heard_here(now(), &updated.id, updated.update_at);
+        if let SiblingNews::Poll(account, after) = news {
+            self.context.supervisor.do_send(SiblingSawChange { account, after });
+        }
     }
 
     fn on_reading_paused(&mut self) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 
-use super::{Supervisor, account::Account};
+use super::{HeardElsewhere, Supervisor, account::Account};
 use crate::{
     hosting::{
         account_context::now,
@@ -12,7 +12,7 @@ use crate::{
         delivery::Delivery,
     },
     model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, StallCause},
-    policy::{RunSummary, StatusChange},
+    policy::{RunSummary, SiblingNews, StatusChange},
 };
 
 /// A Connection received the server's hello.
@@ -158,6 +158,9 @@ impl Supervisor {
     /// Polls an account that a sibling saw change; a blocked one connects at once.
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
+        if !account.context.settings.health.witness {
+            return;
+        }
         account.observe(Fact::Prompted);
         account.context.stats.record_prompt();
         match &account.connection {
@@ -180,6 +183,20 @@ impl Handler<SiblingSawChange> for Supervisor {
             self.prompt(&event.account, ctx);
         } else {
             ctx.run_later(event.after, move |act, ctx| act.prompt(&event.account, ctx));
+        }
+    }
+}
+
+impl Handler<HeardElsewhere> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, HeardElsewhere(changes): HeardElsewhere, ctx: &mut Self::Context) {
+        for change in changes {
+            let Some(server) = self.servers.get(&change.server) else { continue };
+            let news = server.sibling_watch.heard_elsewhere(now(), &change.user, change.update_at);
+            if let SiblingNews::Poll(account, after) = news {
+                self.handle(SiblingSawChange { account, after }, ctx);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     hosting::{
-        account_context::{AccountContext, AccountStats, PingRate, SharedSiblingWatch},
+        account_context::{AccountContext, AccountStats, PingRate},
         connection::Terminate,
         delivery,
         known_names::Directory,
@@ -19,6 +19,7 @@ use crate::{
         server_gate::{Configure, ServerGate},
         server_limits::SharedServerLimits,
         shared_replay::SharedReplay,
+        shared_sibling_watch::SharedSiblingWatch,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
     policy::{CommonCause, RunSummary, SocketLifetimes},
@@ -46,7 +47,7 @@ impl Handler<AddServer> for Supervisor {
         );
         let server = Server {
             gate,
-            sibling_watch: SharedSiblingWatch::default(),
+            sibling_watch: SharedSiblingWatch::new(&spec.name, self.witness_relay.as_ref()),
             ping_rate: PingRate::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit, self.fence.is_some()),
             directory: Directory::default(),

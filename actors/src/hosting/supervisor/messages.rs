@@ -6,7 +6,10 @@ use actix::Message;
 
 use crate::{
     hosting::AccountSettings,
-    model::{AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, StateCounts, Token},
+    model::{
+        AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, StateCounts, Token,
+        UserChange,
+    },
     policy::GateLimits,
     ports::{ApiFactory, EventSink},
 };
@@ -73,6 +76,12 @@ pub struct StopAccount(pub AccountName);
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RestartAccount(pub AccountName);
+
+/// Reports what accounts of another host heard about users. An account here that has such a user is polled at once, or within a
+/// second; one that is blocked connects. A change that is known, or of a user who is not hosted here, has no effect.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct HeardElsewhere(pub Vec<UserChange>);
 
 /// Restores an account's whole restart budget; starts it if it was tripped.
 #[derive(Debug, Message)]

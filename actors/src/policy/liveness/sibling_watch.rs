@@ -9,15 +9,15 @@ use std::{
 use super::prompt_limit::PromptLimit;
 use crate::model::UserId;
 
-/// The time at which an account must be polled.
+/// The consequence of news about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PollTiming<K> {
-    /// Never: the user is not hosted here, the change is known, or a poll is scheduled.
-    Skip,
-    /// At once.
-    Now(K),
-    /// After the delay.
-    After(K, Duration),
+pub enum SiblingNews<K> {
+    /// None: the change is known, or a poll is scheduled.
+    Known,
+    /// The account must be polled after the delay, which may be zero.
+    Poll(K, Duration),
+    /// No account here has that user. It may be hosted elsewhere.
+    NotHosted,
 }
 
 /// The hosted users of a server, with the last known change of each.
@@ -52,24 +52,30 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
         watched.account = account.clone();
     }
 
+    /// Watches an account from the baseline of an earlier process on, unless a newer one is known.
+    pub fn watch_from(&mut self, user: &UserId, account: &K, update_at: i64) {
+        if !self.watched.contains_key(user) {
+            self.set_baseline(user, account, update_at);
+        }
+    }
+
     /// Removes an account that is no longer hosted.
     pub fn forget(&mut self, account: &K) {
         self.watched.retain(|_, watched| watched.account != *account);
     }
 
     /// Records that a sibling received a change of a user.
-    pub fn observe(&mut self, now: Instant, user: &UserId, update_at: i64) -> PollTiming<K> {
-        let Some(watched) = self.watched.get_mut(user) else { return PollTiming::Skip };
+    pub fn observe(&mut self, now: Instant, user: &UserId, update_at: i64) -> SiblingNews<K> {
+        let Some(watched) = self.watched.get_mut(user) else { return SiblingNews::NotHosted };
         // Another sibling reported this change before, or it is the baseline. If the server's clock goes back,
         // only this witness misses a change.
         if update_at <= watched.known {
-            return PollTiming::Skip;
+            return SiblingNews::Known;
         }
         watched.known = update_at;
         match watched.prompts.request(now) {
-            None => PollTiming::Skip,
-            Some(Duration::ZERO) => PollTiming::Now(watched.account.clone()),
-            Some(after) => PollTiming::After(watched.account.clone(), after),
+            None => SiblingNews::Known,
+            Some(after) => SiblingNews::Poll(watched.account.clone(), after),
         }
     }
 }
@@ -88,32 +94,47 @@ mod tests {
     #[test]
     fn only_news_about_a_hosted_user_prompts() {
         let (now, user, mut siblings) = watching();
-        assert_eq!(siblings.observe(now, &"stranger".into(), 500), PollTiming::Skip);
-        assert_eq!(siblings.observe(now, &user, 100), PollTiming::Skip, "the baseline itself");
-        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
-        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling reports the same");
+        assert_eq!(siblings.observe(now, &"stranger".into(), 500), SiblingNews::NotHosted);
+        assert_eq!(siblings.observe(now, &user, 100), SiblingNews::Known, "the baseline itself");
+        assert_eq!(siblings.observe(now, &user, 101), SiblingNews::Poll("bot", Duration::ZERO));
+        assert_eq!(
+            siblings.observe(now, &user, 101),
+            SiblingNews::Known,
+            "a second sibling reports the same"
+        );
         siblings.forget(&"bot");
-        assert_eq!(siblings.observe(now, &user, 900), PollTiming::Skip);
+        assert_eq!(siblings.observe(now, &user, 900), SiblingNews::NotHosted);
+    }
+
+    #[test]
+    fn a_baseline_of_an_earlier_process_is_taken_until_a_newer_one_is_known() {
+        let (now, user, mut siblings) = watching();
+        siblings.watch_from(&user, &"bot", 50);
+        assert_eq!(siblings.observe(now, &user, 60), SiblingNews::Known);
+        let blocked = UserId::from("u2");
+        siblings.watch_from(&blocked, &"blocked", 50);
+        assert_eq!(siblings.observe(now, &blocked, 50), SiblingNews::Known);
+        assert_eq!(siblings.observe(now, &blocked, 60), SiblingNews::Poll("blocked", Duration::ZERO));
     }
 
     #[test]
     fn prompts_are_merged_to_one_a_second() {
         let (now, user, mut siblings) = watching();
         let ms = Duration::from_millis;
-        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
-        assert_eq!(siblings.observe(now + ms(300), &user, 102), PollTiming::After("bot", ms(700)));
+        assert_eq!(siblings.observe(now, &user, 101), SiblingNews::Poll("bot", Duration::ZERO));
+        assert_eq!(siblings.observe(now + ms(300), &user, 102), SiblingNews::Poll("bot", ms(700)));
         assert_eq!(
             siblings.observe(now + ms(400), &user, 103),
-            PollTiming::Skip,
+            SiblingNews::Known,
             "the scheduled one sees it"
         );
-        assert_eq!(siblings.observe(now + ms(2_000), &user, 104), PollTiming::Now("bot"));
+        assert_eq!(siblings.observe(now + ms(2_000), &user, 104), SiblingNews::Poll("bot", Duration::ZERO));
     }
 
     #[test]
     fn a_new_baseline_is_no_news() {
         let (now, user, mut siblings) = watching();
         siblings.set_baseline(&user, &"bot", 200);
-        assert_eq!(siblings.observe(now, &user, 200), PollTiming::Skip);
+        assert_eq!(siblings.observe(now, &user, 200), SiblingNews::Known);
     }
 }
