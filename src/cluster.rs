@@ -47,7 +47,8 @@ pub use lease_fence::Fence;
 pub use member::{MemberId, MemberName, MemberNameError};
 pub use member_loop::{ClusterStatus, MemberCounts, MemberLoop, MemberRequest, ShardRunner};
 pub use member_messages::{
-    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberMessages, Question, Questions, Topic,
+    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_ANNOUNCEMENTS, MOST_OPEN, MemberMessages, Question,
+    Questions, Topic,
 };
 pub use membership_port::{Membership, WATCH_QUEUE, WriteFuture};
 pub use memory_actions::MemoryActions;

@@ -92,7 +92,10 @@ pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> an
 fn new_supervisor(config: &Config, cluster: Option<&PreparedCluster>, own: Store) -> (Supervisor, Store) {
     let supervisor = Supervisor::new(config.host.clone());
     let (supervisor, store) = match cluster {
-        Some(cluster) => (supervisor.with_fence(cluster.fence()), cluster.store()),
+        Some(cluster) => {
+            let supervisor = supervisor.with_fence(cluster.fence());
+            (supervisor.with_witness_relay(cluster.witness_relay()), cluster.store())
+        }
         None => (supervisor, own),
     };
     match store.cursors() {
@@ -189,6 +192,7 @@ fn serve_members(member: Option<&ClusterMember>, deps: &HostDeps, hooks: Option<
     }
     let hosted = HostedAccounts::new(deps.supervisor.clone(), deps.operations.clone());
     actix_rt::spawn(cluster::answer_about_accounts(member.questions(Topic::Accounts), hosted));
+    actix_rt::spawn(member.user_news().hear(deps.supervisor.clone()));
     actix_rt::spawn(cluster::answer_hooks(member.questions(Topic::Hooks), hooks));
 }
 

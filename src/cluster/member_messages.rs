@@ -1,4 +1,4 @@
-//! The port by which the members of a cluster ask each other.
+//! The port by which the members of a cluster ask and tell each other.
 
 use std::{fmt, time::Duration};
 
@@ -20,6 +20,9 @@ const MAX_QUESTIONS: usize = 16;
 /// The questions on a topic that wait for their answers at once, such as those for which a handler works for seconds. The others
 /// wait in the connection, and those that wait there too long are left out.
 pub const MOST_OPEN: usize = 512;
+
+/// Announcements that wait for the member that hears them. The next ones are left out.
+pub const MOST_ANNOUNCEMENTS: usize = 64;
 
 /// The topic of questions. Each has a queue of its own, so that handlers that take long keep no operator waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +65,8 @@ pub enum AskError {
     TooLong,
 }
 
-/// The way from member to member. A question is sent once, and is not carried out after the wait for its answer.
+/// The way from member to member. A question is sent once, and is not carried out after the wait for its answer. An announcement
+/// is sent once to all members, and may be lost.
 pub trait MemberMessages: fmt::Debug + Send + Sync + 'static {
     /// Asks a member on a topic, and waits so long for its answer.
     fn ask(
@@ -75,6 +79,12 @@ pub trait MemberMessages: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the questions to a member on a topic from now on, whatever its incarnation is.
     fn questions(&self, member: &MemberId, topic: Topic) -> Questions;
+
+    /// Tells all members that listen, this one included. Without a connection the announcement is left out.
+    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, ()>;
+
+    /// Returns what members announce from now on. What comes while [`MOST_ANNOUNCEMENTS`] wait is left out.
+    fn announcements(&self) -> mpsc::Receiver<Vec<u8>>;
 }
 
 impl Questions {

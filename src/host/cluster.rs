@@ -6,12 +6,14 @@ mod host_members;
 mod owned_shards;
 mod queued_actions;
 mod starting_accounts;
+mod user_news;
 
 pub(super) use self::{
     cluster_handle::ClusterHandle,
     host_members::{HostMembers, answer_about_accounts, answer_hooks},
     owned_shards::{OwnedShards, ShardEvent},
     queued_actions::{QueueAccounts, QueuedActions},
+    user_news::UserNews,
 };
 
 use std::{
@@ -27,7 +29,7 @@ use matterhost_actors::{
         AccountName, ChannelId, FileId, Found, Lookup, OutgoingAction, PostedIds, ReplyError, ServerLimits,
         UserId,
     },
-    ports::{AccountFence, FileDownload, Poster},
+    ports::{AccountFence, FileDownload, Poster, WitnessRelay},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -72,6 +74,7 @@ pub(super) struct PreparedCluster {
     config: ClusterConfig,
     fences: ShardFences,
     stores: ClusterStores,
+    user_news: UserNews,
 }
 
 /// The membership of this host.
@@ -113,7 +116,8 @@ impl PreparedCluster {
         let Some(config) = config else { return Ok(None) };
         let fences = ShardFences::default();
         let stores = connect(config, Arc::new(fences.clone())).await?;
-        Ok(Some(Self { config: config.clone(), fences, stores }))
+        let user_news = UserNews::start(Arc::clone(&stores.messages));
+        Ok(Some(Self { config: config.clone(), fences, stores, user_news }))
     }
 
     /// Returns the store of the cursors, which all members share.
@@ -126,6 +130,11 @@ impl PreparedCluster {
         Arc::new(self.fences.clone())
     }
 
+    /// Returns the way to tell the other members what accounts hear about users.
+    pub(super) fn witness_relay(&self) -> Arc<dyn WitnessRelay> {
+        self.user_news.relay()
+    }
+
     /// Joins the cluster, and takes actions for its accounts if there is a queue of them.
     pub(super) fn join(
         self,
@@ -135,7 +144,7 @@ impl PreparedCluster {
         observer: &Observer,
     ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
         let ClusterStores { membership, messages, actions, release, .. } = self.stores;
-        let (mut member, orders) = ClusterMember::join(&self.config, membership, messages)?;
+        let (mut member, orders) = ClusterMember::join(&self.config, membership, messages, self.user_news)?;
         member.actions =
             actions.map(|queue| QueuedActions::start(queue, Arc::clone(poster), Arc::new(known)));
         member.handle.actions = member.actions.as_ref().map(QueuedActions::view);
@@ -154,6 +163,7 @@ impl ClusterMember {
         config: &ClusterConfig,
         membership: Arc<dyn Membership>,
         messages: Arc<dyn MemberMessages>,
+        user_news: UserNews,
     ) -> anyhow::Result<(Self, mpsc::Receiver<ShardOrder>)> {
         let settings =
             ClusterSettings { lease_ttl: config.lease_ttl, shards: SHARDS, most_moving: MOST_MOVING };
@@ -166,7 +176,7 @@ impl ClusterMember {
         let (member, status) = MemberLoop::new(coordinator, membership, OrderSender(orders));
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
-        let handle = ClusterHandle { id, messages, status, requests, actions: None };
+        let handle = ClusterHandle { id, messages, status, requests, actions: None, user_news };
         Ok((Self { handle, actions: None, task }, receiver))
     }
 
@@ -178,6 +188,11 @@ impl ClusterMember {
     /// Returns the questions of the other members on a topic.
     pub(super) fn questions(&self, topic: Topic) -> Questions {
         self.handle.messages.questions(&self.handle.id, topic)
+    }
+
+    /// Returns the news about users that members tell each other.
+    pub(super) fn user_news(&self) -> UserNews {
+        self.handle.user_news.clone()
     }
 
     /// Leaves the cluster, after the accounts have stopped. Without an answer in time the lease ends by itself.

@@ -59,16 +59,20 @@ impl Cluster {
 
     /// Creates one with three servers of NATS, and leases that outlive the election of a leader.
     pub(crate) fn with_three_servers() -> Self {
-        Self::on(NatsServer::start_three(), BOTS, "10s")
+        Self::on(NatsServer::start_three(), Simulator::start().unwrap(), BOTS, "10s")
     }
 
     /// Creates one with so many bots, and leases that end after a time.
     pub(crate) fn with(bots: usize, lease_ttl: &'static str) -> Self {
-        Self::on(vec![NatsServer::start("http: \"127.0.0.1:-1\"")], bots, lease_ttl)
+        Self::of(Simulator::start().unwrap(), bots, lease_ttl)
     }
 
-    fn on(mut servers: Vec<NatsServer>, bots: usize, lease_ttl: &'static str) -> Self {
-        let simulator = Simulator::start().unwrap();
+    /// Creates one on a Mattermost, with so many bots, and leases that end after a time.
+    pub(crate) fn of(simulator: Simulator, bots: usize, lease_ttl: &'static str) -> Self {
+        Self::on(vec![NatsServer::start("http: \"127.0.0.1:-1\"")], simulator, bots, lease_ttl)
+    }
+
+    fn on(mut servers: Vec<NatsServer>, simulator: Simulator, bots: usize, lease_ttl: &'static str) -> Self {
         let team = simulator.create_team("crew");
         let person = |n| {
             let person = simulator.create_user(&format!("person-{n}"));

@@ -56,3 +56,5 @@ mod sharing;
 mod state_transfer;
 #[cfg(feature = "cluster")]
 mod three_servers;
+#[cfg(feature = "cluster")]
+mod witnesses;

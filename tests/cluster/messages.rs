@@ -1,12 +1,15 @@
-//! Questions from member to member, through NATS and in memory.
+//! Questions and announcements from member to member, through NATS and in memory.
 
 use std::{sync::Arc, time::Duration};
 
 use matterhost::cluster::{
-    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberId, MemberMessages, MemoryMessages, Question,
-    Topic,
+    ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_ANNOUNCEMENTS, MOST_OPEN, MemberId, MemberMessages,
+    MemoryMessages, Question, Topic,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::contract::id;
 
@@ -58,6 +61,56 @@ pub(crate) async fn check_contract(messages: Arc<dyn MemberMessages>) {
     assert!(asked.elapsed() >= ANSWER_LIMIT);
     check_concurrency(&*messages).await;
     check_topics(&*messages).await;
+    check_announcements(&*messages).await;
+}
+
+/// All that listen hear what is announced. One that does not read, or listens no more, keeps nobody from hearing.
+async fn check_announcements(messages: &dyn MemberMessages) {
+    let [mut a, mut b, mut deaf, gone] = std::array::from_fn(|_| messages.announcements());
+    for listener in [&mut a, &mut b, &mut deaf] {
+        first_heard(messages, listener).await;
+    }
+    drop(gone);
+    let texts: Vec<_> = (0..2 * MOST_ANNOUNCEMENTS).map(|n| format!("{n}").into_bytes()).collect();
+    for text in &texts {
+        messages.announce(text.clone()).await;
+        assert_eq!([next_text(&mut a).await, next_text(&mut b).await], [text.clone(), text.clone()]);
+    }
+    let is_full = async {
+        while deaf.len() < MOST_ANNOUNCEMENTS {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, is_full).await.unwrap();
+    let kept = std::iter::from_fn(|| deaf.try_recv().ok()).count();
+    assert_eq!(kept, MOST_ANNOUNCEMENTS, "it has the first ones, and the others are left out");
+    messages.announce(b"last".to_vec()).await;
+    // It hears again. What came between may be on the way still.
+    while next_text(&mut deaf).await != b"last" {}
+}
+
+/// Waits until a member hears what is announced.
+async fn first_heard(messages: &dyn MemberMessages, listener: &mut mpsc::Receiver<Vec<u8>>) {
+    let heard = async {
+        loop {
+            messages.announce(b"first".to_vec()).await;
+            sleep(Duration::from_millis(5)).await;
+            if listener.try_recv().is_ok() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, heard).await.unwrap();
+}
+
+/// Returns the next announcement that is not for the first wait.
+async fn next_text(listener: &mut mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
+    loop {
+        let text = timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
+        if text != b"first" {
+            return text;
+        }
+    }
 }
 
 /// Hooks that are not answered, however many, keep no question of an operator waiting.

@@ -1,4 +1,5 @@
-//! Messages between members through NATS: a subject for each member and topic, and an inbox for each question.
+//! Messages between members through NATS: a subject for each member and topic, one for announcements, and an inbox for each
+//! question.
 //!
 //! A question begins with the time at which the wait for its answer ends, by the clock of the asked member: the clocks of two
 //! machines show different times. A message without anything asks for that clock.
@@ -20,7 +21,8 @@ use tokio::{
 use crate::cluster::{
     ClusterTime, MemberId,
     member_messages::{
-        ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_OPEN, MemberMessages, Question, Questions, Topic,
+        ANSWER_LIMIT, AskError, MAX_ANSWER_BYTES, MOST_ANNOUNCEMENTS, MOST_OPEN, MemberMessages, Question,
+        Questions, Topic,
     },
 };
 
@@ -45,6 +47,11 @@ impl NatsMessages {
             Topic::Accounts => member,
             Topic::Hooks => member + ".hooks",
         }
+    }
+
+    /// The subject of announcements. That of a member has more parts.
+    fn announcement_subject(&self) -> String {
+        format!("{}.member.announcements", self.prefix)
     }
 }
 
@@ -71,6 +78,25 @@ impl MemberMessages for NatsMessages {
         let (sender, questions) = Questions::channel();
         tokio::spawn(pass_on(self.client.clone(), self.subject(member, topic), sender));
         questions
+    }
+
+    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, ()> {
+        let (client, subject) = (self.client.clone(), self.announcement_subject());
+        async move {
+            // Otherwise the client would keep it and send it later.
+            if client.connection_state() == State::Connected
+                && let Err(error) = client.publish(subject, text.into()).await
+            {
+                tracing::debug!(%error, "cannot tell the other members");
+            }
+        }
+        .boxed()
+    }
+
+    fn announcements(&self) -> mpsc::Receiver<Vec<u8>> {
+        let (sender, receiver) = mpsc::channel(MOST_ANNOUNCEMENTS);
+        tokio::spawn(listen(self.client.clone(), self.announcement_subject(), sender));
+        receiver
     }
 }
 
@@ -159,6 +185,28 @@ async fn pass_on(client: Client, subject: String, questions: mpsc::Sender<Questi
             return;
         }
         open.push(send_answer(&client, inbox, answered));
+    }
+}
+
+/// Passes announcements on until the receiver is dropped.
+async fn listen(client: Client, subject: String, listener: mpsc::Sender<Vec<u8>>) {
+    let mut announcements = match client.subscribe(subject.clone()).await {
+        Ok(announcements) => announcements,
+        Err(error) => {
+            tracing::error!(%error, subject, "the other members cannot tell this one anything");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            () = listener.closed() => return,
+            message = announcements.next() => match message {
+                // One that is left out is only found later.
+                Some(message) => drop(listener.try_send(message.payload.into())),
+                // The client has ended.
+                None => return,
+            },
+        }
     }
 }
 

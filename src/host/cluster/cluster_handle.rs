@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use matterhost_actors::model::AccountName;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::queued_actions::ActionView;
+use super::{queued_actions::ActionView, user_news::UserNews};
 use crate::{
     admin::dto::{Cluster, ClusterAccount, ClusterActions, ClusterMember, PlannedMoves},
     cluster::{ClusterStatus, MemberCounts, MemberId, MemberMessages, MemberRequest, ShardCounts, shard_of},
@@ -21,6 +21,7 @@ pub(in crate::host) struct ClusterHandle {
     pub(super) requests: mpsc::Sender<MemberRequest>,
     /// The queue of actions, if there is one.
     pub(super) actions: Option<ActionView>,
+    pub(super) user_news: UserNews,
 }
 
 impl ClusterHandle {
@@ -64,7 +65,8 @@ impl ClusterHandle {
     /// Returns the numbers of this member.
     pub(in crate::host) fn measure(&self) -> ClusterMetrics {
         let actions = self.actions.as_ref().map(ActionView::measure);
-        ClusterMetrics { actions, ..measure(self.name(), &self.status.borrow()) }
+        let user_changes = self.user_news.counts();
+        ClusterMetrics { user_changes, actions, ..measure(self.name(), &self.status.borrow()) }
     }
 
     /// Returns the reason why this member is not ready to host accounts; `None` if it is.
@@ -90,7 +92,7 @@ fn measure(name: &str, status: &ClusterStatus) -> ClusterMetrics {
         renewals: [("renewed", renewals), ("failed", failed_renewals)],
         lost_leases,
         shard_changes: [("started", started_shards), ("stopped", stopped_shards)],
-        actions: None,
+        ..ClusterMetrics::default()
     }
 }
 

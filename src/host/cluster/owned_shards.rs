@@ -202,6 +202,7 @@ mod tests {
 
     use tokio::sync::broadcast;
 
+    use super::super::UserNews;
     use super::*;
     use crate::{
         cluster::{MemberId, MemberName, MemoryMessages},
@@ -220,7 +221,8 @@ mod tests {
         let (_status, status) = watch::channel(ClusterStatus::default());
         let ((requests, _requested), (_orders, orders)) = (mpsc::channel(1), mpsc::channel(1));
         let messages = Arc::new(MemoryMessages::default());
-        let handle = ClusterHandle { id, messages, status, requests, actions: None };
+        let user_news = UserNews::start(messages.clone());
+        let handle = ClusterHandle { id, messages, status, requests, actions: None, user_news };
         let look = Arc::new(Notify::new());
         let starting = StartingAccounts::new(Box::new(|| broadcast::channel(1).1));
         let fences = ShardFences::default();

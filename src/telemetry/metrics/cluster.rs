@@ -16,6 +16,8 @@ const LOST_LEASES: Family =
     Family::counter("cluster_lost_leases", "Leases that were over before they were renewed");
 const SHARD_CHANGES: Family =
     Family::counter("cluster_shard_changes", "Shards whose accounts the member started or stopped");
+const USER_CHANGES: Family =
+    Family::counter("cluster_user_changes", "Changes of users that members tell each other");
 
 const QUEUED: Family = Family::gauge("cluster_queued_actions", "Actions in the queue of the cluster");
 const OLDEST_AGE: Family =
@@ -44,6 +46,8 @@ pub struct ClusterMetrics {
     pub lost_leases: u64,
     /// The shards that were started and stopped.
     pub shard_changes: [(&'static str, u64); 2],
+    /// The changes of users that were told to other members, left out, and heard from members.
+    pub user_changes: [(&'static str, u64); 3],
     /// The numbers of the queue of actions, if there is one.
     pub actions: Option<ActionMetrics>,
 }
@@ -75,6 +79,8 @@ impl ClusterMetrics {
         LOST_LEASES.write_rows(encoder, [([member], self.lost_leases)])?;
         let changes = self.shard_changes.map(|(change, count)| ([member, ("change", change)], count));
         SHARD_CHANGES.write_rows(encoder, changes)?;
+        let changes = self.user_changes.map(|(outcome, count)| ([member, ("outcome", outcome)], count));
+        USER_CHANGES.write_rows(encoder, changes)?;
         self.actions.as_ref().map_or(Ok(()), |actions| actions.encode(member, encoder))
     }
 }

@@ -66,6 +66,7 @@ fn member() -> ClusterMetrics {
         renewals: [("renewed", 9), ("failed", 1)],
         lost_leases: 0,
         shard_changes: [("started", 1024), ("stopped", 512)],
+        user_changes: [("announced", 2), ("left_out", 0), ("heard", 3)],
         actions: Some(ActionMetrics {
             queued: Some(3),
             oldest_age: Some(SECOND),
