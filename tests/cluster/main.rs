@@ -13,6 +13,8 @@ mod action_stream;
 #[cfg(feature = "cluster")]
 mod actions;
 #[cfg(feature = "cluster")]
+mod backup;
+#[cfg(feature = "cluster")]
 mod connected_accounts;
 mod contract;
 #[cfg(feature = "cluster")]
