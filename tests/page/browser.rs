@@ -2,12 +2,10 @@
 
 use std::{env, fs, path::PathBuf};
 
-use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::TimeoutConfiguration};
-use hyper_util::client::legacy::connect::HttpConnector;
+use fantoccini::{Client, Locator, key::Key};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{chrome_commands::ChromeCommand, driver::Chromedriver, program::DEADLINE};
+use crate::{browser_pool::BrowserTurn, chrome_commands::ChromeCommand, program::DEADLINE};
 
 /// The environment variable with the folder for screenshots; without it none are taken.
 const SHOTS: &str = "MATTERHOST_SHOTS";
@@ -30,28 +28,19 @@ const UNTIL: &str = "
         else { setTimeout(poll, 20); }
     })();";
 
-/// The browsers at a time: each keeps a core busy. With six on two cores, the tests take longer and a quarter more processor time.
-static BROWSERS: Semaphore = Semaphore::const_new(2);
-
-/// A browser, which is closed on drop.
+/// A browser that this test has for itself.
 pub(crate) struct Browser {
     client: Client,
-    _driver: Chromedriver,
-    _turn: SemaphorePermit<'static>,
+    _turn: BrowserTurn,
 }
 
 impl Browser {
-    /// Opens the page in a wide, light window.
+    /// Opens the page in a new tab, wide and light.
     pub(crate) async fn open(url: &str) -> Self {
-        let turn = BROWSERS.acquire().await.unwrap();
-        let driver = Chromedriver::start();
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(driver.capabilities());
-        let client = builder.connect(&driver.url()).await.unwrap();
-        // Longer than the deadline in the page, whose failure message says more.
-        let timeouts = TimeoutConfiguration::new(Some(2 * DEADLINE), Some(2 * DEADLINE), None);
-        client.update_timeouts(timeouts).await.unwrap();
-        let browser = Self { client, _driver: driver, _turn: turn };
+        let (turn, client) = BrowserTurn::take().await;
+        let browser = Self { client, _turn: turn };
+        // Lines that came after the last look of the test before.
+        browser.console().await;
         browser.resize(WIDE).await;
         browser.set_dark_mode(false).await;
         browser.goto(url).await;

@@ -6,6 +6,7 @@
 mod access;
 mod accessibility;
 mod browser;
+mod browser_pool;
 mod changes;
 mod chrome_commands;
 mod driver;
