@@ -196,33 +196,49 @@ impl<R: ShardRunner> MemberLoop<R> {
         for command in self.coordinator.poll(now) {
             self.carry_out(command, now);
         }
-        let members = self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect();
-        let is_member = self.coordinator.fence().is_some();
-        let (owners, shards) = self.coordinator.overview();
-        let owners = owners.into_iter().map(Option::<&MemberId>::cloned).collect();
-        let (was_member, was_settled) = {
-            let before = self.status.borrow();
-            (before.is_member, before.is_settled)
-        };
-        self.counts.lost_leases += u64::from(was_member && !is_member);
-        let has_all = shards.awaited == 0 && shards.unowned == 0;
-        let is_settled = is_member && (was_settled || has_all);
-        let counts = self.counts;
-        let status = ClusterStatus { is_member, members, shards, is_settled, counts, owners };
-        if is_member && !was_member {
-            tracing::info!(member = %self.coordinator.id(), "joined the cluster");
-        } else if was_member && !is_member {
-            let cause = self.lease_problem.as_deref().unwrap_or("no answer in time");
-            tracing::warn!(
-                cause,
-                "the lease of this member is over; its accounts stop until it has joined again"
-            );
-        }
+        let status = self.look();
+        self.log_membership(&status);
         self.status.send_if_modified(|before| {
             let is_modified = *before != status;
             *before = status;
             is_modified
         });
+    }
+
+    /// Returns the cluster as it is now.
+    fn look(&mut self) -> ClusterStatus {
+        let before = self.status.borrow();
+        let is_member = self.coordinator.fence().is_some();
+        self.counts.lost_leases += u64::from(before.is_member && !is_member);
+        let (owners, shards) = self.coordinator.overview();
+        let has_all = shards.awaited == 0 && shards.unowned == 0;
+        ClusterStatus {
+            is_member,
+            members: self.coordinator.members().map(|(id, record)| (id.clone(), record.draining)).collect(),
+            shards,
+            is_settled: is_member && (before.is_settled || has_all),
+            counts: self.counts,
+            // They seldom change, and are a thousand.
+            owners: if before.owners.iter().map(Option::as_ref).eq(owners.iter().copied()) {
+                Arc::clone(&before.owners)
+            } else {
+                owners.into_iter().map(Option::<&MemberId>::cloned).collect()
+            },
+        }
+    }
+
+    fn log_membership(&self, status: &ClusterStatus) {
+        match (self.status.borrow().is_member, status.is_member) {
+            (false, true) => tracing::info!(member = %self.coordinator.id(), "joined the cluster"),
+            (true, false) => {
+                let cause = self.lease_problem.as_deref().unwrap_or("no answer in time");
+                tracing::warn!(
+                    cause,
+                    "the lease of this member is over; its accounts stop until it has joined again"
+                );
+            }
+            (true, true) | (false, false) => {}
+        }
     }
 
     fn carry_out(&mut self, command: Command, now: ClusterTime) {

@@ -11,7 +11,7 @@ use super::{ClusterTime, MemberId, MemberRecord};
 /// The members that a member has seen.
 #[derive(Debug, Default)]
 pub(super) struct MemberView {
-    /// Live members, each with the time of its last renewal.
+    /// Live members, each with the time of its last renewal. Of a process only the latest incarnation is among them.
     live: BTreeMap<MemberId, (MemberRecord, ClusterTime)>,
     /// Members whose lease has ended for certain.
     gone: BTreeSet<MemberId>,
@@ -21,7 +21,8 @@ impl MemberView {
     /// Adds a live member, or takes its renewal.
     pub(super) fn renewed(&mut self, id: MemberId, record: MemberRecord, now: ClusterTime) {
         // The end of an identity is final; an older change may still be on its way.
-        if !self.gone.contains(&id) {
+        if !self.has_ended(&id) {
+            self.live.retain(|other, _| !other.is_before(&id));
             self.live.insert(id, (record, now));
         }
     }
@@ -54,7 +55,7 @@ impl MemberView {
     }
 
     pub(super) fn is_live(&self, id: &MemberId) -> bool {
-        self.live.contains_key(id) && !self.is_replaced(id)
+        self.live.contains_key(id)
     }
 
     /// Returns true if a member cannot hand over events any more: its lease has ended, or a later incarnation of its process
@@ -65,7 +66,7 @@ impl MemberView {
 
     /// Returns the live members.
     pub(super) fn live(&self) -> impl Iterator<Item = (&MemberId, &MemberRecord)> {
-        self.live.iter().map(|(id, (record, _))| (id, record)).filter(|(id, _)| !self.is_replaced(id))
+        self.live.iter().map(|(id, (record, _))| (id, record))
     }
 
     /// Returns true if a later incarnation of the same process is live.

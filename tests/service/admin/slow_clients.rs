@@ -69,17 +69,20 @@ fn a_slow_body_is_not_waited_for() {
         )
     };
     assert_bots_unaffected("", |host| {
+        let address = host.address;
         let one = |line: &str, begin: &str| {
-            let mut stream = http_client::connect(host.address);
+            let mut stream = http_client::connect(address);
             stream.write_all(format!("{}{begin}", head(line)).as_bytes()).unwrap();
             let began = Instant::now();
             let detail = http_client::read(stream).unwrap().problem(408);
             assert!(detail.contains("within 10 s"), "{detail}");
             println!("refused after {} ms", began.elapsed().as_millis());
         };
-        one("content-length: 1000", "{");
-        one("transfer-encoding: chunked", "1\r\n{\r\n");
-        drip(host, &head("content-length: 1000"), b" ");
+        thread::scope(|scope| {
+            scope.spawn(|| one("content-length: 1000", "{"));
+            scope.spawn(|| one("transfer-encoding: chunked", "1\r\n{\r\n"));
+            drip(host, &head("content-length: 1000"), b" ");
+        });
         let chunks = "transfer-encoding: chunked";
         drip(host, &head(chunks), b"1\r\n \r\n");
         println!("without a valid token, or on a path without a body:");

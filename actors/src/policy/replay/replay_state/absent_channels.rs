@@ -68,12 +68,13 @@ impl ReplayState {
             })
             .collect();
         ranked.sort_unstable();
-        let surplus = ranked.len().saturating_sub(KEPT_ABSENT);
+        let absent = ranked.len();
+        let surplus = absent.saturating_sub(KEPT_ABSENT);
         ranked.truncate(surplus);
         ranked.retain(|((is_needed, ..), _)| !is_needed);
-        let surplus = ranked.into_iter().map(|(_, channel)| channel.clone()).collect();
+        let surplus: Vec<_> = ranked.into_iter().map(|(_, channel)| channel.clone()).collect();
+        self.absent.count = absent - surplus.len();
         self.forget(surplus);
-        self.absent.count = self.channels.values().filter(|state| state.absence.is_unlisted()).count();
     }
 
     fn forget(&mut self, channels: Vec<ChannelId>) {
