@@ -164,8 +164,7 @@ async fn run_until_stopped(
         manager: manager.clone(),
         hooks,
     };
-    let (member, shards) =
-        cluster.map(|cluster| cluster.join(&config, &poster, known, &observer)).transpose()?.unzip();
+    let (member, shards) = cluster.map(|cluster| cluster.join(&config, &poster, known, &observer)).unzip();
     serve_members(member.as_ref(), &deps, hook_service);
     let mut state = HostState::start(config, sources, sinks, deps, shards).await?;
     let api = api.map(PreparedApi::start).transpose()?;

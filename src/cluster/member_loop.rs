@@ -196,6 +196,8 @@ impl<R: ShardRunner> MemberLoop<R> {
         for command in self.coordinator.poll(now) {
             self.carry_out(command, now);
         }
+        let is_lost = self.status.borrow().is_member && self.coordinator.fence().is_none();
+        self.counts.lost_leases += u64::from(is_lost);
         let status = self.look();
         self.log_membership(&status);
         self.status.send_if_modified(|before| {
@@ -206,10 +208,9 @@ impl<R: ShardRunner> MemberLoop<R> {
     }
 
     /// Returns the cluster as it is now.
-    fn look(&mut self) -> ClusterStatus {
+    fn look(&self) -> ClusterStatus {
         let before = self.status.borrow();
         let is_member = self.coordinator.fence().is_some();
-        self.counts.lost_leases += u64::from(before.is_member && !is_member);
         let (owners, shards) = self.coordinator.overview();
         let has_all = shards.awaited == 0 && shards.unowned == 0;
         ClusterStatus {
@@ -218,7 +219,7 @@ impl<R: ShardRunner> MemberLoop<R> {
             shards,
             is_settled: is_member && (before.is_settled || has_all),
             counts: self.counts,
-            // They seldom change, and are a thousand.
+            // The list has a thousand entries and seldom changes.
             owners: if before.owners.iter().map(Option::as_ref).eq(owners.iter().copied()) {
                 Arc::clone(&before.owners)
             } else {

@@ -80,8 +80,8 @@ pub trait MemberMessages: fmt::Debug + Send + Sync + 'static {
     /// Returns the questions to a member on a topic from now on, whatever its incarnation is.
     fn questions(&self, member: &MemberId, topic: Topic) -> Questions;
 
-    /// Tells all members that listen, this one included. Without a connection the announcement is left out.
-    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, ()>;
+    /// Tells all members that listen, this one included. Returns false if nothing was sent, without a connection for instance.
+    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, bool>;
 
     /// Returns what members announce from now on. What comes while [`MOST_ANNOUNCEMENTS`] wait is left out.
     fn announcements(&self) -> mpsc::Receiver<Vec<u8>>;

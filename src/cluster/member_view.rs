@@ -100,6 +100,7 @@ mod tests {
         assert!(!view.is_live(&first) && view.has_ended(&first), "its process has gone on to the next");
         assert_eq!(view.live().map(|(id, _)| id).collect::<Vec<_>>(), [&second, &other]);
         view.gone(second.clone());
+        assert!(!view.is_live(&first), "it does not come back when its process ends");
         renew(&mut view, &second);
         assert!(!view.is_live(&second), "a late renewal changes nothing");
         view.remove_silent(now + Duration::from_secs(10), Duration::from_secs(10));

@@ -59,12 +59,12 @@ impl MemberMessages for MemoryMessages {
         questions
     }
 
-    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, ()> {
+    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, bool> {
         self.0.lock().listeners.retain(|listener| {
             let told = listener.try_send(text.clone());
             !matches!(told, Err(TrySendError::Closed(_)))
         });
-        std::future::ready(()).boxed()
+        std::future::ready(true).boxed()
     }
 
     fn announcements(&self) -> mpsc::Receiver<Vec<u8>> {

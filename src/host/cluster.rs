@@ -18,7 +18,7 @@ pub(super) use self::{
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use actix::Addr;
@@ -71,9 +71,10 @@ pub(super) enum ShardOrder {
 
 /// The connection to a cluster that this host has not joined yet.
 pub(super) struct PreparedCluster {
-    config: ClusterConfig,
+    lease_ttl: Duration,
     fences: ShardFences,
     stores: ClusterStores,
+    id: MemberId,
     user_news: UserNews,
 }
 
@@ -116,8 +117,11 @@ impl PreparedCluster {
         let Some(config) = config else { return Ok(None) };
         let fences = ShardFences::default();
         let stores = connect(config, Arc::new(fences.clone())).await?;
-        let user_news = UserNews::start(Arc::clone(&stores.messages));
-        Ok(Some(Self { config: config.clone(), fences, stores, user_news }))
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let process = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+        let id = MemberId::new(MemberName::new(&config.name)?, process);
+        let user_news = UserNews::start(Arc::clone(&stores.messages), &id);
+        Ok(Some(Self { lease_ttl: config.lease_ttl, fences, stores, id, user_news }))
     }
 
     /// Returns the store of the cursors, which all members share.
@@ -142,9 +146,10 @@ impl PreparedCluster {
         poster: &Arc<dyn Poster>,
         known: KnownAccounts,
         observer: &Observer,
-    ) -> anyhow::Result<(ClusterMember, OwnedShards)> {
+    ) -> (ClusterMember, OwnedShards) {
         let ClusterStores { membership, messages, actions, release, .. } = self.stores;
-        let (mut member, orders) = ClusterMember::join(&self.config, membership, messages, self.user_news)?;
+        let (mut member, orders) =
+            ClusterMember::join(self.lease_ttl, self.id, membership, messages, self.user_news);
         member.actions =
             actions.map(|queue| QueuedActions::start(queue, Arc::clone(poster), Arc::new(known)));
         member.handle.actions = member.actions.as_ref().map(QueuedActions::view);
@@ -153,23 +158,20 @@ impl PreparedCluster {
         let starting = StartingAccounts::new(Box::new(move || observer.subscribe()));
         let shards = OwnedShards::new(config, self.fences, orders, &member.handle, starting, release)
             .with_actions(look);
-        Ok((member, shards))
+        (member, shards)
     }
 }
 
 impl ClusterMember {
     /// Joins the cluster. The orders go to the returned receiver.
     fn join(
-        config: &ClusterConfig,
+        lease_ttl: Duration,
+        id: MemberId,
         membership: Arc<dyn Membership>,
         messages: Arc<dyn MemberMessages>,
         user_news: UserNews,
-    ) -> anyhow::Result<(Self, mpsc::Receiver<ShardOrder>)> {
-        let settings =
-            ClusterSettings { lease_ttl: config.lease_ttl, shards: SHARDS, most_moving: MOST_MOVING };
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let process = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
-        let id = MemberId::new(MemberName::new(&config.name)?, process);
+    ) -> (Self, mpsc::Receiver<ShardOrder>) {
+        let settings = ClusterSettings { lease_ttl, shards: SHARDS, most_moving: MOST_MOVING };
         let record = MemberRecord { version: version::VERSION.into(), draining: false };
         let (orders, receiver) = mpsc::channel(MAX_ORDERS);
         let coordinator = Coordinator::new(settings, id.clone(), record);
@@ -177,7 +179,7 @@ impl ClusterMember {
         let (requests, requested) = mpsc::channel(MAX_REQUESTS);
         let task = tokio::spawn(member.run(requested));
         let handle = ClusterHandle { id, messages, status, requests, actions: None, user_news };
-        Ok((Self { handle, actions: None, task }, receiver))
+        (Self { handle, actions: None, task }, receiver)
     }
 
     /// Returns the handle for operators.

@@ -17,7 +17,7 @@ fn status(cluster: &Cluster, bot: &str) -> Value {
 
 #[test]
 fn a_bot_that_is_disabled_and_enabled_is_noticed_by_a_bot_of_another_member() {
-    // It tells a disabled bot nothing.
+    // Mattermost 11.1 sends no `status_change` to a disabled bot, so that only a witness notices.
     let current = Simulator::builder().version(ServerVersion::V11_1).start().unwrap();
     let cluster = Cluster::of(current, 2, "20s");
     let members = ["a", "b"].map(|member| cluster.start_with_admin_and(member, ONLY_WITNESSES));

@@ -39,7 +39,7 @@ impl Browser {
     pub(crate) async fn open(url: &str) -> Self {
         let (turn, client) = BrowserTurn::take().await;
         let browser = Self { client, _turn: turn };
-        // Lines that came after the last look of the test before.
+        // Discards the console lines of the previous test.
         browser.console().await;
         browser.resize(WIDE).await;
         browser.set_dark_mode(false).await;

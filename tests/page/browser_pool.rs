@@ -1,6 +1,6 @@
 //! Browsers that tests use one after the other: to start one takes two seconds of a core.
 
-use std::{mem, sync::Mutex, thread};
+use std::{sync::Mutex, thread};
 
 use fantoccini::{Client, ClientBuilder, wd::TimeoutConfiguration};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -11,13 +11,13 @@ use crate::{driver::Chromedriver, program::DEADLINE};
 /// The browsers at a time: each keeps a core busy. With six on two cores, the tests take longer and a quarter more processor time.
 static BROWSERS: Semaphore = Semaphore::const_new(2);
 
-/// What tests leave to each other.
+/// The browsers that tests leave to each other.
 static POOL: Mutex<Pool> = Mutex::new(Pool { waiting: 0, idle: Vec::new() });
 
 struct Pool {
     /// The tests that wait for their turn.
     waiting: usize,
-    /// The browsers that were left to them, no more than they are: nothing would close the others at the end.
+    /// Idle browsers, at most one for each waiting test: nothing would close more at the end.
     idle: Vec<StartedBrowser>,
 }
 
@@ -34,7 +34,8 @@ pub(crate) struct BrowserTurn {
 }
 
 impl BrowserTurn {
-    /// Waits for a browser, and returns it with one empty tab, which has no storage and no history.
+    /// Waits for a browser, and returns it with one empty tab. Tests do not meet in its storage: each page has a port of its
+    /// own, and sets no cookies. The wait must not be cancelled.
     pub(crate) async fn take() -> (Self, Client) {
         POOL.lock().unwrap().waiting += 1;
         let permit = BROWSERS.acquire().await.unwrap();
@@ -86,12 +87,11 @@ impl BrowserTurn {
 impl Drop for BrowserTurn {
     fn drop(&mut self) {
         let mut closed = Vec::from_iter(self.browser.take());
-        if let Ok(mut pool) = POOL.lock() {
-            if pool.waiting > pool.idle.len() && !thread::panicking() {
-                pool.idle.append(&mut closed);
-            } else if pool.waiting == 0 {
-                closed.extend(mem::take(&mut pool.idle));
-            }
+        if let Ok(mut pool) = POOL.lock()
+            && pool.waiting > pool.idle.len()
+            && !thread::panicking()
+        {
+            pool.idle.append(&mut closed);
         }
         // Without the lock, because it takes seconds.
         drop(closed);

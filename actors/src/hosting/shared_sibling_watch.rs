@@ -51,27 +51,27 @@ impl SharedSiblingWatch {
 
     /// Records what an account of this host heard. Other hosts hear of it, too, if it is news for them.
     pub(super) fn heard_here(&self, now: Instant, user: &UserId, update_at: i64) -> SiblingNews<AccountName> {
-        let news = self.0.watch.lock().observe(now, user, update_at);
-        if news == SiblingNews::NotHosted
-            && let Some(relay) = &self.0.relay
-        {
-            relay.pass_on(user, update_at);
-        }
-        news
+        self.observe(now, user, update_at, |relay| relay.pass_on(user, update_at))
     }
 
     /// Records what an account of another host heard. It need not be passed on any more.
-    pub(super) fn heard_elsewhere(
+    pub(super) fn heard_elsewhere(&self, now: Instant, change: &UserChange) -> SiblingNews<AccountName> {
+        let UserChange { user, update_at, .. } = change;
+        self.observe(now, user, *update_at, |relay| {
+            relay.passed_on.lock().record(user, *update_at);
+        })
+    }
+
+    fn observe(
         &self,
         now: Instant,
         user: &UserId,
         update_at: i64,
+        not_hosted: impl FnOnce(&Relay),
     ) -> SiblingNews<AccountName> {
         let news = self.0.watch.lock().observe(now, user, update_at);
-        if news == SiblingNews::NotHosted
-            && let Some(relay) = &self.0.relay
-        {
-            relay.passed_on.lock().record(user, update_at);
+        if news == SiblingNews::NotHosted {
+            self.0.relay.as_ref().map(not_hosted);
         }
         news
     }

@@ -6,7 +6,7 @@ use crate::model::UserChange;
 /// It is called from any thread, and never blocks. News may be left out: the account's own polls and pings find the change,
 /// too, only later. The other hosts give it to their Supervisors as [`HeardElsewhere`](crate::hosting::HeardElsewhere).
 pub trait WitnessRelay: Send + Sync + 'static {
-    /// Passes news on about a user that is not hosted here. It is called once for each change, however many accounts hear of
-    /// it at about the same time.
+    /// Passes news on about a user who is not hosted here. It is called at most once for each change, however many accounts hear
+    /// of it at about the same time.
     fn pass_on(&self, change: UserChange);
 }

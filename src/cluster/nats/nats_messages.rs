@@ -80,15 +80,12 @@ impl MemberMessages for NatsMessages {
         questions
     }
 
-    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, ()> {
+    fn announce(&self, text: Vec<u8>) -> BoxFuture<'static, bool> {
         let (client, subject) = (self.client.clone(), self.announcement_subject());
         async move {
-            // Otherwise the client would keep it and send it later.
-            if client.connection_state() == State::Connected
-                && let Err(error) = client.publish(subject, text.into()).await
-            {
-                tracing::debug!(%error, "cannot tell the other members");
-            }
+            // Without a connection the client would keep it and send it later.
+            client.connection_state() == State::Connected
+                && client.publish(subject, text.into()).await.is_ok()
         }
         .boxed()
     }

@@ -221,7 +221,7 @@ mod tests {
         let (_status, status) = watch::channel(ClusterStatus::default());
         let ((requests, _requested), (_orders, orders)) = (mpsc::channel(1), mpsc::channel(1));
         let messages = Arc::new(MemoryMessages::default());
-        let user_news = UserNews::start(messages.clone());
+        let user_news = UserNews::start(messages.clone(), &id);
         let handle = ClusterHandle { id, messages, status, requests, actions: None, user_news };
         let look = Arc::new(Notify::new());
         let starting = StartingAccounts::new(Box::new(|| broadcast::channel(1).1));

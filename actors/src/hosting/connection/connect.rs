@@ -75,11 +75,12 @@ pub(super) async fn connect(
     let permit = permits.acquire(0).await.ok_or(CloseReason::DeliveryDied)?;
     let known = context.replay.with(|replay| replay.account().clone());
     if let (Some(user), Some(baseline)) = (&known.user, known.baseline) {
-        // Siblings wake it if it is blocked.
+        // If the account is blocked, news from a sibling wakes it.
         context.sibling_watch.watch_from(user, &context.account, baseline);
     }
     let baseline = fetch_baseline(&context, &*api).await?;
     if let Some(was) = known.user.filter(|was| *was != baseline.user) {
+        context.sibling_watch.forget(&context.account);
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
     context.replay.with(|replay| replay.set_baseline(&baseline.user, baseline.update_at));

@@ -193,7 +193,7 @@ impl Handler<HeardElsewhere> for Supervisor {
     fn handle(&mut self, HeardElsewhere(changes): HeardElsewhere, ctx: &mut Self::Context) {
         for change in changes {
             let Some(server) = self.servers.get(&change.server) else { continue };
-            let news = server.sibling_watch.heard_elsewhere(now(), &change.user, change.update_at);
+            let news = server.sibling_watch.heard_elsewhere(now(), &change);
             if let SiblingNews::Poll(account, after) = news {
                 self.handle(SiblingSawChange { account, after }, ctx);
             }

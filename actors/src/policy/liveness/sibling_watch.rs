@@ -12,8 +12,8 @@ use crate::model::UserId;
 /// The consequence of news about a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SiblingNews<K> {
-    /// None: the change is known, or a poll is scheduled.
-    Known,
+    /// The change is known, or a poll is scheduled.
+    NothingToDo,
     /// The account must be polled after the delay, which may be zero.
     Poll(K, Duration),
     /// No account here has that user. It may be hosted elsewhere.
@@ -52,7 +52,7 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
         watched.account = account.clone();
     }
 
-    /// Watches an account from the baseline of an earlier process on, unless a newer one is known.
+    /// Watches an account with the baseline of an earlier process, unless its user is watched already.
     pub fn watch_from(&mut self, user: &UserId, account: &K, update_at: i64) {
         if !self.watched.contains_key(user) {
             self.set_baseline(user, account, update_at);
@@ -70,11 +70,11 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
         // Another sibling reported this change before, or it is the baseline. If the server's clock goes back,
         // only this witness misses a change.
         if update_at <= watched.known {
-            return SiblingNews::Known;
+            return SiblingNews::NothingToDo;
         }
         watched.known = update_at;
         match watched.prompts.request(now) {
-            None => SiblingNews::Known,
+            None => SiblingNews::NothingToDo,
             Some(after) => SiblingNews::Poll(watched.account.clone(), after),
         }
     }
@@ -95,11 +95,11 @@ mod tests {
     fn only_news_about_a_hosted_user_prompts() {
         let (now, user, mut siblings) = watching();
         assert_eq!(siblings.observe(now, &"stranger".into(), 500), SiblingNews::NotHosted);
-        assert_eq!(siblings.observe(now, &user, 100), SiblingNews::Known, "the baseline itself");
+        assert_eq!(siblings.observe(now, &user, 100), SiblingNews::NothingToDo, "the baseline itself");
         assert_eq!(siblings.observe(now, &user, 101), SiblingNews::Poll("bot", Duration::ZERO));
         assert_eq!(
             siblings.observe(now, &user, 101),
-            SiblingNews::Known,
+            SiblingNews::NothingToDo,
             "a second sibling reports the same"
         );
         siblings.forget(&"bot");
@@ -110,10 +110,10 @@ mod tests {
     fn a_baseline_of_an_earlier_process_is_taken_until_a_newer_one_is_known() {
         let (now, user, mut siblings) = watching();
         siblings.watch_from(&user, &"bot", 50);
-        assert_eq!(siblings.observe(now, &user, 60), SiblingNews::Known);
+        assert_eq!(siblings.observe(now, &user, 60), SiblingNews::NothingToDo);
         let blocked = UserId::from("u2");
         siblings.watch_from(&blocked, &"blocked", 50);
-        assert_eq!(siblings.observe(now, &blocked, 50), SiblingNews::Known);
+        assert_eq!(siblings.observe(now, &blocked, 50), SiblingNews::NothingToDo);
         assert_eq!(siblings.observe(now, &blocked, 60), SiblingNews::Poll("blocked", Duration::ZERO));
     }
 
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(siblings.observe(now + ms(300), &user, 102), SiblingNews::Poll("bot", ms(700)));
         assert_eq!(
             siblings.observe(now + ms(400), &user, 103),
-            SiblingNews::Known,
+            SiblingNews::NothingToDo,
             "the scheduled one sees it"
         );
         assert_eq!(siblings.observe(now + ms(2_000), &user, 104), SiblingNews::Poll("bot", Duration::ZERO));
@@ -135,6 +135,6 @@ mod tests {
     fn a_new_baseline_is_no_news() {
         let (now, user, mut siblings) = watching();
         siblings.set_baseline(&user, &"bot", 200);
-        assert_eq!(siblings.observe(now, &user, 200), SiblingNews::Known);
+        assert_eq!(siblings.observe(now, &user, 200), SiblingNews::NothingToDo);
     }
 }
