@@ -7,7 +7,7 @@ use matterhost_actors::{
         AccountSettings, AccountSpec, ChangeAccount, HealthSettings, HeardElsewhere, HostSettings,
         RemoveAccount,
     },
-    model::{AccountState, Fact, ServerName, Token, UserChange},
+    model::{AccountState, CloseReason, Fact, ServerName, Token, UserChange},
     ports::WitnessRelay,
 };
 use parking_lot::Mutex;
@@ -124,6 +124,24 @@ fn an_account_that_was_blocked_when_it_came_is_woken_by_a_sibling() {
         harness.fake.enable("bot");
         harness.wait_until_ready("bot").await;
         assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
+    });
+}
+
+#[test]
+fn the_user_of_an_account_that_has_another_token_now_is_hosted_elsewhere() {
+    let others = Arc::new(OtherHosts::default());
+    run_paused_with_relay(only_witnesses(), others.clone(), async |harness| {
+        harness.ready("sibling").await;
+        harness.ready("bot").await;
+        harness.send(RemoveAccount(name("bot"))).await.unwrap();
+        harness.fake.add_user("another");
+        harness.pass_observations();
+        harness.host.add("bot", "another", harness.sink.clone()).await.unwrap();
+        let (reason, _) = harness.wait_until_closed("bot").await;
+        assert!(matches!(reason, CloseReason::IdentityChanged { .. }), "{reason}");
+        hears(harness, "sibling", "id-bot", 2_000);
+        harness.advance(SECOND).await;
+        assert_eq!(*others.0.lock(), [change("id-bot", 2_000)]);
     });
 }
 
