@@ -197,7 +197,18 @@ function links({ words: banner }) {
   is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many streams are open): last update 12 s ago, trying again in 3 s.');
 }
 
-function notices({ sentence }) {
+function notices({ sentence, gather }) {
+  const states = (...changes) => {
+    const gathered = new Map();
+    for (const [was, is] of changes) {
+      gather(gathered, [{ was: account('a', was), is: account('a', is) }], AT);
+    }
+    return [...gathered.values()].map(({ state }) => state).join();
+  };
+  is('healthy to unhealthy and back', [states(['ready', 'stalled']), states(['stalled', 'ready'])].join(), 'stalled,ready');
+  is('no news', states(['ready', 'stopped'], ['backoff', 'stalled'], ['blocked', 'misconfigured']), '');
+  is('an unhealthy account needs an operator', states(['backoff', 'blocked']), 'blocked');
+  is('the newest state', states(['ready', 'backoff'], ['backoff', 'connecting'], ['connecting', 'stalled']), 'stalled');
   is('one', sentence([account('a', 'ready')], AT), 'a is ready');
   const many = Array.from({ length: 5 }, (_, n) => account(`a${n}`, n < 4 ? 'tripped' : 'ready'));
   is('many', sentence(many, AT), '4 accounts are now unhealthy, 1 healthy again');

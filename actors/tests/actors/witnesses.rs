@@ -10,7 +10,7 @@ use matterhost_actors::{
 };
 use tokio::sync::oneshot;
 
-use crate::harness::{PING, SECOND, UserReply, run_paused, settings, unlimited_rate, with_restart};
+use crate::harness::{Harness, PING, SECOND, UserReply, run_paused, settings, unlimited_rate, with_restart};
 
 fn with_witnesses(poll: bool, ping: bool, witness: bool) -> HostSettings {
     let settings = settings();
@@ -167,19 +167,24 @@ fn a_cycle_that_a_sibling_sees_is_noticed_within_a_second() {
     });
 }
 
+/// Waits until `bot` is blocked and seldom polled, and checks that it connects at once when it is enabled and that is seen.
+pub(crate) async fn assert_woken_at_once(harness: &mut Harness, enable: impl AsyncFnOnce(&Harness)) {
+    harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
+    // Long enough that the account is polled only every five minutes.
+    harness.advance(3_000 * SECOND).await;
+    let since = tokio::time::Instant::now();
+    enable(harness).await;
+    harness.wait_until_ready("bot").await;
+    assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
+}
+
 #[test]
 fn a_sibling_wakes_a_blocked_account_at_once() {
     run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         harness.fake.disable("bot");
-        harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
-        // Long enough that the account is polled only every five minutes.
-        harness.advance(3_000 * SECOND).await;
-        let since = tokio::time::Instant::now();
-        harness.fake.enable("bot");
-        harness.wait_until_ready("bot").await;
-        assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
+        assert_woken_at_once(harness, async |harness| harness.fake.enable("bot")).await;
     });
 }
 

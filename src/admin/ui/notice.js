@@ -25,16 +25,26 @@ export function showNotice(text) {
   }, NOTICE_MS);
 }
 
-/** Announces the accounts that became unhealthy or healthy, shortly after the first change. */
+/** Announces the accounts that became unhealthy or healthy, or need an operator now, shortly after the first change. */
 export function announceChanges(changes, at) {
-  for (const { was, is } of changes) {
-    if (isUnhealthy(was, at) !== isUnhealthy(is, at)) {
-      gathered.set(is.name, is);
-    }
-  }
+  gather(gathered, changes, at);
   if (gathered.size > 0 && gathering === null) {
     gathering = setTimeout(() => announceGathered(at), GATHER_MS);
   }
+}
+
+/** Adds the accounts whose change is news, and keeps the newest state of those that are gathered already. */
+export function gather(accounts, changes, at) {
+  for (const { was, is } of changes) {
+    if (accounts.has(is.name) || isNews(was, is, at)) {
+      accounts.set(is.name, is);
+    }
+  }
+}
+
+function isNews(was, is, at) {
+  const needsOperator = (account) => standing(account, at).tone === 'bad';
+  return isUnhealthy(was, at) !== isUnhealthy(is, at) || (needsOperator(is) && !needsOperator(was));
 }
 
 function announceGathered(at) {
