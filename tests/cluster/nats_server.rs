@@ -75,9 +75,23 @@ impl NatsServer {
 
     /// Returns the number of messages that it has got from its clients, as its monitor shows it.
     pub(crate) fn messages_received(&self) -> u64 {
+        self.number("in_msgs")
+    }
+
+    /// Waits until so many clients are connected, as its monitor shows it.
+    pub(crate) fn await_clients(&self, clients: u64) {
+        let end = Instant::now() + DEADLINE;
+        while self.number("connections") != clients {
+            assert!(Instant::now() < end, "the server has no {clients} clients");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns a number that its monitor shows.
+    fn number(&self, name: &str) -> u64 {
         let answer = look_at(self.monitor.as_ref().unwrap(), "varz").unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str::<Value>(body).unwrap()["in_msgs"].as_u64().unwrap()
+        serde_json::from_str::<Value>(body).unwrap()[name].as_u64().unwrap()
     }
 
     /// Kills the server.

@@ -144,7 +144,7 @@ fn consumers_in_python_and_javascript_take_the_events_and_go_on_where_they_were(
         (clients.join("bin/python"), "python/nats_consumer.py"),
         ("node".into(), "javascript/nats_consumer.mjs"),
     ] {
-        let server = NatsServer::start("");
+        let server = NatsServer::start("http: \"127.0.0.1:-1\"");
         let dir = ConfigDir::with(&config(&fixture, &server.address, ""));
         std::os::unix::fs::symlink(clients.join("node_modules"), dir.path().join("node_modules")).unwrap();
         let _running = RunningProgram::ready(&fixture, &dir);
@@ -156,6 +156,8 @@ fn consumers_in_python_and_javascript_take_the_events_and_go_on_where_they_were(
         await_line(&mut consumer.events, "two");
         consumer.signal("KILL");
         consumer.wait_for_exit();
+        // Until the server notices, it would send the next event to the consumer that is gone, and again after half a minute.
+        server.await_clients(1);
         fixture.post("three");
         let mut again = start_consumer(&dir, &program, handler, &server);
         await_line(&mut again.events, "three");
