@@ -5,10 +5,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{Cluster, terminate},
-    nats_server::NatsServer,
-};
+use crate::harness::{Cluster, terminate};
 
 /// The stream of the bucket with the read positions.
 const CURSORS: &str = "KV_matterhost_cursors";
@@ -58,10 +55,6 @@ async fn ask(client: &Client, request: &str, body: &Value) -> Value {
     answer
 }
 
-fn on_connection<T: Send>(nats: &NatsServer, requests: impl AsyncFnOnce(Client) -> T + Send) -> T {
-    nats.request(async |context| requests(context.client()).await)
-}
-
 #[test]
 fn members_go_on_from_a_backup_of_the_read_positions_and_answer_nothing_twice() {
     let cluster = Cluster::with(4, "2s");
@@ -70,16 +63,16 @@ fn members_go_on_from_a_backup_of_the_read_positions_and_answer_nothing_twice() 
     cluster.await_sockets(1);
     cluster.post_to_each("before");
     cluster.await_answers(0);
-    let stored = on_connection(&nats(), async |client| back_up(&client, CURSORS).await);
+    let stored = nats().request(async |context| back_up(&context.client(), CURSORS).await);
     cluster.post_to_each("after");
     cluster.await_answers(0);
     terminate(member);
     cluster.post_to_each("missed");
-    on_connection(&nats(), async |client| {
+    nats().request(async |context| {
         for stream in [CURSORS, "KV_matterhost_shards", "KV_matterhost_members"] {
-            ask(&client, &format!("STREAM.DELETE.{stream}"), &json!({})).await;
+            context.delete_stream(stream).await.unwrap();
         }
-        restore(&client, CURSORS, stored).await;
+        restore(&context.client(), CURSORS, stored).await;
     });
     let member = cluster.start("a");
     cluster.await_answers(0);

@@ -60,11 +60,7 @@ impl NatsServer {
 
     /// Waits until the server takes part in its cluster.
     pub(crate) fn await_healthy(&self) {
-        let end = Instant::now() + DEADLINE;
-        while !self.is_healthy() {
-            assert!(Instant::now() < end, "the servers of NATS form no cluster");
-            thread::sleep(Duration::from_millis(20));
-        }
+        await_that("a cluster of the servers of NATS", || self.is_healthy());
     }
 
     /// Returns true if the server has caught up with its cluster, as it says itself.
@@ -80,11 +76,7 @@ impl NatsServer {
 
     /// Waits until so many clients are connected, as its monitor shows it.
     pub(crate) fn await_clients(&self, clients: u64) {
-        let end = Instant::now() + DEADLINE;
-        while self.number("connections") != clients {
-            assert!(Instant::now() < end, "the server has no {clients} clients");
-            thread::sleep(Duration::from_millis(20));
-        }
+        await_that(&format!("{clients} clients of NATS"), || self.number("connections") == clients);
     }
 
     /// Returns a number that its monitor shows.
@@ -140,6 +132,15 @@ impl Drop for NatsServer {
         // It may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until a condition holds, which nothing announces.
+fn await_that(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: does not come true");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

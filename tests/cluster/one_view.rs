@@ -21,6 +21,11 @@ pub(crate) fn accounts(cluster: &Cluster, member: &str) -> BTreeMap<String, (Opt
     status["accounts"].as_array().unwrap().iter().map(account).collect()
 }
 
+/// Returns the details of an account, as a member shows them.
+pub(crate) fn account_detail(cluster: &Cluster, member: &str, account: &str) -> Value {
+    serde_json::from_str(&cluster.command(member, &["status", account, "--json"])).unwrap()
+}
+
 /// Waits until a member shows all accounts as ready and the first of two members has given away what it has to give, and returns
 /// the accounts of each.
 pub(crate) fn shared(cluster: &Cluster, member: &str) -> [Vec<String>; 2] {
@@ -109,7 +114,7 @@ fn each_member_shows_and_restarts_the_accounts_of_all_and_marks_those_of_a_silen
     let restarted = cluster.command("a", &["restart", of_b]);
     assert_eq!(restarted, format!("{of_b}: restarting\n"));
     cluster.await_that("a second generation", |cluster| {
-        let detail: Value = serde_json::from_str(&cluster.command("a", &["status", of_b, "--json"])).unwrap();
+        let detail = account_detail(cluster, "a", of_b);
         detail["generation"] == 2 && detail["state"] == "ready" && detail["member"] == "b"
     });
     let (_, unknown) = cluster.try_command("a", &["status", "bot-x"]);

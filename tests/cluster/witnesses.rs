@@ -1,19 +1,14 @@
 //! Accounts of one member are witnesses for those of another.
 
 use matterhost_simulator::{ServerVersion, Simulator};
-use serde_json::Value;
 
 use crate::{
     harness::{Cluster, terminate},
-    one_view::shared,
+    one_view::{account_detail, shared},
 };
 
 /// Settings with which nothing but a witness finds a change.
 const ONLY_WITNESSES: &str = "[health]\npoll = false\nping = false\n";
-
-fn status(cluster: &Cluster, bot: &str) -> Value {
-    serde_json::from_str(&cluster.command("a", &["status", bot, "--json"])).unwrap()
-}
 
 #[test]
 fn a_bot_that_is_disabled_and_enabled_is_noticed_by_a_bot_of_another_member() {
@@ -25,7 +20,7 @@ fn a_bot_that_is_disabled_and_enabled_is_noticed_by_a_bot_of_another_member() {
     shared(&cluster, "a");
     cluster.simulator.cycle(&cluster.bots[0].0.user_id);
     cluster.await_that("a report of the other bot, and a new connection", |cluster| {
-        let status = status(cluster, "bot-0");
+        let status = account_detail(cluster, "a", "bot-0");
         let is_reported = !status["liveness"]["last_sibling_report"].is_null();
         is_reported && status["generation"] != 1 && status["state"] == "ready"
     });

@@ -119,8 +119,10 @@ pub(crate) fn run_paused_with_relay(
     relay: Arc<dyn WitnessRelay>,
     test: impl AsyncFnOnce(&mut Harness),
 ) {
-    let supervisor = move || Supervisor::new(settings).with_witness_relay(relay);
-    run_paused_on(|| Harness::of(supervisor(), unlimited_rate()), test);
+    run_paused_on(
+        || Harness::of(Supervisor::new(settings).with_witness_relay(relay), unlimited_rate()),
+        test,
+    );
 }
 
 /// The fence of a member that owns all shards.

@@ -13,8 +13,8 @@ use matterhost_actors::{
 use parking_lot::Mutex;
 
 use crate::{
-    harness::{Harness, SECOND, name, run_paused, run_paused_with_relay, server, settings, unlimited_rate},
-    witnesses::assert_woken_at_once,
+    harness::{Harness, SECOND, name, run_paused, run_paused_with_relay, server, unlimited_rate},
+    witnesses::{assert_woken_at_once, with_witnesses},
 };
 
 /// The other hosts, which remember what they are told.
@@ -27,10 +27,9 @@ impl WitnessRelay for OtherHosts {
     }
 }
 
-/// Returns settings with which only a witness finds a change, and an account that is blocked is asked for ever more rarely.
-fn only_witnesses() -> HostSettings {
-    let health = HealthSettings { poll: false, ping: false, witness: true, ..HealthSettings::default() };
-    HostSettings { health, ..settings() }
+/// Returns settings with which only siblings find a change.
+fn only_siblings() -> HostSettings {
+    with_witnesses(false, false, true)
 }
 
 fn change(user: &str, update_at: i64) -> UserChange {
@@ -46,7 +45,7 @@ fn hears(harness: &Harness, account: &str, user: &str, update_at: i64) {
 #[test]
 fn what_accounts_hear_about_a_user_of_another_host_is_passed_on_once() {
     let others = Arc::new(OtherHosts::default());
-    run_paused_with_relay(only_witnesses(), others.clone(), async |harness| {
+    run_paused_with_relay(only_siblings(), others.clone(), async |harness| {
         harness.fake.add_user("guest");
         harness.fake.make_guest("guest");
         for account in ["guest", "a", "b"] {
@@ -74,7 +73,7 @@ fn what_accounts_hear_about_a_user_of_another_host_is_passed_on_once() {
 
 #[test]
 fn an_account_that_another_host_saw_change_is_polled_within_a_second() {
-    run_paused(only_witnesses(), unlimited_rate(), async |harness| {
+    run_paused(only_siblings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.disable("bot");
         harness.fake.enable("bot");
@@ -96,7 +95,7 @@ fn an_account_that_another_host_saw_change_is_polled_within_a_second() {
 
 #[test]
 fn a_blocked_account_is_woken_by_another_host() {
-    run_paused(only_witnesses(), unlimited_rate(), async |harness| {
+    run_paused(only_siblings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.disable("bot");
         harness.send(HeardElsewhere(vec![change("id-bot", 1_001)])).await;
@@ -110,7 +109,7 @@ fn a_blocked_account_is_woken_by_another_host() {
 
 #[test]
 fn an_account_that_was_blocked_when_it_came_is_woken_by_a_sibling() {
-    run_paused(only_witnesses(), unlimited_rate(), async |harness| {
+    run_paused(only_siblings(), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         harness.send(RemoveAccount(name("bot"))).await.unwrap();
@@ -124,7 +123,7 @@ fn an_account_that_was_blocked_when_it_came_is_woken_by_a_sibling() {
 #[test]
 fn the_user_of_an_account_that_has_another_token_now_is_hosted_elsewhere() {
     let others = Arc::new(OtherHosts::default());
-    run_paused_with_relay(only_witnesses(), others.clone(), async |harness| {
+    run_paused_with_relay(only_siblings(), others.clone(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         harness.send(RemoveAccount(name("bot"))).await.unwrap();
@@ -141,10 +140,10 @@ fn the_user_of_an_account_that_has_another_token_now_is_hosted_elsewhere() {
 
 #[test]
 fn an_account_that_uses_no_witnesses_is_not_prompted_by_them() {
-    run_paused(only_witnesses(), unlimited_rate(), async |harness| {
+    run_paused(only_siblings(), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
-        let HostSettings { restart, delivery, catch_up, replies, health, .. } = only_witnesses();
+        let HostSettings { restart, delivery, catch_up, replies, health, .. } = only_siblings();
         let health = HealthSettings { witness: false, ..health };
         let settings = Some(Arc::new(AccountSettings { restart, health, delivery, catch_up, replies }));
         let (sink, token) = (harness.sink.clone(), Token::new("bot").unwrap());

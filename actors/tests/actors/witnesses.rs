@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::harness::{Harness, PING, SECOND, UserReply, run_paused, settings, unlimited_rate, with_restart};
 
-fn with_witnesses(poll: bool, ping: bool, witness: bool) -> HostSettings {
+/// Returns settings with which only these find a change.
+pub(crate) fn with_witnesses(poll: bool, ping: bool, witness: bool) -> HostSettings {
     let settings = settings();
     HostSettings { health: HealthSettings { poll, ping, witness, ..settings.health }, ..settings }
 }

@@ -1,4 +1,4 @@
-//! Events that children and gates report to the Supervisor, and their handlers.
+//! Events that children, gates and other hosts report to the Supervisor, and their handlers.
 
 use std::time::{Duration, Instant, SystemTime};
 
