@@ -97,6 +97,14 @@ late_step() { # latest start, name, command...
   fi
 }
 
+# The output of the tests that failed: without backtraces, and of each the beginning.
+failures() {
+  awk '/^failures:$/ { inside = 1 } /^test result:/ { inside = 0 }
+    /^---- / { lines = 0 }
+    /^stack backtrace:$/ { skipping = 1 } /^$/ { skipping = 0 }
+    inside && !skipping && ++lines <= 40 && ++all <= 200 { print substr($0, 1, 2000) }' "$LOG"
+}
+
 step() { # name, command...
   local name=$1 start=$SECONDS code=0
   shift
@@ -108,6 +116,7 @@ step() { # name, command...
   set -e
   if ((code != 0)); then
     note FAILED $((SECONDS - start)) "$name"
+    failures
     fail "$name, with exit code $code. The command was: $*"
   fi
   note ok $((SECONDS - start)) "$name"

@@ -77,11 +77,14 @@ impl Browser {
         result["value"].take()
     }
 
-    /// Waits until an element's text contains these words, with any white space between them.
+    /// Waits until an element is shown and its text contains these words, with any white space between them. A hidden
+    /// element has an `innerText`, too.
     pub(crate) async fn wait_for_text(&self, css: &str, words: &str) {
         let (css, words) = (json!(css), json!(words));
-        let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
-        let body = format!("return {text}.includes({words})");
+        let body = format!(
+            "const element = document.querySelector({css});
+            return element.checkVisibility() && element.innerText.replace(/\\s+/g, ' ').includes({words})"
+        );
         self.wait_for(&format!("{words} in {css}"), &body).await;
     }
 
