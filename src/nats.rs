@@ -3,10 +3,14 @@
 #[cfg(feature = "cluster")]
 mod client_connection;
 #[cfg(feature = "cluster")]
+mod leader_wait;
+#[cfg(feature = "cluster")]
 mod subject_token;
 
 #[cfg(feature = "cluster")]
 pub use client_connection::connect;
+#[cfg(feature = "cluster")]
+pub use leader_wait::{RequestFailure, request_of_leader};
 #[cfg(feature = "cluster")]
 pub use subject_token::{MAX_TOKEN_BYTES, name_of_token, percent_encoded, subject_token};
 

@@ -146,7 +146,7 @@ fn actions_are_done_in_order_and_once_though_their_accounts_move() {
 /// A member has made a post and died before the result, and many others have posted by the next try.
 #[test]
 fn a_post_that_was_made_before_is_found_behind_many_others() {
-    let cluster = Cluster::with(1, "2s").with_actions();
+    let cluster = Cluster::with(1, TTL).with_actions();
     terminate(cluster.start("a"));
     let (bot, channel) = &cluster.bots[0];
     let action = [post(&cluster, 0, "once")];
@@ -183,7 +183,7 @@ fn a_post_that_was_made_before_is_found_behind_many_others() {
 
 #[test]
 fn what_is_wrong_is_refused_and_an_account_that_waits_keeps_nobody() {
-    let cluster = Cluster::with(3, "2s").with_actions();
+    let cluster = Cluster::with(3, TTL).with_actions();
     let section = format!("[accounts.bot-2]\ntoken = \"{}\"\n", cluster.bots[2].0.token);
     cluster.simulator.disable(&cluster.bots[0].0.user_id);
     let a = cluster.start_without("a", &section);
@@ -230,7 +230,7 @@ fn what_is_wrong_is_refused_and_an_account_that_waits_keeps_nobody() {
 
 #[test]
 fn a_refused_action_has_the_status_that_it_has_by_other_doors() {
-    let cluster = Cluster::with(1, "2s").with_actions();
+    let cluster = Cluster::with(1, TTL).with_actions();
     let a = cluster.start("a");
     let (actions, expected): (Vec<_>, Vec<_>) = refused_actions(&cluster.bots[0].1).into_iter().unzip();
     let actions: Vec<_> = actions.into_iter().map(|action| (0, action)).collect();
@@ -244,7 +244,7 @@ fn a_refused_action_has_the_status_that_it_has_by_other_doors() {
 
 #[test]
 fn a_result_goes_to_an_inbox_alone() {
-    let cluster = Cluster::with(1, "2s").with_actions();
+    let cluster = Cluster::with(1, TTL).with_actions();
     let a = cluster.start("a");
     let action = post(&cluster, 0, "hello").1.to_string();
     let caught = cluster.nats.lock().unwrap().request(async |context| {
@@ -266,7 +266,7 @@ fn a_result_goes_to_an_inbox_alone() {
 
 #[test]
 fn clients_in_python_and_javascript_act_as_an_account_and_a_key_makes_one_post() {
-    let (cluster, clients) = (Cluster::with(1, "2s").with_actions(), clients());
+    let (cluster, clients) = (Cluster::with(1, TTL).with_actions(), clients());
     symlink(clients.join("node_modules"), cluster.path("node_modules")).unwrap();
     let a = cluster.start("a");
     let (server, channel) =

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, terminate};
+use crate::harness::{Cluster, TTL, terminate};
 
 /// The stream of the bucket with the read positions.
 const CURSORS: &str = "KV_matterhost_cursors";
@@ -57,7 +57,7 @@ async fn ask(client: &Client, request: &str, body: &Value) -> Value {
 
 #[test]
 fn members_go_on_from_a_backup_of_the_read_positions_and_answer_nothing_twice() {
-    let cluster = Cluster::with(4, "2s");
+    let cluster = Cluster::with(4, TTL);
     let nats = || cluster.nats.lock().unwrap();
     let member = cluster.start("a");
     cluster.await_sockets(1);

@@ -139,7 +139,7 @@ fn start_two(cluster: &Cluster) -> Vec<RunningProgram> {
 /// Lets a third member join two that have so many accounts, while they share so many requests per second. Returns the number of
 /// accounts that have moved.
 fn join_third(bots: usize, rate: u32) -> (usize, Sockets) {
-    let cluster = Cluster::with(bots, "10s");
+    let cluster = Cluster::with(bots, Duration::from_secs(10));
     let mut members = start_two(&cluster);
     let nats = || cluster.nats.lock().unwrap().messages_received();
     let (before, begun) = (nats(), Instant::now());
@@ -206,7 +206,7 @@ fn of_thousands_of_connected_accounts_a_third_moves_a_few_at_a_time() {
 #[test]
 #[ignore = "it measures: see docs/BENCHMARKS.md"]
 fn accounts_of_a_member_that_is_drained_are_without_a_connection_for_a_moment() {
-    let cluster = Cluster::with(12, "10s");
+    let cluster = Cluster::with(12, Duration::from_secs(10));
     let members = start_two(&cluster);
     let given = shares(&cluster, "b").0[0];
     let ((), mut sockets) = watch(&cluster, || {

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const TTL: Duration = Duration::from_secs(2);
 
 /// Enough that each of two members owns some: that all are on one happens once in two thousand runs.
-const BOTS: usize = 12;
+pub(crate) const BOTS: usize = 12;
 
 /// The people who may post.
 const PEOPLE: usize = 12;
@@ -42,37 +42,37 @@ pub(crate) struct Cluster {
     pub(crate) team: String,
     people: Vec<Account>,
     dir: ConfigDir,
-    lease_ttl: &'static str,
+    pub(crate) lease_ttl: Duration,
     /// True if the members take actions from a queue.
     takes_actions: bool,
     /// The requests per second that the members share.
     rate: AtomicU32,
     /// The proxies between members and NATS, by the name of the member.
-    proxies: Mutex<BTreeMap<String, CuttingProxy>>,
+    proxies: Mutex<BTreeMap<String, Vec<CuttingProxy>>>,
 }
 
 impl Cluster {
     /// Creates one whose leases end as soon as they may.
     pub(crate) fn new() -> Self {
-        Self::with(BOTS, "2s")
+        Self::with(BOTS, TTL)
     }
 
-    /// Creates one with three servers of NATS, and leases that outlive the election of a leader.
-    pub(crate) fn with_three_servers() -> Self {
-        Self::on(NatsServer::start_three(), Simulator::start().unwrap(), BOTS, "10s")
+    /// Creates one with three servers of NATS, so many bots, and leases that outlive the election of a leader.
+    pub(crate) fn with_three_servers(bots: usize) -> Self {
+        Self::on(NatsServer::start_three(), Simulator::start().unwrap(), bots, Duration::from_secs(10))
     }
 
     /// Creates one with so many bots, and leases that end after a time.
-    pub(crate) fn with(bots: usize, lease_ttl: &'static str) -> Self {
+    pub(crate) fn with(bots: usize, lease_ttl: Duration) -> Self {
         Self::of(Simulator::start().unwrap(), bots, lease_ttl)
     }
 
     /// Creates one on a Mattermost, with so many bots, and leases that end after a time.
-    pub(crate) fn of(simulator: Simulator, bots: usize, lease_ttl: &'static str) -> Self {
+    pub(crate) fn of(simulator: Simulator, bots: usize, lease_ttl: Duration) -> Self {
         Self::on(vec![NatsServer::start("http: \"127.0.0.1:-1\"")], simulator, bots, lease_ttl)
     }
 
-    fn on(mut servers: Vec<NatsServer>, simulator: Simulator, bots: usize, lease_ttl: &'static str) -> Self {
+    fn on(mut servers: Vec<NatsServer>, simulator: Simulator, bots: usize, lease_ttl: Duration) -> Self {
         let team = simulator.create_team("crew");
         let person = |n| {
             let person = simulator.create_user(&format!("person-{n}"));
@@ -119,11 +119,17 @@ impl Cluster {
         self.rate.store(rate, Ordering::Relaxed);
     }
 
-    /// Puts a proxy between a member, when it starts next, and NATS.
-    pub(crate) fn put_proxy_before_nats(&self, member: &str) -> CuttingProxy {
-        let proxy = CuttingProxy::start(&self.nats.lock().unwrap().address);
-        self.proxies.lock().unwrap().insert(member.into(), proxy.clone());
-        proxy
+    /// Returns the servers of NATS.
+    pub(crate) fn nats_servers(&self) -> impl Iterator<Item = &Mutex<NatsServer>> {
+        [&self.nats].into_iter().chain(&self.more_nats)
+    }
+
+    /// Puts a proxy between a member, when it starts next, and each server of NATS.
+    pub(crate) fn put_proxies_before_nats(&self, member: &str) -> Vec<CuttingProxy> {
+        let addresses = self.nats_servers().map(|server| server.lock().unwrap().address.clone());
+        let proxies: Vec<_> = addresses.map(|address| CuttingProxy::start(&address)).collect();
+        self.proxies.lock().unwrap().insert(member.into(), proxies.clone());
+        proxies
     }
 
     /// Starts a member, and waits until it has joined.
@@ -213,23 +219,27 @@ impl Cluster {
     }
 
     fn start_configured(&self, name: &str) -> RunningProgram {
-        let file = self.path(&format!("{name}.toml")).display().to_string();
-        let mut member = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
+        let mut member = self.begin(name);
         member.log.wait_for_line("joined the cluster");
         member
     }
 
+    /// Starts a member that is configured already, and does not wait.
+    pub(crate) fn begin(&self, name: &str) -> RunningProgram {
+        let file = self.path(&format!("{name}.toml")).display().to_string();
+        RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]))
+    }
+
     /// Returns the configuration of a member.
     fn config(&self, name: &str, admin: &str) -> String {
-        let servers = [&self.nats].into_iter().chain(&self.more_nats);
-        let addresses = match self.proxies.lock().unwrap().get(name) {
-            Some(proxy) => vec![proxy.address.clone()],
-            None => servers.map(|server| server.lock().unwrap().address.clone()).collect(),
+        let addresses: Vec<_> = match self.proxies.lock().unwrap().get(name) {
+            Some(proxies) => proxies.iter().map(|proxy| proxy.address.clone()).collect(),
+            None => self.nats_servers().map(|server| server.lock().unwrap().address.clone()).collect(),
         };
         let urls: Vec<_> = addresses.iter().map(|address| format!("nats://{address}")).collect();
-        let (lease_ttl, replicas) = (self.lease_ttl, self.more_nats.len() + 1);
+        let (lease_ttl, replicas) = (self.lease_ttl.as_secs(), addresses.len());
         let cluster = format!(
-            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}\"\nreplicas = {replicas}\nactions = {}\n",
+            "[cluster]\nurl = {urls:?}\nname = \"{name}\"\nlease_ttl = \"{lease_ttl}s\"\nreplicas = {replicas}\nactions = {}\n",
             self.takes_actions
         );
         self.config_alone(name) + &cluster + admin
@@ -276,6 +286,14 @@ impl Cluster {
             bots.iter().all(|(bot, _)| seen.open_sockets(&bot.user_id) == sockets)
         };
         assert!(self.simulator.wait_for(all, DEADLINE), "the bots do not have {sockets} sockets each");
+    }
+
+    /// Waits until a bot has no socket.
+    pub(crate) fn await_a_bot_without_a_socket(&self) {
+        let any = |seen: &matterhost_simulator::Counters| {
+            self.bots.iter().any(|(bot, _)| seen.open_sockets(&bot.user_id) == 0)
+        };
+        assert!(self.simulator.wait_for(any, DEADLINE), "all bots have sockets");
     }
 
     /// Waits until a condition holds, which nothing announces.

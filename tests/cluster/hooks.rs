@@ -1,6 +1,6 @@
 //! Hooks of which the requests come to a member that does not host their account.
 
-use std::{cell::Cell, fs, net::TcpListener};
+use std::{cell::Cell, fs, net::TcpListener, time::Duration};
 
 use crate::{
     harness::{Cluster, terminate},
@@ -26,7 +26,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         // A lease that outlives the pause of a member.
-        let cluster = Cluster::with(12, "20s");
+        let cluster = Cluster::with(12, Duration::from_secs(20));
         let handler = fs::read_to_string("docs/handlers/python/deploy_child.py").unwrap();
         fs::write(cluster.path("handler.py"), handler).unwrap();
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());

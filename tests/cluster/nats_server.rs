@@ -37,7 +37,8 @@ impl NatsServer {
         Self { child, address, monitor, configuration: configuration.into(), dir }
     }
 
-    /// Starts three servers that form a Raft cluster, and waits until it has a leader.
+    /// Starts three servers that form a Raft cluster, and waits until it has a leader. They do not tell clients of each other,
+    /// so that no member goes past its proxies.
     pub(crate) fn start_three() -> Vec<Self> {
         // The ports must be known before: they are free now, and nobody else takes them in the next moment.
         let free = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -47,7 +48,7 @@ impl NatsServer {
         let server = |port: u16| {
             let cluster = format!(
                 "server_name: \"n{port}\"\nhttp: \"127.0.0.1:-1\"\n\
-                 cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}] }}"
+                 cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}], no_advertise: true }}"
             );
             Self::start(&cluster)
         };

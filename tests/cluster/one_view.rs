@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -104,7 +105,7 @@ fn members_share_the_accounts_evenly_when_told_and_the_requests_at_one_address_a
 
 #[test]
 fn each_member_shows_and_restarts_the_accounts_of_all_and_marks_those_of_a_silent_one() {
-    let cluster = Cluster::with(12, "20s");
+    let cluster = Cluster::with(12, Duration::from_secs(20));
     let (a, b) = (cluster.start_with_admin("a"), cluster.start_with_admin("b"));
     let [of_a, of_b] = shared(&cluster, "a");
     assert_eq!(shared(&cluster, "b"), [of_a, of_b.clone()], "both say the same");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    harness::{Cluster, terminate},
+    harness::{BOTS, Cluster, terminate},
     processes::{QuietOnDrop, await_silence},
     seeds::seed,
 };
@@ -16,7 +16,7 @@ use crate::{
 #[ignore = "NATS takes up to six seconds to elect a leader, and the suite has none to spare: see docs/TESTING.md"]
 fn one_of_three_servers_of_nats_fails_after_the_other_and_all_posts_are_answered_once() {
     let (seed, begun) = (seed(), Instant::now());
-    let cluster = Cluster::with_three_servers();
+    let cluster = Cluster::with_three_servers(BOTS);
     println!("three servers after {:?}", begun.elapsed());
     let members = ["a", "b"].map(|name| cluster.start(name));
     cluster.await_sockets(1);
@@ -46,7 +46,7 @@ fn one_of_three_servers_of_nats_fails_after_the_other_and_all_posts_are_answered
 #[test]
 #[ignore = "the leases outlive an election of NATS, so that it takes half a minute: see docs/TESTING.md"]
 fn without_a_quorum_of_nats_all_members_stop_and_with_one_again_all_posts_are_answered_once() {
-    let (seed, cluster) = (seed(), Cluster::with_three_servers());
+    let (seed, cluster) = (seed(), Cluster::with_three_servers(BOTS));
     let [mut a, mut b] = ["a", "b"].map(|name| cluster.start(name));
     cluster.await_sockets(1);
     let answered = || cluster.answers().values().filter(|count| **count > 0).count();
@@ -72,4 +72,21 @@ fn without_a_quorum_of_nats_all_members_stop_and_with_one_again_all_posts_are_an
     cluster.await_answers(seed);
     [a, b].into_iter().for_each(terminate);
     cluster.check_answers(seed);
+}
+
+#[test]
+#[ignore = "NATS needs seconds to elect a leader, see docs/TESTING.md"]
+fn a_member_that_starts_without_a_quorum_of_nats_waits_for_it() {
+    let cluster = Cluster::with_three_servers(BOTS);
+    terminate(cluster.start("a"));
+    for server in &cluster.more_nats {
+        server.lock().unwrap().stop();
+    }
+    let mut member = cluster.begin("a");
+    member.log.wait_for_line("NATS JetStream does not answer, or has no leader");
+    for server in &cluster.more_nats {
+        server.lock().unwrap().start_again();
+    }
+    member.log.wait_for_line("joined the cluster");
+    terminate(member);
 }

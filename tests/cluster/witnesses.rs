@@ -1,5 +1,7 @@
 //! Accounts of one member are witnesses for those of another.
 
+use std::time::Duration;
+
 use matterhost_simulator::{ServerVersion, Simulator};
 
 use crate::{
@@ -14,7 +16,7 @@ const ONLY_WITNESSES: &str = "[health]\npoll = false\nping = false\n";
 fn a_bot_that_is_disabled_and_enabled_is_noticed_by_a_bot_of_another_member() {
     // Mattermost 11.1 sends no `status_change` to a disabled bot, so that only a witness notices.
     let current = Simulator::builder().version(ServerVersion::V11_1).start().unwrap();
-    let cluster = Cluster::of(current, 2, "20s");
+    let cluster = Cluster::of(current, 2, Duration::from_secs(20));
     let members = ["a", "b"].map(|member| cluster.start_with_admin_and(member, ONLY_WITNESSES));
     cluster.command("a", &["cluster", "rebalance"]);
     shared(&cluster, "a");

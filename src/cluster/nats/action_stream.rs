@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     Context,
-    stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
+    context::CreateStreamErrorKind,
+    stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType, Stream},
 };
 use matterhost_actors::model::Excerpt;
 
 use super::NatsSettings;
-use crate::{cluster::MOST_WAITING_OF_ACCOUNT, nats::NatsError};
+use crate::{
+    cluster::MOST_WAITING_OF_ACCOUNT,
+    nats::{NatsError, RequestFailure, request_of_leader},
+};
 
 /// The time after which an action is given up: its sender has sent another one by then, or waits no more.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -49,11 +53,8 @@ pub(super) async fn open(
 ) -> Result<(), NatsError> {
     let wanted = wanted(settings, most_bytes);
     let name = &wanted.name;
-    let stream = context.get_or_create_stream(wanted.clone()).await.map_err(|error| NatsError {
-        what: format!("cannot use the stream {name} of NATS JetStream: {}", Excerpt::of(&error)),
-        remedy: "enable JetStream on the servers and in the account, with room for 256 MiB and as many servers as cluster.replicas"
-            .into(),
-    })?;
+    let stream =
+        request_of_leader(&format!("the stream {name}"), || try_to_open(context, wanted.clone())).await?;
     let found = &stream.cached_info().config;
     let differences: Vec<_> = essentials(found)
         .into_iter()
@@ -73,6 +74,18 @@ pub(super) async fn open(
             Excerpt::of(&differences.join("; "))
         ),
         remedy: format!("delete it with `nats stream rm {name}`, and start the member again"),
+    })
+}
+
+async fn try_to_open(context: &Context, wanted: Config) -> Result<Stream, RequestFailure> {
+    let name = wanted.name.clone();
+    context.get_or_create_stream(wanted).await.map_err(|error| match error.kind() {
+        CreateStreamErrorKind::JetStream(error) if RequestFailure::is_no_leader(&error) => RequestFailure::NoLeader,
+        _ => RequestFailure::Lasting(NatsError {
+            what: format!("cannot use the stream {name} of NATS JetStream: {}", Excerpt::of(&error)),
+            remedy: "enable JetStream on the servers and in the account, with room for 256 MiB and as many servers as cluster.replicas"
+                .into(),
+        }),
     })
 }
 

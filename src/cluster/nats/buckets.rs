@@ -13,7 +13,7 @@ use async_nats::{
 use matterhost_actors::model::Excerpt;
 
 use super::NatsSettings;
-use crate::nats::NatsError;
+use crate::nats::{NatsError, RequestFailure, request_of_leader};
 
 /// Time for which the end of a key stays visible: far longer than a member is without a connection.
 const MARK_TTL: Duration = Duration::from_secs(3_600);
@@ -64,25 +64,37 @@ pub(super) async fn open(
 
 /// Opens a bucket with these settings, and creates it if there is none.
 async fn open_bucket(context: &jetstream::Context, config: Config) -> Result<Store, NatsError> {
+    let what = format!("the bucket {}", config.bucket);
+    request_of_leader(&what, || try_to_open(context, config.clone())).await
+}
+
+async fn try_to_open(context: &jetstream::Context, config: Config) -> Result<Store, RequestFailure> {
     let name = config.bucket.clone();
-    let failed = |error: &dyn std::error::Error| NatsError {
-        what: format!("cannot use the bucket {name} of NATS JetStream: {}", Excerpt::of(error)),
-        remedy:
-            "enable JetStream on the servers and in the account, with as many servers as cluster.replicas"
-                .into(),
+    let failed = |error: &dyn std::error::Error| {
+        RequestFailure::Lasting(NatsError {
+            what: format!("cannot use the bucket {name} of NATS JetStream: {}", Excerpt::of(error)),
+            remedy:
+                "enable JetStream on the servers and in the account, with as many servers as cluster.replicas"
+                    .into(),
+        })
     };
     let stream = match context.get_stream(format!("KV_{name}")).await {
         Ok(stream) => Some(stream.cached_info().config.clone()),
         Err(error) if is_missing(&error) => None,
+        Err(error) if has_no_leader(&error) => return Err(RequestFailure::NoLeader),
         Err(error) => return Err(failed(&error)),
     };
     match stream {
         Some(found) => {
-            check(&name, &found, &config)?;
+            check(&name, &found, &config).map_err(RequestFailure::Lasting)?;
             context.get_key_value(&name).await.map_err(|error| failed(&error))
         }
         None => context.create_key_value(config).await.map_err(|error| failed(&error)),
     }
+}
+
+fn has_no_leader(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if RequestFailure::is_no_leader(&error))
 }
 
 pub(super) fn is_missing(error: &GetStreamError) -> bool {
