@@ -29,7 +29,7 @@ impl RequestFailure {
     }
 }
 
-/// Makes a request of `JetStream` about something, again while nobody leads the servers.
+/// Makes a request of `JetStream` about something, and repeats it while the servers have no leader.
 ///
 /// # Errors
 /// Fails if the request does, or has no answer within half a minute.
