@@ -37,14 +37,16 @@ pub async fn request_of_leader<T, F>(what: &str, request: impl Fn() -> F) -> Res
 where
     F: Future<Output = Result<T, RequestFailure>>,
 {
-    for _ in 0..MAX_REQUESTS {
+    for left in (0..MAX_REQUESTS).rev() {
         match timeout(REQUEST_TIMEOUT, request()).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(RequestFailure::Lasting(error))) => return Err(error),
             Ok(Err(RequestFailure::NoLeader)) => sleep(REQUEST_TIMEOUT).await,
             Err(_) => {}
         }
-        tracing::warn!(what, "NATS JetStream does not answer, or has no leader; asking again");
+        if left > 0 {
+            tracing::warn!(what, "NATS JetStream does not answer, or has no leader; asking again");
+        }
     }
     Err(NatsError {
         what: format!(

@@ -65,7 +65,7 @@ fn a_member_that_is_killed_is_replaced_without_a_lost_post_or_a_doubled_answer()
 }
 
 #[test]
-#[ignore = "a benchmark with a goal, of two minutes: see docs/BENCHMARKS.md"]
+#[ignore = "a benchmark with a goal, of a minute: see docs/BENCHMARKS.md"]
 fn half_of_twenty_fail_overs_take_a_lease_and_half_a_second_at_most() {
     let cluster = Cluster::new();
     let _b = cluster.start_with_admin("b");
