@@ -6,7 +6,8 @@ use matterhost_simulator::{Account, Fault, FaultKind};
 
 use crate::{
     browser::{Browser, NARROW, WIDE},
-    harness::{admin_section, free_port},
+    free_port::free_port,
+    harness::admin_section,
     program::{ConfigDir, Fixture, RunningProgram},
 };
 

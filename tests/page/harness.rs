@@ -1,14 +1,17 @@
 //! The program with its admin API and a simulated server with two bots.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
 
 use matterhost_simulator::{Account, TOKEN_PREFIX};
 
-use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
+use crate::{
+    free_port::free_port,
+    program::{ConfigDir, DEADLINE, Fixture, RunningProgram},
+};
 
 /// Returns the full token.
 pub(crate) fn full_token() -> String {
@@ -101,11 +104,6 @@ impl Drop for PageHarness {
 /// Returns the `[admin]` section for this port.
 pub(crate) fn admin_section(port: u16, more: &str) -> String {
     format!("[admin]\nbind = \"127.0.0.1:{port}\"\n{more}")
-}
-
-/// Returns a port that is free now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until a process listens on the port.

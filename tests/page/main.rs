@@ -11,6 +11,8 @@ mod changes;
 mod chrome_commands;
 mod driver;
 mod failing_accounts;
+#[path = "../service/free_port.rs"]
+mod free_port;
 mod harness;
 mod many_accounts;
 #[path = "../service/program.rs"]

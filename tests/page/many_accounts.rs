@@ -6,7 +6,8 @@ use fantoccini::key::Key;
 
 use crate::{
     browser::Browser,
-    harness::{admin_section, await_listener, free_port},
+    free_port::free_port,
+    harness::{admin_section, await_listener},
     program::{ConfigDir, RunningProgram},
 };
 

@@ -2,7 +2,8 @@
 
 use crate::{
     browser::{Browser, NARROW, WIDE},
-    harness::{admin_section, free_port},
+    free_port::free_port,
+    harness::admin_section,
     program::{ConfigDir, Fixture, RunningProgram},
 };
 

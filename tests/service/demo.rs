@@ -2,11 +2,14 @@
 
 use std::net::TcpListener;
 
-use crate::program::{output, text};
+use crate::{
+    free_port::free_port,
+    program::{output, text},
+};
 
 #[test]
 fn the_demo_brings_bots_and_a_handler_back_and_counts_the_posts() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let address = format!("127.0.0.1:{port}");
     let output = output(&["demo", "--seconds", "9", "--admin", &address]);
     let stdout = text(&output.stdout);

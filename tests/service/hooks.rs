@@ -20,7 +20,7 @@ use matterhost_simulator::{HookRequest, OpenedDialog, ServerVersion, Simulator};
 use serde_json::{Value, json};
 
 use crate::{
-    admin::host::Api,
+    admin::host::{Api, free_address},
     metrics::scrape_with,
     program::{ConfigDir, Fixture, RunningProgram, wait_until_complete},
     sinks::sink,
@@ -138,8 +138,7 @@ impl Rig {
 
 /// Returns two addresses at which nothing listens.
 fn free_addresses() -> [SocketAddr; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
+    [(); 2].map(|()| free_address())
 }
 
 fn command(fixture: &Fixture, url: &str) -> String {

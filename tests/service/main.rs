@@ -17,6 +17,7 @@ mod demo;
 mod deployment;
 mod docs;
 mod examples;
+mod free_port;
 mod handler_faults;
 mod handler_replies;
 mod hooks;

@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -12,7 +11,10 @@ use std::{
 use matterhost_simulator::{Fault, FaultKind};
 use serde_json::Value;
 
-use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, example, text};
+use crate::{
+    free_port::free_port,
+    program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, example, text},
+};
 
 const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
@@ -209,7 +211,7 @@ fn an_event_that_kills_the_child_is_taken_away_and_the_next_is_answered() {
 
 #[test]
 fn a_handler_that_is_away_at_first_gets_everything_in_order() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&(fixture.config() + &sink(port)));
     // The hello is the first event that the handler does not accept.

@@ -7,6 +7,7 @@ use matterhost_simulator::{Account, Simulator};
 use crate::{
     admin::host::free_address,
     code_blocks::blocks,
+    free_port::free_port,
     hooks::serve,
     program::{ConfigDir, DEADLINE, Program, RunningProgram, text},
 };
@@ -177,7 +178,7 @@ fn the_web_server_of_the_migration_page_answers_signed_requests() {
     let page = "docs/migration.md";
     let [config, _, hook] = &copied(page, "toml")[..] else { panic!("three configurations") };
     let [_, server] = &copied(page, "js")[..] else { panic!("two handlers in JavaScript") };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let hook = hook.replace("8000", &port.to_string());
     let (head, _) = config.split_once("[sinks.handler]").unwrap();
     let secret = "whsec_bXVzdG5vdHNob3ctbXVzdG5vdHNob3cteA==";

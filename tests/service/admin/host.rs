@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     ops::Deref,
     thread,
     time::{Duration, Instant},
@@ -16,7 +16,10 @@ use super::{
     http_client::{self, Response, StreamingResponse},
     sse::EventStream,
 };
-use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
+use crate::{
+    free_port::free_port,
+    program::{ConfigDir, DEADLINE, Fixture, RunningProgram},
+};
 
 /// A running host with its simulated server and its admin API.
 pub(crate) struct AdminHost {
@@ -175,7 +178,7 @@ pub(crate) fn generated_token(dir: &ConfigDir) -> &'static str {
 
 /// Returns an unused address.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// Waits until the API responds; returns its address.
