@@ -3,12 +3,16 @@
 #[cfg(feature = "cluster")]
 mod client_connection;
 #[cfg(feature = "cluster")]
+mod jetstream_errors;
+#[cfg(feature = "cluster")]
 mod leader_wait;
 #[cfg(feature = "cluster")]
 mod subject_token;
 
 #[cfg(feature = "cluster")]
 pub use client_connection::connect;
+#[cfg(feature = "cluster")]
+pub use jetstream_errors::{is_leaderless, is_missing};
 #[cfg(feature = "cluster")]
 pub use leader_wait::{RequestFailure, request_of_leader};
 #[cfg(feature = "cluster")]

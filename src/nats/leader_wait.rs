@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{Error, ErrorCode};
 use tokio::time::{sleep, timeout};
 
 use super::NatsError;
@@ -20,13 +19,6 @@ pub enum RequestFailure {
     NoLeader,
     /// Another request would fail as well.
     Lasting(NatsError),
-}
-
-impl RequestFailure {
-    /// Returns true if a server says that there is no leader.
-    pub fn is_no_leader(error: &Error) -> bool {
-        error.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE
-    }
 }
 
 /// Makes a request of `JetStream` about something, and repeats it while the servers have no leader.

@@ -69,7 +69,7 @@ impl Cluster {
 
     /// Creates one on a Mattermost, with so many bots, and leases that end after a time.
     pub(crate) fn of(simulator: Simulator, bots: usize, lease_ttl: Duration) -> Self {
-        Self::on(vec![NatsServer::start("http: \"127.0.0.1:-1\"")], simulator, bots, lease_ttl)
+        Self::on(vec![NatsServer::start("")], simulator, bots, lease_ttl)
     }
 
     fn on(mut servers: Vec<NatsServer>, simulator: Simulator, bots: usize, lease_ttl: Duration) -> Self {
@@ -189,8 +189,8 @@ impl Cluster {
     /// Starts a host without a cluster, and waits until it has all bots.
     pub(crate) fn start_alone(&self, name: &str) -> RunningProgram {
         let config = self.config_alone(name) + "[admin]\nenabled = false\n";
-        let file = self.dir.write(&format!("{name}.toml"), &config).display().to_string();
-        let host = RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]));
+        self.dir.write(&format!("{name}.toml"), &config);
+        let host = self.begin(name);
         self.await_sockets(1);
         host
     }
@@ -224,7 +224,7 @@ impl Cluster {
         member
     }
 
-    /// Starts a member that is configured already, and does not wait.
+    /// Starts a member or a host that is configured already, and does not wait.
     pub(crate) fn begin(&self, name: &str) -> RunningProgram {
         let file = self.path(&format!("{name}.toml")).display().to_string();
         RunningProgram::start(self.dir.matterhost(&["run", "--config", &file]))

@@ -1,9 +1,10 @@
 //! Hooks of which the requests come to a member that does not host their account.
 
-use std::{cell::Cell, fs, net::TcpListener, time::Duration};
+use std::{fs, time::Duration};
 
 use crate::{
     harness::{Cluster, terminate},
+    nats_server::free_port::free_port,
     one_view::{accounts, shared},
     program::RunningProgram,
 };
@@ -18,8 +19,6 @@ const DONE: &str = "Deployed 1.1 to staging for @person-0.";
 struct Rig {
     cluster: Cluster,
     addresses: [String; 2],
-    /// Hold the ports of the members until they start.
-    listeners: [Cell<Option<TcpListener>>; 2],
     commands: String,
 }
 
@@ -29,16 +28,14 @@ impl Rig {
         let cluster = Cluster::with(12, Duration::from_secs(20));
         let handler = fs::read_to_string("docs/handlers/python/deploy_child.py").unwrap();
         fs::write(cluster.path("handler.py"), handler).unwrap();
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap().to_string());
+        let addresses = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
         let command = |n| {
             let url = format!("http://{}/hooks/bot-{n}/command/deploy{n}", addresses[0]);
             let token = cluster.simulator.create_command(&cluster.team, &format!("deploy{n}"), &url);
             format!("[accounts.bot-{n}.commands.deploy{n}]\ntoken = \"{token}\"\n")
         };
         let commands = (0..cluster.bots.len()).map(command).collect();
-        let listeners = listeners.map(|listener| Cell::new(Some(listener)));
-        Self { cluster, addresses, listeners, commands }
+        Self { cluster, addresses, commands }
     }
 
     fn start(&self, member: usize) -> RunningProgram {
@@ -47,7 +44,6 @@ impl Rig {
             "[hooks]\nbind = \"{}\"\npublic_url = \"http://{public}\"\nsecret = \"{SECRET}\"\n{}",
             self.addresses[member], self.commands
         );
-        drop(self.listeners[member].take());
         self.cluster.start_with_admin_and(name, &hooks)
     }
 

@@ -112,7 +112,7 @@ async fn quiet_rate(server: &NatsServer) -> f64 {
 }
 
 async fn join_third(accounts: usize) -> Moves {
-    let server = NatsServer::start("http: \"127.0.0.1:-1\"");
+    let server = NatsServer::start("");
     let mut weights = BTreeMap::new();
     for n in 0..accounts {
         *weights.entry(shard_of(&account(&format!("bot-{n}")))).or_insert(0) += 1;

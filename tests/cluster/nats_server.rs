@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,6 +12,12 @@ use std::{
 use async_nats::jetstream;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use self::free_port::free_port;
+
+// By path, because other programs include this file, too.
+#[path = "../service/free_port.rs"]
+pub(crate) mod free_port;
 
 /// The variable with the path of `nats-server`; without it, the tests take the one in the path.
 const PROGRAM_VARIABLE: &str = "MATTERHOST_NATS_SERVER";
@@ -23,8 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct NatsServer {
     pub(crate) child: Child,
     pub(crate) address: String,
-    /// The address of its monitor, if it has one.
-    monitor: Option<String>,
+    /// The address of its monitor.
+    monitor: String,
     configuration: String,
     dir: TempDir,
 }
@@ -40,14 +46,11 @@ impl NatsServer {
     /// Starts three servers that form a Raft cluster, and waits until it has a leader. They do not tell clients of each other,
     /// so that no member goes past its proxies.
     pub(crate) fn start_three() -> Vec<Self> {
-        // The ports must be known before: they are free now, and nobody else takes them in the next moment.
-        let free = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = free.each_ref().map(|listener| listener.local_addr().unwrap().port());
-        drop(free);
+        let ports = [(); 3].map(|()| free_port());
         let routes = ports.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
         let server = |port: u16| {
             let cluster = format!(
-                "server_name: \"n{port}\"\nhttp: \"127.0.0.1:-1\"\n\
+                "server_name: \"n{port}\"\n\
                  cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: [{routes}], no_advertise: true }}"
             );
             Self::start(&cluster)
@@ -66,8 +69,7 @@ impl NatsServer {
 
     /// Returns true if the server has caught up with its cluster, as it says itself.
     pub(crate) fn is_healthy(&self) -> bool {
-        let Some(monitor) = &self.monitor else { return true };
-        look_at(monitor, "healthz").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
+        look_at(&self.monitor, "healthz").is_ok_and(|answer| answer.starts_with("HTTP/1.0 200"))
     }
 
     /// Returns the number of messages that it has got from its clients, as its monitor shows it.
@@ -82,7 +84,7 @@ impl NatsServer {
 
     /// Returns a number that its monitor shows.
     fn number(&self, name: &str) -> u64 {
-        let answer = look_at(self.monitor.as_ref().unwrap(), "varz").unwrap();
+        let answer = look_at(&self.monitor, "varz").unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         serde_json::from_str::<Value>(body).unwrap()[name].as_u64().unwrap()
     }
@@ -154,10 +156,12 @@ fn look_at(monitor: &str, page: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String, Option<String>) {
+fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String, String) {
     let file = dir.path().join("nats.conf");
     let store = dir.path().join("store").display().to_string();
-    let text = format!("listen: \"{listen}\"\njetstream {{ store_dir: \"{store}\" }}\n{configuration}\n");
+    let text = format!(
+        "listen: \"{listen}\"\nhttp: \"127.0.0.1:-1\"\njetstream {{ store_dir: \"{store}\" }}\n{configuration}\n"
+    );
     fs::write(&file, text).unwrap();
     let program = std::env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| "nats-server".into());
     let mut child = Command::new(&program)
@@ -182,5 +186,5 @@ fn start(dir: &TempDir, listen: &str, configuration: &str) -> (Child, String, Op
     }
     // A full pipe would stop the server.
     std::thread::spawn(move || lines.for_each(drop));
-    (child, address.unwrap(), monitor)
+    (child, address.unwrap(), monitor.unwrap())
 }

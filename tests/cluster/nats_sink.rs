@@ -144,7 +144,7 @@ fn consumers_in_python_and_javascript_take_the_events_and_go_on_where_they_were(
         (clients.join("bin/python"), "python/nats_consumer.py"),
         ("node".into(), "javascript/nats_consumer.mjs"),
     ] {
-        let server = NatsServer::start("http: \"127.0.0.1:-1\"");
+        let server = NatsServer::start("");
         let dir = ConfigDir::with(&config(&fixture, &server.address, ""));
         std::os::unix::fs::symlink(clients.join("node_modules"), dir.path().join("node_modules")).unwrap();
         let _running = RunningProgram::ready(&fixture, &dir);

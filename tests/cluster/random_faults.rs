@@ -160,7 +160,7 @@ fn trouble(cluster: &Cluster, members: &mut [Member; 3], random: &mut fastrand::
             Some(process)
         }
         7 => {
-            kill_nats(cluster, random, either);
+            kill_nats(cluster, random, either, seed);
             Some(process)
         }
         _ => {
@@ -176,11 +176,11 @@ fn trouble(cluster: &Cluster, members: &mut [Member; 3], random: &mut fastrand::
 }
 
 /// Kills the only server of NATS, or one of three, or two of them and so their quorum, and starts it again after a time.
-fn kill_nats(cluster: &Cluster, random: &mut fastrand::Rng, time: Duration) {
+fn kill_nats(cluster: &Cluster, random: &mut fastrand::Rng, time: Duration, seed: u64) {
     let all: Vec<_> = cluster.nats_servers().collect();
     let count = random.usize(1..all.len().max(2));
     let killed = random.choose_multiple(&all, count);
-    println!("{count} of {} servers of NATS are killed for {time:?}", all.len());
+    println!("seed {seed}: {count} of {} servers of NATS are killed for {time:?}", all.len());
     for server in &killed {
         server.lock().unwrap().stop();
     }

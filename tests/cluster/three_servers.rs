@@ -12,6 +12,15 @@ use crate::{
     seeds::seed,
 };
 
+/// Kills two of three servers.
+fn stop_quorum(cluster: &Cluster) {
+    cluster.more_nats.iter().for_each(|server| server.lock().unwrap().stop());
+}
+
+fn start_quorum_again(cluster: &Cluster) {
+    cluster.more_nats.iter().for_each(|server| server.lock().unwrap().start_again());
+}
+
 #[test]
 #[ignore = "NATS takes up to six seconds to elect a leader, and the suite has none to spare: see docs/TESTING.md"]
 fn one_of_three_servers_of_nats_fails_after_the_other_and_all_posts_are_answered_once() {
@@ -57,11 +66,11 @@ fn without_a_quorum_of_nats_all_members_stop_and_with_one_again_all_posts_are_an
         cluster.await_that("answers of both", |cluster| {
             ["a", "b"].iter().all(|member| !cluster.handed_to(member).is_empty()) && answered() > 20
         });
-        cluster.more_nats.iter().for_each(|server| server.lock().unwrap().stop());
+        stop_quorum(&cluster);
         let lost = Instant::now();
         await_silence(&cluster, [&mut a, &mut b]);
         println!("silent {:?} after the quorum was lost", lost.elapsed());
-        cluster.more_nats.iter().for_each(|server| server.lock().unwrap().start_again());
+        start_quorum_again(&cluster);
         let (back, before) = (Instant::now(), answered());
         for member in [&mut a, &mut b] {
             member.log.wait_for_line("joined the cluster");
@@ -79,14 +88,10 @@ fn without_a_quorum_of_nats_all_members_stop_and_with_one_again_all_posts_are_an
 fn a_member_that_starts_without_a_quorum_of_nats_waits_for_it() {
     let cluster = Cluster::with_three_servers(BOTS);
     terminate(cluster.start("a"));
-    for server in &cluster.more_nats {
-        server.lock().unwrap().stop();
-    }
+    stop_quorum(&cluster);
     let mut member = cluster.begin("a");
     member.log.wait_for_line("NATS JetStream does not answer, or has no leader");
-    for server in &cluster.more_nats {
-        server.lock().unwrap().start_again();
-    }
+    start_quorum_again(&cluster);
     member.log.wait_for_line("joined the cluster");
     terminate(member);
 }

@@ -3,14 +3,13 @@
 use std::net::TcpListener;
 
 use crate::{
-    free_port::free_port,
+    admin::host::free_address,
     program::{output, text},
 };
 
 #[test]
 fn the_demo_brings_bots_and_a_handler_back_and_counts_the_posts() {
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
+    let address = free_address().to_string();
     let output = output(&["demo", "--seconds", "9", "--admin", &address]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));

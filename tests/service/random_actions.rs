@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -14,6 +14,7 @@ use std::{
 use matterhost_simulator::{Fault, FaultKind};
 
 use crate::{
+    admin::host::free_address,
     kills::QuietOnDrop,
     program::{ConfigDir, Fixture, RunningProgram},
     seeds::seed,
@@ -219,7 +220,7 @@ fn each_action_of_every_door_is_done_once_whatever_fails() {
     let mut random = fastrand::Rng::with_seed(seed);
     let fixture = Fixture::new();
     // The handler outlives the host, which therefore has a fixed port.
-    let api = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let api = free_address();
     let scripts = tempfile::tempdir().unwrap();
     let server = scripts.path().join("server.py");
     fs::write(&server, SERVER).unwrap();

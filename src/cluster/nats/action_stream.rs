@@ -12,7 +12,7 @@ use matterhost_actors::model::Excerpt;
 use super::NatsSettings;
 use crate::{
     cluster::MOST_WAITING_OF_ACCOUNT,
-    nats::{NatsError, RequestFailure, request_of_leader},
+    nats::{NatsError, RequestFailure, is_leaderless, request_of_leader},
 };
 
 /// The time after which an action is given up: its sender has sent another one by then, or waits no more.
@@ -80,7 +80,7 @@ pub(super) async fn open(
 async fn try_to_open(context: &Context, wanted: Config) -> Result<Stream, RequestFailure> {
     let name = wanted.name.clone();
     context.get_or_create_stream(wanted).await.map_err(|error| match error.kind() {
-        CreateStreamErrorKind::JetStream(error) if RequestFailure::is_no_leader(&error) => RequestFailure::NoLeader,
+        CreateStreamErrorKind::JetStream(error) if is_leaderless(&error) => RequestFailure::NoLeader,
         _ => RequestFailure::Lasting(NatsError {
             what: format!("cannot use the stream {name} of NATS JetStream: {}", Excerpt::of(&error)),
             remedy: "enable JetStream on the servers and in the account, with room for 256 MiB and as many servers as cluster.replicas"

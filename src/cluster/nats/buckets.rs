@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_nats::{
     Client,
     jetstream::{
-        self, ErrorCode,
-        context::{GetStreamError, GetStreamErrorKind},
+        self,
+        context::GetStreamErrorKind,
         kv::{Config, Store},
     },
 };
 use matterhost_actors::model::Excerpt;
 
 use super::NatsSettings;
-use crate::nats::{NatsError, RequestFailure, request_of_leader};
+use crate::nats::{NatsError, RequestFailure, is_leaderless, is_missing, request_of_leader};
 
 /// Time for which the end of a key stays visible: far longer than a member is without a connection.
 const MARK_TTL: Duration = Duration::from_secs(3_600);
@@ -81,8 +81,12 @@ async fn try_to_open(context: &jetstream::Context, config: Config) -> Result<Sto
     let stream = match context.get_stream(format!("KV_{name}")).await {
         Ok(stream) => Some(stream.cached_info().config.clone()),
         Err(error) if is_missing(&error) => None,
-        Err(error) if has_no_leader(&error) => return Err(RequestFailure::NoLeader),
-        Err(error) => return Err(failed(&error)),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(cause) if is_leaderless(&cause) => {
+                return Err(RequestFailure::NoLeader);
+            }
+            _ => return Err(failed(&error)),
+        },
     };
     match stream {
         Some(found) => {
@@ -91,14 +95,6 @@ async fn try_to_open(context: &jetstream::Context, config: Config) -> Result<Sto
         }
         None => context.create_key_value(config).await.map_err(|error| failed(&error)),
     }
-}
-
-fn has_no_leader(error: &GetStreamError) -> bool {
-    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if RequestFailure::is_no_leader(&error))
-}
-
-pub(super) fn is_missing(error: &GetStreamError) -> bool {
-    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 /// Compares the settings of a bucket that exists with those that are needed.

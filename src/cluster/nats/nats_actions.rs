@@ -25,12 +25,11 @@ use tokio::{
 use super::{
     NatsSettings,
     action_stream::{self, REPLY_TO},
-    buckets::is_missing,
     stored_message::{self, StoredMessage, failed},
 };
 use crate::{
     cluster::action_queue::{ActionQueue, NOTICES, QueueError, QueueNotice, QueueState, QueuedAction},
-    nats::{NatsError, name_of_token, subject_token},
+    nats::{NatsError, is_missing, name_of_token, subject_token},
 };
 
 /// The time limit of a request: an election of a leader takes up to six seconds, and then it is asked again.

@@ -3,14 +3,18 @@
 use async_nats::{
     Client,
     jetstream::{
-        Context, ErrorCode,
-        context::{ContextBuilder, GetStreamError, GetStreamErrorKind},
+        Context,
+        context::ContextBuilder,
         stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
     },
 };
 use matterhost_actors::model::Excerpt;
 
-use crate::{config::NatsConfig, nats::NatsError, telemetry::time::human};
+use crate::{
+    config::NatsConfig,
+    nats::{NatsError, is_missing},
+    telemetry::time::human,
+};
 
 /// Returns the context of the sink's requests.
 pub(super) fn context(config: &NatsConfig, client: Client) -> Context {
@@ -52,10 +56,6 @@ async fn find(context: &Context, config: &NatsConfig) -> Result<Option<Config>, 
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(unusable(config, &error)),
     }
-}
-
-fn is_missing(error: &GetStreamError) -> bool {
-    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 fn unusable(config: &NatsConfig, error: &dyn std::error::Error) -> NatsError {
