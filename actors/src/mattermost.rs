@@ -16,12 +16,12 @@ mod socket;
 mod transport;
 
 pub use rest::{
-    Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
-    Etag, ExtraHeaders, HeaderError, IncomingFile, LookupRequest, MAX_CHANNELS, MadeCommand, Me,
-    MentionKeywords, NewBot, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange,
-    PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind,
-    RestResponse, RolePermissions, Roles, SINCE_LIMIT, SlashCommand, SystemPing, Team, TeamRoles, TokenRow,
-    User, WaitStats, content_pieces, foreign_encoding, http_client,
+    Bot, CONNECTIONS_PER_ARBITER, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig,
+    ClientLimits, EphemeralPost, Etag, ExtraHeaders, HeaderError, IncomingFile, LookupRequest, MAX_CHANNELS,
+    MadeCommand, Me, MentionKeywords, NewBot, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post,
+    PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError,
+    RestErrorKind, RestResponse, RolePermissions, Roles, SINCE_LIMIT, SlashCommand, SystemPing, Team,
+    TeamRoles, TokenRow, User, WaitStats, content_pieces, foreign_encoding, http_client,
 };
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,

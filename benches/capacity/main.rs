@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     Case { name: "crowd-ws", measure: |quick| many_accounts::idle_and_burst(quick, false) },
     Case { name: "crowd-wss", measure: |quick| many_accounts::idle_and_burst(quick, true) },
     Case { name: "scale", measure: scale::of_many_accounts },
+    Case { name: "refused", measure: scale::of_refused_accounts },
     Case { name: "long-frames-ws", measure: |quick| many_accounts::long_frames(quick, false) },
     Case { name: "long-frames-wss", measure: |quick| many_accounts::long_frames(quick, true) },
     Case { name: "announced", measure: many_accounts::announced },
@@ -66,6 +67,9 @@ const FIGURES: &[Figure] = &[
     Figure::informational("· CPU of an event", "µs", "event-5000"),
     Figure::informational("10,000 accounts: resident per idle account, ws", "KiB", "idle-10000"),
     Figure::informational("· CPU of an event", "µs", "event-10000"),
+    Figure::informational("1,000 refused accounts: CPU of an attempt", "µs", "attempt-1000"),
+    Figure::informational("5,000 refused accounts: CPU of an attempt", "µs", "attempt-5000"),
+    Figure::informational("10,000 refused accounts: CPU of an attempt", "µs", "attempt-10000"),
     Figure::lower_is_better("after one frame of 500 KB each, ws", "KiB", Single("long-ws"), 64.0, Some(24.0)),
     Figure::informational("after one frame of 500 KB each, wss", "KiB", "long-wss"),
     Figure::lower_is_better(

@@ -15,7 +15,10 @@ use matterhost_actors::{
     policy::GateLimits,
     ports::HttpApi,
 };
-use tokio::sync::{broadcast::Receiver, oneshot};
+use tokio::sync::{
+    broadcast::{Receiver, error::TryRecvError},
+    oneshot,
+};
 
 use crate::{
     counting_sink::CountingSink,
@@ -24,6 +27,9 @@ use crate::{
 
 /// High enough that the gate never delays a request: the host is measured.
 const UNLIMITED: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000, sharers: 1 };
+
+/// The time between two looks at the observations.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// A host of accounts on one server.
 pub(crate) struct Host {
@@ -82,11 +88,18 @@ impl Host {
         Ok(names)
     }
 
-    /// Waits until `count` different accounts have become ready from now on.
+    /// Waits until `count` different accounts have become ready from now on. It looks every [`GLANCE`]: to be woken by each
+    /// observation would take processor time that is not the host's.
     pub(crate) fn wait_until_ready(&mut self, count: usize) -> anyhow::Result<()> {
         let mut ready = HashSet::new();
         while ready.len() < count {
-            let seen = self.observations.blocking_recv()?;
+            let seen = match self.observations.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    thread::sleep(GLANCE);
+                    continue;
+                }
+                seen => seen?,
+            };
             if let (Subject::Account(who, _), Fact::Ready { .. }) = (&seen.subject, &seen.fact) {
                 ready.insert(who.clone());
             }

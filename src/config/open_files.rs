@@ -1,5 +1,6 @@
 //! Check that the process may open as many files as the accounts need.
 
+use matterhost_actors::mattermost::CONNECTIONS_PER_ARBITER;
 use rlimit::Resource;
 
 use super::{Config, SinkKind, problem::Problem, sinks::SinkConfig};
@@ -7,14 +8,12 @@ use super::{Config, SinkKind, problem::Problem, sinks::SinkConfig};
 /// Files that are always open: the standard streams, those of the runtimes and resolvers, and some spare.
 const BASE: u64 = 64;
 
-/// REST connections for each server on each Arbiter: six for requests, four for uploads and four for downloads.
-const REST_CONNECTIONS: u64 = 14;
-
 /// Returns the number of files that must be open at once: a socket per account, REST connections, the sinks' and the
 /// admin API's files, and the base.
 pub fn needed(accounts: usize, servers: usize, arbiters: usize, sinks: usize) -> u64 {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let rest = count(servers).saturating_mul(count(arbiters.max(1))).saturating_mul(REST_CONNECTIONS);
+    let rest =
+        count(servers).saturating_mul(count(arbiters.max(1))).saturating_mul(count(CONNECTIONS_PER_ARBITER));
     BASE.saturating_add(count(accounts)).saturating_add(rest).saturating_add(count(sinks))
 }
 
@@ -33,8 +32,13 @@ impl Config {
         let files = self.sinks.iter().map(SinkConfig::open_files).sum::<usize>() + self.admin.open_files();
         let webhooks = self.sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Webhook(_))).count();
         let files = files + self.hooks.as_ref().map_or(0, |hooks| hooks.open_files(webhooks));
-        let (accounts, arbiters) = (self.accounts.len(), self.host.arbiters);
-        check(needed(accounts, self.servers.len(), arbiters, files), accounts, limit)
+        let accounts = self.accounts.len();
+        check(needed(accounts, self.servers.len(), self.arbiters_in_use(), files), accounts, limit)
+    }
+
+    /// Returns the number of Arbiters that have accounts: each is used once the others have enough.
+    fn arbiters_in_use(&self) -> usize {
+        self.host.arbiters.min(self.accounts.len().div_ceil(self.host.accounts_per_arbiter.max(1)))
     }
 }
 
@@ -57,12 +61,12 @@ mod tests {
     #[test]
     fn a_limit_one_below_the_need_is_refused() {
         let needed = needed(1_000, 2, 4, 0);
-        assert_eq!(needed, 64 + 1_000 + 112);
+        assert_eq!(needed, 64 + 1_000 + 8 * 40);
         assert_eq!(check(needed, 1_000, Some(needed)), None);
         assert_eq!(check(needed, 1_000, None), None);
         let message = check(needed, 1_000, Some(needed - 1)).unwrap().to_string();
         assert!(
-            message.contains("1000 accounts need 1176 open files") && message.contains("ulimit -n 1176"),
+            message.contains("1000 accounts need 1384 open files") && message.contains("ulimit -n 1384"),
             "{message}"
         );
     }

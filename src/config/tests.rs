@@ -8,7 +8,7 @@ mod mistakes;
 
 use std::{collections::HashMap, fs, path::PathBuf};
 
-use matterhost_actors::bots::Router;
+use matterhost_actors::{bots::Router, mattermost::CONNECTIONS_PER_ARBITER};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -294,14 +294,34 @@ fn a_low_limit_of_open_files_is_reported() {
     assert!(error.contains("1 accounts need") && error.contains("may open 10; raise the limit"), "{error}");
 }
 
+/// Returns the number of open files that a configuration needs.
+fn open_files_of(config: &Config) -> usize {
+    let problem = config.check_open_files(Some(0)).unwrap().to_string();
+    let (_, needed) = problem.split_once("accounts need ").unwrap();
+    needed.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn only_threads_that_accounts_use_count_for_the_open_files() {
+    let needed = |accounts: usize, host: &str| {
+        let more: String = (1..accounts)
+            .map(|n| format!("[accounts.b{n}]\ntoken = 'mustnotshow7dqm4q6zj3h5{n:03}'\n"))
+            .collect();
+        let config = Config::load(&Dir::new().sources(&format!("{GOOD}{more}{host}")), None).unwrap();
+        open_files_of(&config) - accounts
+    };
+    let spread = |accounts| needed(accounts, "[host]\narbiters = 8\n");
+    assert_eq!(spread(2) - spread(1), CONNECTIONS_PER_ARBITER, "a second thread for the second account");
+    assert_eq!(spread(20), spread(8), "no more than there are");
+    assert_eq!(needed(50, ""), needed(1, ""), "one thread has up to fifty");
+}
+
 #[test]
 fn a_webhook_may_need_a_file_for_each_hook_at_a_time() {
     let needed = |sink: &str| {
         let hooks = "[hooks]\nbind = '127.0.0.1:0'\npublic_url = 'http://127.0.0.1:1'\n";
         let config = Config::load(&Dir::new().sources(&format!("{GOOD}{hooks}[sinks.it]\n{sink}\n")), None);
-        let problem = config.unwrap().check_open_files(Some(0)).unwrap().to_string();
-        let count = problem.split(' ').find_map(|word| word.parse::<usize>().ok().filter(|count| *count > 1));
-        count.unwrap()
+        open_files_of(&config.unwrap())
     };
     let webhook = needed(
         "type = 'webhook'\nurl = 'http://127.0.0.1:1/'\nsecret = 'whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw'",

@@ -15,6 +15,7 @@ mod removing;
 mod replies;
 mod shutdown;
 mod starting;
+mod timers;
 mod waking;
 
 use std::{
@@ -38,7 +39,7 @@ pub(super) use child_events::{
     SiblingSawChange, StallChanged,
 };
 
-use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
+use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown, timers::Timers};
 use super::{
     account_context::PingRate, known_names::Directory, observer::Observer, replies::SharedLoopGuard,
     server_gate::GateHandle, server_limits::SharedServerLimits, settings::HostSettings,
@@ -61,6 +62,7 @@ pub struct Supervisor {
     pool: ArbiterPool,
     servers: HashMap<ServerName, Server>,
     accounts: BTreeMap<AccountName, Account>,
+    timers: Timers,
     store: Option<Arc<dyn CursorStore>>,
     fence: Option<Arc<dyn AccountFence>>,
     witness_relay: Option<Arc<dyn WitnessRelay>>,
@@ -93,6 +95,7 @@ impl Supervisor {
             observer: Observer::default(),
             servers: HashMap::new(),
             accounts: BTreeMap::new(),
+            timers: Timers::default(),
             store: None,
             fence: None,
             witness_relay: None,

@@ -37,7 +37,7 @@ pub use error::{RestError, RestErrorKind};
 pub use extra_headers::{ExtraHeaders, HeaderError};
 pub use file_requests::{IncomingFile, NewFile, content_pieces};
 pub use headers::{Etag, RateHeaders, foreign_encoding};
-pub use limits::{ClientLimits, MAX_CHANNELS};
+pub use limits::{CONNECTIONS_PER_ARBITER, ClientLimits, MAX_CHANNELS};
 pub use lookups::LookupRequest;
 pub use made_commands::{MadeCommand, SlashCommand};
 pub use odd_row::OddRow;

@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Acquire, ChangePollInterval, Configure, GetSnapshot, ServerGate, ServerReport, SetAccountCount,
+    Configure, Perform, ServerGate,
+    admission::{Admission, Admitted, GateClosed, ServerReport, Task},
     reconfigure::Stop,
 };
 use crate::{
@@ -22,22 +24,19 @@ use crate::{
 #[derive(Clone)]
 pub(in crate::hosting) struct GateHandle {
     gate: Addr<ServerGate>,
+    /// Never locked across an `.await`.
+    admission: Arc<Mutex<Admission>>,
     slots: Arc<Semaphore>,
     request_stats: Arc<RequestStats>,
 }
 
 /// Permission to make one request.
 pub(in crate::hosting) struct RequestPermit {
-    gate: Addr<ServerGate>,
+    gate: GateHandle,
     class: RequestClass,
     /// The interval between an account's polls at the moment.
     pub(in crate::hosting) poll_interval: Duration,
 }
-
-/// The error for a gate that is gone, or at which too many requests wait.
-#[derive(Debug, thiserror::Error)]
-#[error("the server's request queue is full or closed")]
-pub(in crate::hosting) struct GateClosed;
 
 /// The reason why a request or a dial through the gate failed.
 #[derive(Debug)]
@@ -55,12 +54,13 @@ impl<E> From<GateClosed> for GateError<E> {
 }
 
 impl GateHandle {
-    pub(in crate::hosting) fn new(
+    pub(super) fn new(
         gate: Addr<ServerGate>,
-        slots: Arc<Semaphore>,
+        admission: Arc<Mutex<Admission>>,
         request_stats: Arc<RequestStats>,
     ) -> Self {
-        Self { gate, slots, request_stats }
+        let slots = admission.lock().slots();
+        Self { gate, admission, slots, request_stats }
     }
 
     /// Makes one request as soon as the gate permits it, and reports the outcome to the gate.
@@ -81,12 +81,17 @@ impl GateHandle {
         class: RequestClass,
         account: &AccountName,
     ) -> Result<RequestPermit, GateClosed> {
-        let (grant, granted) = oneshot::channel();
         let requested_at = now();
-        self.gate.do_send(Acquire { class, account: account.clone(), grant });
-        let poll_interval = granted.await.map_err(|_| GateClosed)?;
+        let admitted = self.admission.lock().request(class, account)?;
+        let poll_interval = match admitted {
+            Admitted::Now(poll_interval) => poll_interval,
+            Admitted::Later(granted) => {
+                self.gate.do_send(Perform(Task::Pump));
+                granted.await.map_err(|_| GateClosed)?
+            }
+        };
         self.request_stats.record_wait(class, now().saturating_duration_since(requested_at));
-        Ok(RequestPermit { gate: self.gate.clone(), class, poll_interval })
+        Ok(RequestPermit { gate: self.clone(), class, poll_interval })
     }
 
     /// Dials as soon as the gate permits it and a dial slot is free, and reports the outcome to the gate. Hold the
@@ -100,11 +105,11 @@ impl GateHandle {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)?;
         match dial().await {
             Ok(dialed) => {
-                report(&self.gate, dialed.rate.map(ServerReport::Rate));
+                self.report(dialed.rate.map(ServerReport::Rate));
                 Ok((dialed.socket, slot))
             }
             Err(error) => {
-                report(&self.gate, Some(dial_failure_report(&error)));
+                self.report(Some(dial_failure_report(&error)));
                 Err(GateError::Failed(error))
             }
         }
@@ -112,17 +117,17 @@ impl GateHandle {
 
     /// Reports the loss of a socket, which may mean that the server is down.
     pub(in crate::hosting) fn report_lost_socket(&self) {
-        self.gate.do_send(ServerReport::Failed);
+        self.report(Some(ServerReport::Failed));
     }
 
     /// Sets the number of accounts on the server.
     pub(in crate::hosting) fn set_account_count(&self, accounts: usize) {
-        self.gate.do_send(SetAccountCount(accounts));
+        self.admission.lock().set_account_count(accounts);
     }
 
     /// Returns the state of the server, or `None` if the gate is gone.
-    pub(in crate::hosting) async fn snapshot(&self) -> Option<ServerSnapshot> {
-        self.gate.send(GetSnapshot).await.ok()
+    pub(in crate::hosting) fn snapshot(&self) -> Option<ServerSnapshot> {
+        self.admission.lock().snapshot()
     }
 
     pub(in crate::hosting) fn is_open(&self) -> bool {
@@ -134,12 +139,19 @@ impl GateHandle {
     }
 
     pub(in crate::hosting) fn change_poll_interval(&self, interval: Duration) {
-        self.gate.do_send(ChangePollInterval(interval));
+        self.admission.lock().set_poll_interval(interval);
     }
 
     /// Stops the gate; everything that waits at it fails with [`GateClosed`].
     pub(in crate::hosting) fn stop(&self) {
         self.gate.do_send(Stop);
+    }
+
+    fn report(&self, report: Option<ServerReport>) {
+        let task = report.and_then(|report| self.admission.lock().record(report));
+        if let Some(task) = task {
+            self.gate.do_send(Perform(task));
+        }
     }
 }
 
@@ -151,20 +163,14 @@ impl RequestPermit {
     ) -> Result<T, RestError> {
         match send().await {
             Ok(answer) => {
-                report(&self.gate, answer.rate.map(ServerReport::Rate));
+                self.gate.report(answer.rate.map(ServerReport::Rate));
                 Ok(answer.value)
             }
             Err(error) => {
-                report(&self.gate, failure_report(self.class, &error));
+                self.gate.report(failure_report(self.class, &error));
                 Err(error)
             }
         }
-    }
-}
-
-fn report(gate: &Addr<ServerGate>, report: Option<ServerReport>) {
-    if let Some(report) = report {
-        gate.do_send(report);
     }
 }
 

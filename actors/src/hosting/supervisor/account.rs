@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use actix::{Addr, SpawnHandle};
+use actix::Addr;
 use tokio::sync::oneshot;
 
-use super::{AccountSpec, arbiter_pool::ArbiterSlot};
+use super::{AccountSpec, arbiter_pool::ArbiterSlot, timers::Timer};
 use crate::{
     hosting::{
         account_context::{AccountContext, now},
@@ -39,10 +39,10 @@ pub(super) struct Account {
     pub(super) connection: Option<Addr<Connection>>,
     /// The resume point of the last socket, if its ending allows a resume.
     pub(super) resume: Option<ResumePoint>,
-    /// The start time of the next Connection, and the timer for it.
-    pub(super) next_start: Option<(Instant, SpawnHandle)>,
-    /// The deadline of a Connection that was asked to stop.
-    pub(super) stop_timer: Option<SpawnHandle>,
+    /// The timer for the start of the next Connection, until it fires.
+    pub(super) next_start: Option<Timer>,
+    /// The deadline of a Connection that was asked to stop, until it has ended or the timer fires.
+    pub(super) stop_timer: Option<Timer>,
     /// True if the current Connection has been ready.
     pub(super) was_ready: bool,
     /// The actor that posts for it, from the first reply on.
@@ -213,6 +213,6 @@ impl Account {
     }
 
     fn next_attempt_in(&self, now: Instant) -> Option<Duration> {
-        self.next_start.as_ref().map(|(at, _)| at.saturating_duration_since(now))
+        self.next_start.as_ref().map(|timer| timer.at.saturating_duration_since(now))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use actix::{Addr, AsyncContext as _, Context, Handler, Message};
+use actix::{Addr, Context, Handler, Message};
 
-use super::{HeardElsewhere, Supervisor, account::Account};
+use super::{HeardElsewhere, Supervisor, account::Account, timers::Due};
 use crate::{
     hosting::{
         account_context::now,
@@ -156,7 +156,7 @@ impl Supervisor {
     }
 
     /// Polls an account that a sibling saw change; a blocked one connects at once.
-    fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+    pub(super) fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         if !account.context.settings.health.witness {
             return;
@@ -182,7 +182,7 @@ impl Handler<SiblingSawChange> for Supervisor {
         if event.after.is_zero() {
             self.prompt(&event.account, ctx);
         } else {
-            ctx.run_later(event.after, move |act, ctx| act.prompt(&event.account, ctx));
+            self.timers.set(event.after, Due::Prompt(event.account), ctx);
         }
     }
 }

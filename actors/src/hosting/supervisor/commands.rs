@@ -8,6 +8,7 @@ use super::{
     AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, RetryDeliveries, Server, StartAccount,
     StopAccount, Supervisor, SupervisorError,
     account::{Account, Intent},
+    timers::Due,
 };
 use crate::{
     hosting::{
@@ -171,7 +172,7 @@ impl Supervisor {
 
     /// Stops an account in any state.
     pub(super) fn stop(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
-        self.cancel_start(name, ctx);
+        self.cancel_start(name);
         let Some(account) = self.accounts.get_mut(name) else { return };
         if !account.is_being_removed() {
             account.intent = Intent::Stop;
@@ -195,22 +196,18 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = &account.connection else { return };
         connection.do_send(Terminate { generation: account.generation, reason: reason.clone() });
-        let key = name.clone();
-        let timer = ctx.run_later(deadline, move |act, ctx| act.abandon(&key, reason, ctx));
+        let timer = self.timers.set(deadline, Due::Abandon(name.clone(), reason), ctx);
         if let Some(old) = account.stop_timer.replace(timer) {
-            ctx.cancel_future(old);
+            self.timers.cancel(&old);
         }
     }
 
     /// Abandons a Connection that did not end in time, together with its Delivery. The account continues as if the
     /// Connection had ended.
-    fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+    pub(super) fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
+        account.stop_timer = None;
         let Some(connection) = account.connection.clone() else { return };
-        if account.stop_timer.take().is_none() {
-            // It ended at the same moment.
-            return;
-        }
         account.observe(Fact::Abandoned);
         if let Some(placement) = account.placement.take() {
             placement.delivery.do_send(delivery::Stop);

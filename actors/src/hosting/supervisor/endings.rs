@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use actix::{AsyncContext as _, Context, Handler};
+use actix::{Context, Handler};
 
 use super::{ChildStopped, DeliveryStopped, Supervisor, account::Intent};
 use crate::{
@@ -56,7 +56,7 @@ impl Supervisor {
         account.connection = None;
         account.was_ready = false;
         if let Some(timer) = account.stop_timer.take() {
-            ctx.cancel_future(timer);
+            self.timers.cancel(&timer);
         }
         // An intent overrides the reported reason, so that the ending follows the command and is not charged.
         let decisive = match account.intent {
@@ -198,7 +198,7 @@ impl Supervisor {
             if undone {
                 account.observe(Fact::Refunded);
             }
-            let waits_longer = account.next_start.as_ref().is_some_and(|(at, _)| *at > now() + after);
+            let waits_longer = account.next_start.as_ref().is_some_and(|timer| timer.at > now() + after);
             let is_undone = undone && account.state == AccountState::Tripped;
             if is_undone || (account.state == AccountState::Backoff && waits_longer) {
                 account.set_state(AccountState::Backoff);

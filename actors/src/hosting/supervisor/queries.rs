@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use actix::{Handler, MessageResult, ResponseFuture};
-use futures_util::future::{FutureExt as _, join_all};
+use futures_util::future::FutureExt as _;
 use tokio::time::timeout;
 
 use super::{
-    AuditAccount, CountStates, GetAccount, ListAccounts, ListServers, Supervisor, SupervisorError,
+    AuditAccount, CountStates, GetAccount, ListAccounts, ListServers, Server, Supervisor, SupervisorError,
     account::Account,
 };
 use crate::{
-    hosting::{connection::AuditNow, delivery::GetWaiting, server_gate::GateHandle},
-    model::{AccountDetail, AccountSnapshot, ServerName, ServerSnapshot},
+    hosting::{connection::AuditNow, delivery::GetWaiting},
+    model::{AccountDetail, AccountSnapshot, ServerSnapshot},
 };
 
 /// The longest wait for a child's answer: one that hangs must not hide the rest.
@@ -56,25 +56,20 @@ impl Handler<GetAccount> for Supervisor {
 }
 
 impl Handler<ListServers> for Supervisor {
-    type Result = ResponseFuture<Vec<ServerSnapshot>>;
+    type Result = Vec<ServerSnapshot>;
 
     fn handle(&mut self, _: ListServers, _: &mut Self::Context) -> Self::Result {
-        let servers = self.servers.values();
-        let snapshots: Vec<_> =
-            servers.map(|s| server_snapshot(s.gate.clone(), s.spec.name.clone(), s.accounts)).collect();
-        async move {
-            let mut servers = join_all(snapshots).await;
-            servers.sort_by(|a, b| a.server.cmp(&b.server));
-            servers
-        }
-        .boxed_local()
+        let mut servers: Vec<_> = self.servers.values().map(server_snapshot).collect();
+        servers.sort_by(|a, b| a.server.cmp(&b.server));
+        servers
     }
 }
 
-/// Returns the snapshot of a server from its gate. If the gate does not answer in time, the server is still listed, as
-/// down: an operator who looks for a fault must see it.
-async fn server_snapshot(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
-    let unknown = ServerSnapshot {
+/// Returns the snapshot of a server from its gate. If the gate is gone, the server is still listed, as down: an operator
+/// who looks for a fault must see it.
+fn server_snapshot(server: &Server) -> ServerSnapshot {
+    let (server, accounts, snapshot) = (server.spec.name.clone(), server.accounts, server.gate.snapshot());
+    snapshot.unwrap_or(ServerSnapshot {
         server,
         up: false,
         down_for: None,
@@ -83,8 +78,7 @@ async fn server_snapshot(gate: GateHandle, server: ServerName, accounts: usize) 
         waiting: 0,
         dials: 0,
         paused_for: None,
-    };
-    timeout(CHILD_ANSWER_TIMEOUT, gate.snapshot()).await.ok().flatten().unwrap_or(unknown)
+    })
 }
 
 impl Handler<AuditAccount> for Supervisor {
@@ -102,27 +96,5 @@ impl Handler<AuditAccount> for Supervisor {
             Err(SupervisorError::NotReady(name))
         }
         .boxed_local()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use actix::{AsyncContext as _, Context};
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_whose_gate_does_not_answer_is_there_and_counts_as_down() {
-        // A context that does not run has an open mailbox and never answers.
-        let hangs = Context::new();
-        let handle = |address| GateHandle::new(address, Arc::new(Semaphore::new(1)), Arc::default());
-        let gone = Context::new().address();
-        for gate in [hangs.address(), gone] {
-            let snapshot = server_snapshot(handle(gate), ServerName::new("main").unwrap(), 7).await;
-            assert_eq!((snapshot.server.as_str(), snapshot.up, snapshot.accounts), ("main", false, 7));
-        }
     }
 }

@@ -7,10 +7,10 @@ use actix::{AsyncContext as _, Context};
 use super::{
     Supervisor,
     account::{Account, Intent, Placement},
+    timers::Due,
 };
 use crate::{
     hosting::{
-        account_context::now,
         connection::Connection,
         delivery::{self, Delivery, Permits},
         server_gate::ServerGate,
@@ -19,35 +19,26 @@ use crate::{
     policy::BreakerState,
 };
 
-/// The longest delay of a start: a longer one is a mistake, and would overflow the clock.
-const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 3600);
-
 impl Supervisor {
     /// Schedules the next Connection, and cancels any that was scheduled before.
     pub(super) fn start_after(&mut self, name: &AccountName, after: Duration, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        let key = name.clone();
-        let after = after.min(MAX_DELAY);
-        // Computed before the timer is set, so that the timer never fires earlier.
-        let at = now() + after;
-        let timer = ctx.run_later(after, move |act, ctx| act.start_if_due(&key, ctx));
-        if let Some((_, old)) = account.next_start.replace((at, timer)) {
-            ctx.cancel_future(old);
+        let timer = self.timers.set(after, Due::Start(name.clone()), ctx);
+        if let Some(old) = account.next_start.replace(timer) {
+            self.timers.cancel(&old);
         }
     }
 
-    /// Starts the scheduled Connection if it is due. A timer that is cancelled at the moment it is due still fires; by
-    /// then no start is scheduled, or a later one.
-    fn start_if_due(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
-        let next_start = self.accounts.get(name).and_then(|account| account.next_start.as_ref());
-        if next_start.is_some_and(|(at, _)| *at <= now()) {
-            self.start_connection(name, ctx);
-        }
+    /// Starts the scheduled Connection, whose timer has fired.
+    pub(super) fn start_due(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        account.next_start = None;
+        self.start_connection(name, ctx);
     }
 
     /// Starts the next Connection, unless one runs, the account is being removed or the host shuts down.
     pub(super) fn start_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
-        self.cancel_start(name, ctx);
+        self.cancel_start(name);
         let startable = |account: &Account| account.connection.is_none() && !account.is_being_removed();
         if self.shutting_down.is_some() || !self.accounts.get(name).is_some_and(startable) {
             return;
@@ -81,9 +72,9 @@ impl Supervisor {
         account.connection = Some(self.pool.start(placement.slot, make));
     }
 
-    pub(super) fn cancel_start(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
-        if let Some((_, timer)) = self.accounts.get_mut(name).and_then(|account| account.next_start.take()) {
-            ctx.cancel_future(timer);
+    pub(super) fn cancel_start(&mut self, name: &AccountName) {
+        if let Some(timer) = self.accounts.get_mut(name).and_then(|account| account.next_start.take()) {
+            self.timers.cancel(&timer);
         }
     }
 

@@ -66,7 +66,7 @@ impl Supervisor {
     fn wake(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let after = spread_delay(name, WAKE_SPREAD);
         let Some(account) = self.accounts.get(name) else { return };
-        if account.next_start.as_ref().is_none_or(|(at, _)| *at <= now() + after) {
+        if account.next_start.as_ref().is_none_or(|timer| timer.at <= now() + after) {
             return;
         }
         account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::connections::TRANSFERS;
+
 /// Time for DNS, TCP and TLS together. A healthy server takes milliseconds; three SYNs (1 + 2 + 4 s)
 /// fit in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,8 +23,13 @@ pub const MAX_CHANNELS: usize = 50_000;
 /// comes with attachments and metadata.
 const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 
-/// REST connections per Arbiter and server: enough to poll thousands of accounts.
-const REST_CONNECTIONS: usize = 6;
+/// REST connections per Arbiter and server: as many as [dials](crate::policy::GateLimits::dial_slots) at once. With few,
+/// accounts that reconnect together wait for each other's answers, while the processor and the server have nothing to do.
+const REST_CONNECTIONS: usize = 32;
+
+/// The connections of an Arbiter to a server that may be open besides the sockets of accounts, by default: for requests,
+/// uploads and downloads.
+pub const CONNECTIONS_PER_ARBITER: usize = REST_CONNECTIONS + 2 * TRANSFERS;
 
 /// Time for which an idle REST connection is kept: longer than the 30 s between two polls, shorter than the
 /// 60 s after which Mattermost closes it.

@@ -120,6 +120,11 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
             .any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
     }
 
+    /// True if a request of this class may be sent ahead of all that wait: it may be sent, and none of those.
+    pub fn may_pass(&self, class: RequestClass, server_is_up: bool) -> bool {
+        class.may_go(server_is_up) && !self.has_work(server_is_up)
+    }
+
     /// Returns the number of waiting requests.
     pub fn len(&self) -> usize {
         self.waiting.iter().map(VecDeque::len).sum()
