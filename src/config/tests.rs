@@ -304,10 +304,10 @@ fn open_files_of(config: &Config) -> usize {
 #[test]
 fn only_threads_that_accounts_use_count_for_the_open_files() {
     let needed = |accounts: usize, host: &str| {
-        let more: String = (1..accounts)
-            .map(|n| format!("[accounts.b{n}]\ntoken = 'mustnotshow7dqm4q6zj3h5{n:03}'\n"))
-            .collect();
-        let config = Config::load(&Dir::new().sources(&format!("{GOOD}{more}{host}")), None).unwrap();
+        let account = |n| format!("[accounts.b{n}]\ntoken = 'mustnotshow7dqm4q6zj3h5{n:03}'\n");
+        let more: Vec<String> = (1..accounts).map(account).collect();
+        let text = format!("{GOOD}{}{host}", more.concat());
+        let config = Config::load(&Dir::new().sources(&text), None).unwrap();
         open_files_of(&config) - accounts
     };
     let spread = |accounts| needed(accounts, "[host]\narbiters = 8\n");

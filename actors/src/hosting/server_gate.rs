@@ -1,4 +1,4 @@
-mod admission;
+mod gate_state;
 mod handle;
 mod reconfigure;
 
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 pub(super) use handle::{GateError, GateHandle, RequestPermit};
 pub(super) use reconfigure::Configure;
 
-use self::admission::{Admission, Task};
+use self::gate_state::{GateState, Task};
 use super::{
     Observer, Supervisor,
     account_context::now,
@@ -27,14 +27,14 @@ use crate::{
 };
 
 /// The gate of one server: it rations requests and dials among the server's accounts and tracks whether the server is
-/// up. While nothing waits, its callers [admit themselves](Admission).
+/// up. A request that need not wait passes [without a message](GateState).
 pub(super) struct ServerGate {
     name: ServerName,
     factory: Arc<dyn ApiFactory>,
     /// The API for probes, created on the gate's own Arbiter at the first probe.
     api: Option<Rc<dyn Api>>,
     /// Never locked across an `.await`.
-    admission: Arc<Mutex<Admission>>,
+    state: Arc<Mutex<GateState>>,
     observer: Observer,
     supervisor: Addr<Supervisor>,
     /// The timer for the next grant.
@@ -50,19 +50,19 @@ impl ServerGate {
         observer: Observer,
         supervisor: Addr<Supervisor>,
     ) -> GateHandle {
-        let admission = Admission::new(spec.name.clone(), spec.limits, poll_interval, observer.clone());
-        let admission = Arc::new(Mutex::new(admission));
+        let state = GateState::new(spec.name.clone(), spec.limits, poll_interval, observer.clone());
+        let state = Arc::new(Mutex::new(state));
         let gate = Self {
             name: spec.name.clone(),
             factory: spec.api.clone(),
             api: None,
-            admission: admission.clone(),
+            state: state.clone(),
             observer,
             supervisor,
             timer: None,
             probe_handle: None,
         };
-        GateHandle::new(Actor::start(gate), admission, spec.api.request_stats())
+        GateHandle::new(Actor::start(gate), state, spec.api.request_stats())
     }
 
     /// Grants all requests that may be made now and sets a timer for the next.
@@ -70,7 +70,7 @@ impl ServerGate {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let next = self.admission.lock().pump();
+        let next = self.state.lock().pump();
         self.timer = next.map(|wait| {
             ctx.run_later(wait, |gate, ctx| {
                 gate.timer = None;
@@ -104,7 +104,7 @@ impl ServerGate {
 
     /// Returns the wait until the next probe, if another is needed, and the change of the status.
     fn record_probe(&self, error: Option<&RestError>) -> (Option<Duration>, Option<StatusChange>) {
-        let probe = &mut self.admission.lock().probe;
+        let probe = &mut self.state.lock().probe;
         let is_rate_limit = |error: &RestError| matches!(error.kind, RestErrorKind::RateLimited { .. });
         match error {
             None => (None, probe.probe_answered(now())),
@@ -126,13 +126,13 @@ impl ServerGate {
             StatusChange::Answers | StatusChange::Well => Fact::ServerUp,
         };
         self.observer.publish_server(&self.name, fact);
-        let down_since = self.admission.lock().probe.down_since();
+        let down_since = self.state.lock().probe.down_since();
         self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), change, down_since });
     }
 
     fn probe_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         self.probe_handle = Some(ctx.run_later(wait, |gate, ctx| {
-            gate.admission.lock().probe.probe_started();
+            gate.state.lock().probe.probe_started();
             gate.send_probe(ctx);
         }));
     }
@@ -156,11 +156,11 @@ impl Actor for ServerGate {
 impl Drop for ServerGate {
     /// Lets nothing wait for a gate that is gone, also after a panic.
     fn drop(&mut self) {
-        self.admission.lock().close();
+        self.state.lock().close();
     }
 }
 
-/// Asks for a task that callers cannot do for the gate.
+/// Asks the gate for a task.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Perform(Task);

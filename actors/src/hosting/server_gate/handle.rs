@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Configure, Perform, ServerGate,
-    admission::{Admission, Admitted, GateClosed, ServerReport, Task},
+    gate_state::{Admitted, GateClosed, GateState, ServerReport, Task},
     reconfigure::Stop,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub(in crate::hosting) struct GateHandle {
     gate: Addr<ServerGate>,
     /// Never locked across an `.await`.
-    admission: Arc<Mutex<Admission>>,
+    state: Arc<Mutex<GateState>>,
     slots: Arc<Semaphore>,
     request_stats: Arc<RequestStats>,
 }
@@ -56,11 +56,11 @@ impl<E> From<GateClosed> for GateError<E> {
 impl GateHandle {
     pub(super) fn new(
         gate: Addr<ServerGate>,
-        admission: Arc<Mutex<Admission>>,
+        state: Arc<Mutex<GateState>>,
         request_stats: Arc<RequestStats>,
     ) -> Self {
-        let slots = admission.lock().slots();
-        Self { gate, admission, slots, request_stats }
+        let slots = state.lock().slots();
+        Self { gate, state, slots, request_stats }
     }
 
     /// Makes one request as soon as the gate permits it, and reports the outcome to the gate.
@@ -82,7 +82,7 @@ impl GateHandle {
         account: &AccountName,
     ) -> Result<RequestPermit, GateClosed> {
         let requested_at = now();
-        let admitted = self.admission.lock().request(class, account)?;
+        let admitted = self.state.lock().request(class, account)?;
         let poll_interval = match admitted {
             Admitted::Now(poll_interval) => poll_interval,
             Admitted::Later(granted) => {
@@ -122,12 +122,12 @@ impl GateHandle {
 
     /// Sets the number of accounts on the server.
     pub(in crate::hosting) fn set_account_count(&self, accounts: usize) {
-        self.admission.lock().set_account_count(accounts);
+        self.state.lock().set_account_count(accounts);
     }
 
     /// Returns the state of the server, or `None` if the gate is gone.
     pub(in crate::hosting) fn snapshot(&self) -> Option<ServerSnapshot> {
-        self.admission.lock().snapshot()
+        self.state.lock().snapshot()
     }
 
     pub(in crate::hosting) fn is_open(&self) -> bool {
@@ -139,7 +139,7 @@ impl GateHandle {
     }
 
     pub(in crate::hosting) fn change_poll_interval(&self, interval: Duration) {
-        self.admission.lock().set_poll_interval(interval);
+        self.state.lock().set_poll_interval(interval);
     }
 
     /// Stops the gate; everything that waits at it fails with [`GateClosed`].
@@ -148,7 +148,7 @@ impl GateHandle {
     }
 
     fn report(&self, report: Option<ServerReport>) {
-        let task = report.and_then(|report| self.admission.lock().record(report));
+        let task = report.and_then(|report| self.state.lock().record(report));
         if let Some(task) = task {
             self.gate.do_send(Perform(task));
         }

@@ -28,7 +28,7 @@ impl ServerGate {
         if let Some(probe_handle) = self.probe_handle.take() {
             ctx.cancel_future(probe_handle);
         }
-        if self.admission.lock().forget_server(limits) {
+        if self.state.lock().forget_server(limits) {
             self.send_probe(ctx);
         }
     }
@@ -45,9 +45,9 @@ impl Handler<Configure> for ServerGate {
         if new.moved {
             self.forget_server(new.limits, ctx);
         } else {
-            self.admission.lock().bucket.configure(new.limits);
+            self.state.lock().bucket.configure(new.limits);
         }
-        self.admission.lock().set_slots(new.limits);
+        self.state.lock().set_slots(new.limits);
         self.pump(ctx);
     }
 }

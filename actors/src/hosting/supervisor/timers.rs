@@ -30,7 +30,7 @@ pub(super) struct Timers {
     firing: bool,
 }
 
-/// What a timer brings about.
+/// An action that a timer brings about.
 pub(super) enum Due {
     /// The next Connection of the account starts.
     Start(AccountName),

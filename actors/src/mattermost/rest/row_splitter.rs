@@ -118,11 +118,28 @@ impl RowSplitter {
     }
 
     /// Reads a piece of the body and hands its complete rows over.
-    pub(super) fn read(&mut self, piece: &[u8], rows: &mut dyn Rows) -> ControlFlow<()> {
-        for byte in piece {
+    pub(super) fn read(&mut self, mut piece: &[u8], rows: &mut dyn Rows) -> ControlFlow<()> {
+        loop {
+            let (plain, rest) = piece.split_at(self.plain_length(piece));
+            self.keep(plain);
+            let Some((byte, rest)) = rest.split_first() else { return ControlFlow::Continue(()) };
             self.read_byte(*byte, rows)?;
+            piece = rest;
         }
-        ControlFlow::Continue(())
+    }
+
+    /// Returns the number of bytes of a row that come before the next one that means something here.
+    fn plain_length(&self, piece: &[u8]) -> usize {
+        let next = match self.place {
+            SplitState::Row { string: Some(false), .. } => {
+                piece.iter().position(|byte| matches!(byte, b'"' | b'\\'))
+            }
+            SplitState::Row { string: None, .. } => {
+                piece.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))
+            }
+            _ => return 0,
+        };
+        next.unwrap_or(piece.len())
     }
 
     fn read_byte(&mut self, byte: u8, rows: &mut dyn Rows) -> ControlFlow<()> {
@@ -137,7 +154,7 @@ impl RowSplitter {
                     self.end_row(rows)?;
                     return self.between(byte, rows);
                 }
-                self.keep(byte);
+                self.keep(&[byte]);
             }
             SplitState::Row { open, string } => return self.in_row(byte, open, string, rows),
         }
@@ -205,7 +222,7 @@ impl RowSplitter {
         self.text.clear();
         self.is_wanted = rows.wants(&self.row);
         self.is_too_long = false;
-        self.keep(byte);
+        self.keep(&[byte]);
         self.place = match byte {
             b'{' | b'[' => SplitState::Row { open: 1, string: None },
             b'"' => SplitState::Row { open: 0, string: Some(false) },
@@ -220,7 +237,7 @@ impl RowSplitter {
         string: Option<Escaped>,
         rows: &mut dyn Rows,
     ) -> ControlFlow<()> {
-        self.keep(byte);
+        self.keep(&[byte]);
         let (open, string) = match (string, byte) {
             (Some(false), b'"') => (open, None),
             (Some(false), b'\\') => (open, Some(true)),
@@ -234,12 +251,12 @@ impl RowSplitter {
         if open == 0 && string.is_none() { self.end_row(rows) } else { ControlFlow::Continue(()) }
     }
 
-    fn keep(&mut self, byte: u8) {
+    fn keep(&mut self, bytes: &[u8]) {
         if !self.is_wanted || self.is_too_long {
             return;
         }
-        if self.text.len() < self.max_row {
-            self.text.push(byte);
+        if self.text.len() + bytes.len() <= self.max_row {
+            self.text.extend_from_slice(bytes);
         } else {
             self.is_too_long = true;
             self.text = Vec::new();
@@ -338,9 +355,13 @@ mod tests {
 
     #[test]
     fn a_row_that_is_too_long_costs_itself() {
-        let (collected, state) = split(&format!(r#"["{}",1]"#, "x".repeat(100)), 9);
-        assert_eq!((collected.too_long.len(), collected.rows), (1, vec![row("", "1")]));
-        assert_eq!(state, BodyState::Complete);
+        for (length, size) in [(100, 9), (39, 1), (39, 100)] {
+            let (collected, state) = split(&format!(r#"["{}",1]"#, "x".repeat(length)), size);
+            assert_eq!((collected.too_long.len(), collected.rows), (1, vec![row("", "1")]));
+            assert_eq!(state, BodyState::Complete);
+        }
+        let (collected, _) = split(&format!(r#"["{}",1]"#, "x".repeat(38)), 100);
+        assert_eq!((collected.too_long.len(), collected.rows.len()), (0, 2), "40 bytes with the quotes");
     }
 
     #[test]

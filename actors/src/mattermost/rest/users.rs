@@ -36,48 +36,62 @@ pub enum Me {
 
 /// A Mattermost account, with the fields needed to host it. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Profile")]
 pub struct User {
     /// The account's permanent id; a token with another id belongs to another account.
     pub id: UserId,
     /// The name after the @. It can change.
-    #[serde(deserialize_with = "bounded_text")]
     pub username: Box<str>,
     /// The time of the last change, in milliseconds of server time. Disabling and enabling change it, and so
     /// do a new name or a new team (fact 7).
     pub update_at: i64,
     /// The time at which it was disabled, in milliseconds of server time; 0 while it is enabled.
-    #[serde(default)]
     pub delete_at: i64,
     /// Its roles.
-    #[serde(default)]
     pub roles: Roles,
     /// True for a bot account. Accounts of people can be hosted too.
-    #[serde(default)]
     pub is_bot: bool,
     /// The words that mention the account besides its name. The server shows them to the account itself only.
-    #[serde(flatten)]
     pub mention_keywords: MentionKeywords,
 }
 
 /// The words that mention a user, besides the name.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(from = "Profile")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MentionKeywords(pub Vec<Box<str>>);
 
-/// The part of a profile that the words are made of. What is missing, or of another type, gives none.
+/// A user as the server sends it.
 #[derive(Deserialize)]
 struct Profile {
+    id: UserId,
+    #[serde(deserialize_with = "bounded_text")]
+    username: Box<str>,
+    update_at: i64,
+    #[serde(default)]
+    delete_at: i64,
+    #[serde(default)]
+    roles: Roles,
+    #[serde(default)]
+    is_bot: bool,
     #[serde(default)]
     first_name: Value,
     #[serde(default)]
     notify_props: Value,
 }
 
-impl From<Profile> for MentionKeywords {
+impl From<Profile> for User {
     fn from(profile: Profile) -> Self {
-        let setting = |name: &str| profile.notify_props[name].as_str().unwrap_or_default();
+        let mention_keywords = MentionKeywords::of(&profile.first_name, &profile.notify_props);
+        let Profile { id, username, update_at, delete_at, roles, is_bot, .. } = profile;
+        Self { id, username, update_at, delete_at, roles, is_bot, mention_keywords }
+    }
+}
+
+impl MentionKeywords {
+    /// Returns the words of a profile. What is missing, or of another type, gives none.
+    fn of(first_name: &Value, notify_props: &Value) -> Self {
+        let setting = |name: &str| notify_props[name].as_str().unwrap_or_default();
         let keys = setting("mention_keys").split(',').map(str::trim);
-        let first_name = Some(profile.first_name.as_str().unwrap_or_default())
+        let first_name = Some(first_name.as_str().unwrap_or_default())
             .filter(|name| setting("first_name") == "true" && !name.is_empty());
         let words = keys.filter(|key| !key.is_empty()).chain(first_name);
         Self(words.take(MOST_KEYWORDS).map(Box::from).collect())

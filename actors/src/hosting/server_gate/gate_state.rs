@@ -1,4 +1,4 @@
-//! The admission of requests to one server: state that the gate and its callers on all threads share.
+//! The state of a gate that its callers share, on all threads.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// The state that decides which request may be sent next. A caller decides for itself while no other request waits: a
-/// message to the gate and back would wake two threads for each request.
-pub(super) struct Admission {
+/// The state that decides which request to the server may be sent next. A caller whose request need not wait decides
+/// here, without the gate: a message to it and back would wake two threads for each request.
+pub(super) struct GateState {
     server: ServerName,
     observer: Observer,
     poll_interval: Duration,
@@ -56,7 +56,7 @@ pub(super) enum ServerReport {
     Rate(RateHeaders),
 }
 
-/// What the gate has to do after a report.
+/// A task that only the gate can do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Task {
     Probe,
@@ -64,7 +64,7 @@ pub(super) enum Task {
     Pump,
 }
 
-impl Admission {
+impl GateState {
     pub(super) fn new(
         server: ServerName,
         limits: GateLimits,
@@ -235,91 +235,91 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const CONNECT: RequestClass = RequestClass::Connect;
 
-    /// Returns the admission to a server that takes a request a second.
-    fn admission() -> Admission {
+    /// Returns the state of a gate whose server takes a request a second.
+    fn gate_state() -> GateState {
         let limits = GateLimits { requests_per_second: 1.0, ..GateLimits::default() };
-        Admission::new(ServerName::new("main").unwrap(), limits, 30 * SECOND, Observer::default())
+        GateState::new(ServerName::new("main").unwrap(), limits, 30 * SECOND, Observer::default())
     }
 
     fn account() -> AccountName {
         AccountName::new("bot").unwrap()
     }
 
-    fn wait(admission: &mut Admission, class: RequestClass) -> oneshot::Receiver<Duration> {
-        match admission.request(class, &account()).unwrap() {
+    fn wait(state: &mut GateState, class: RequestClass) -> oneshot::Receiver<Duration> {
+        match state.request(class, &account()).unwrap() {
             Admitted::Later(granted) => granted,
             Admitted::Now(_) => panic!("it did not wait"),
         }
     }
 
-    fn passes(admission: &mut Admission, class: RequestClass) -> bool {
-        matches!(admission.request(class, &account()).unwrap(), Admitted::Now(_))
+    fn passes(state: &mut GateState, class: RequestClass) -> bool {
+        matches!(state.request(class, &account()).unwrap(), Admitted::Now(_))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_waits_for_a_token_and_none_overtakes_it() {
-        let mut admission = admission();
-        assert!(passes(&mut admission, CONNECT), "nothing waits, and there is a token");
-        let mut first = wait(&mut admission, CONNECT);
+        let mut state = gate_state();
+        assert!(passes(&mut state, CONNECT), "nothing waits, and there is a token");
+        let mut first = wait(&mut state, CONNECT);
         tokio::time::advance(SECOND).await;
-        let mut second = wait(&mut admission, CONNECT);
-        assert_eq!(admission.pump(), Some(SECOND), "one token for two");
+        let mut second = wait(&mut state, CONNECT);
+        assert_eq!(state.pump(), Some(SECOND), "one token for two");
         assert_eq!(first.try_recv().unwrap(), 30 * SECOND, "the interval between polls");
         assert!(second.try_recv().is_err());
         tokio::time::advance(SECOND).await;
-        assert_eq!(admission.pump(), None);
+        assert_eq!(state.pump(), None);
         assert!(second.try_recv().is_ok());
         tokio::time::advance(SECOND).await;
-        assert!(passes(&mut admission, CONNECT));
+        assert!(passes(&mut state, CONNECT));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_may_not_be_sent_while_a_server_is_down_holds_nothing_else_back() {
-        let mut admission = admission();
-        assert_eq!(admission.record(ServerReport::Failed), Some(Task::Probe));
-        assert_eq!(admission.record(ServerReport::Failed), None, "a probe is on its way");
-        let _ = admission.probe.probe_failed();
-        let mut poll = wait(&mut admission, RequestClass::Health);
-        assert!(passes(&mut admission, RequestClass::Reply));
+        let mut state = gate_state();
+        assert_eq!(state.record(ServerReport::Failed), Some(Task::Probe));
+        assert_eq!(state.record(ServerReport::Failed), None, "a probe is on its way");
+        let _ = state.probe.probe_failed();
+        let mut poll = wait(&mut state, RequestClass::Health);
+        assert!(passes(&mut state, RequestClass::Reply));
         tokio::time::advance(SECOND).await;
-        assert_eq!(admission.pump(), None);
+        assert_eq!(state.pump(), None);
         assert!(poll.try_recv().is_err());
-        let _ = admission.probe.probe_answered(now());
-        admission.pump();
+        let _ = state.probe.probe_answered(now());
+        state.pump();
         assert!(poll.try_recv().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_429_holds_the_next_request_back_at_once() {
-        let mut admission = admission();
-        assert_eq!(admission.record(ServerReport::Limited(Some(20 * SECOND))), None, "nothing waits");
-        let _waiting = wait(&mut admission, CONNECT);
-        assert_eq!(admission.pump(), Some(20 * SECOND));
+        let mut state = gate_state();
+        assert_eq!(state.record(ServerReport::Limited(Some(20 * SECOND))), None, "nothing waits");
+        let _waiting = wait(&mut state, CONNECT);
+        assert_eq!(state.pump(), Some(20 * SECOND));
         let limited = ServerReport::Limited(Some(40 * SECOND));
-        assert_eq!(admission.record(limited), Some(Task::Pump), "the timer is set anew");
+        assert_eq!(state.record(limited), Some(Task::Pump), "the timer is set anew");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_is_gone_costs_no_token() {
-        let mut admission = admission();
-        assert!(passes(&mut admission, CONNECT));
-        drop(wait(&mut admission, CONNECT));
-        let mut second = wait(&mut admission, CONNECT);
+        let mut state = gate_state();
+        assert!(passes(&mut state, CONNECT));
+        drop(wait(&mut state, CONNECT));
+        let mut second = wait(&mut state, CONNECT);
         tokio::time::advance(SECOND).await;
-        assert_eq!(admission.pump(), None);
+        assert_eq!(state.pump(), None);
         assert!(second.try_recv().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn once_closed_nothing_is_admitted_and_nothing_waits() {
-        let mut admission = admission();
-        assert!(passes(&mut admission, CONNECT));
-        let waiting = wait(&mut admission, CONNECT);
-        assert_eq!(admission.snapshot().unwrap().waiting, 1);
-        admission.close();
+        let mut state = gate_state();
+        assert!(passes(&mut state, CONNECT));
+        let waiting = wait(&mut state, CONNECT);
+        assert_eq!(state.snapshot().unwrap().waiting, 1);
+        state.close();
         assert!(waiting.await.is_err());
-        assert!(admission.request(CONNECT, &account()).is_err());
-        assert_eq!(admission.snapshot(), None);
-        assert_eq!(admission.pump(), None);
+        assert!(state.request(CONNECT, &account()).is_err());
+        assert_eq!(state.snapshot(), None);
+        assert_eq!(state.pump(), None);
     }
 }
