@@ -1,6 +1,7 @@
 //! All that the simulator knows, behind one lock that is never held across an await.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,12 +82,15 @@ impl State {
 pub(crate) struct Shared {
     state: Mutex<State>,
     condition: Condvar,
+    /// The threads that wait for the condition: without any, nobody is woken, which takes a system call.
+    waiting: AtomicUsize,
     pub(crate) runtime: Handle,
 }
 
 impl Shared {
     pub(crate) fn new(options: Options, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::new(options)), condition: Condvar::new(), runtime })
+        let (state, condition) = (Mutex::new(State::new(options)), Condvar::new());
+        Arc::new(Self { state, condition, waiting: AtomicUsize::new(0), runtime })
     }
 
     /// Takes the lock. A panic of another holder leaves counters and maps usable, so poison is passed over.
@@ -103,13 +107,27 @@ impl Shared {
 
     /// Wakes whoever waits for an observation.
     pub(crate) fn notify_waiters(&self) {
-        self.condition.notify_all();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.condition.notify_all();
+        }
     }
 
     /// Blocks until the condition holds, or the time is over; tells which.
-    pub(crate) fn wait_until(&self, timeout: Duration, mut holds: impl FnMut(&State) -> bool) -> bool {
-        let deadline = Instant::now() + timeout;
-        let mut state = self.lock();
+    pub(crate) fn wait_until(&self, timeout: Duration, holds: impl FnMut(&State) -> bool) -> bool {
+        let state = self.lock();
+        // Counted under the lock: who changes the state afterwards finds it.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let held = self.wait_with(state, Instant::now() + timeout, holds);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        held
+    }
+
+    fn wait_with<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Instant,
+        mut holds: impl FnMut(&State) -> bool,
+    ) -> bool {
         loop {
             if holds(&state) {
                 return true;

@@ -1,6 +1,7 @@
 //! The routes, and the choice of one for a request.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::{
@@ -103,7 +104,13 @@ pub(crate) type Params = HashMap<&'static str, String>;
 
 /// The route for a method and a path below `/api/v4`.
 pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
-    ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
+    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let found = PATTERNS.iter().find(|pattern| pattern.matches(method, &parts))?;
+    let names = found.parts.iter().zip(parts).filter_map(|(wanted, part)| match wanted {
+        Part::Name(name) => Some((*name, part.to_owned())),
+        Part::Literal(_) => None,
+    });
+    Some((found.route, names.collect()))
 }
 
 /// The routes that stand beside `/api/v4`, not below it: the later answers to commands, and incoming webhooks.
@@ -114,20 +121,34 @@ pub(crate) fn is_public(route: &Route) -> bool {
     matches!(route.name, "GET /system/ping" | "POST /hooks/commands/{id}" | "POST /hooks/{id}")
 }
 
-fn params(name: &'static str, method: &str, path: &str) -> Option<Params> {
-    let (route_method, pattern) = name.split_once(' ')?;
-    if route_method != method {
-        return None;
+/// A route, taken apart once.
+struct Pattern {
+    method: &'static str,
+    parts: Vec<Part>,
+    route: Route,
+}
+
+enum Part {
+    Literal(&'static str),
+    /// Any text, which the parameter of this name gets.
+    Name(&'static str),
+}
+
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| ROUTES.iter().filter_map(Pattern::of).collect());
+
+impl Pattern {
+    fn of(route: &Route) -> Option<Self> {
+        let (method, path) = route.name.split_once(' ')?;
+        let name = |part: &'static str| part.strip_prefix('{')?.strip_suffix('}');
+        let parts = path.split('/').map(|part| name(part).map_or(Part::Literal(part), Part::Name));
+        Some(Self { method, parts: parts.collect(), route: *route })
     }
-    let mut params = HashMap::new();
-    let mut parts = path.trim_end_matches('/').split('/');
-    for wanted in pattern.split('/') {
-        let part = parts.next()?;
-        if let Some(name) = wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
-            params.insert(name, part.to_owned());
-        } else if wanted != part {
-            return None;
-        }
+
+    fn matches(&self, method: &str, parts: &[&str]) -> bool {
+        let same = |(wanted, part): (&Part, &&str)| match wanted {
+            Part::Literal(literal) => literal == part,
+            Part::Name(_) => true,
+        };
+        self.method == method && self.parts.len() == parts.len() && self.parts.iter().zip(parts).all(same)
     }
-    parts.next().is_none().then_some(params)
 }

@@ -9,8 +9,8 @@ pub(crate) fn to_text<T: Serialize>(value: &T) -> String {
 }
 
 fn escape(text: String) -> String {
-    let special = |c: char| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
-    if !text.contains(special) {
+    // The two line separators begin with the byte E2.
+    if !text.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xE2)) {
         return text;
     }
     let mut out = String::with_capacity(text.len() + 16);
