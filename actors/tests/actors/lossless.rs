@@ -21,6 +21,7 @@ use matterhost_simulator::{Post, ServerVersion};
 
 use self::{
     addresses::TwoAddresses,
+    field_faults::MANY_CHANGES,
     random_faults::{RunLog, inject_random_fault},
     users::{ChattingUsers, now_ms},
 };
@@ -184,9 +185,12 @@ async fn wait_until_received(users: &mut ChattingUsers, log: &RunLog, seed: u64)
 
 /// Describes the posts with these labels, all posts of their channels, what was received of those, and what was observed.
 fn describe(users: &ChattingUsers, log: &RunLog, labels: &[String]) -> String {
-    let is_labelled = |post: &Post| labels.iter().any(|label| label.contains(&post.id));
-    let posts: Vec<Post> = users.posts().filter(is_labelled).collect();
-    let is_there = |channel: &str| posts.iter().any(|post| post.channel_id == channel);
+    let is_labelled = |id: &str| labels.iter().any(|label| label.contains(id));
+    let posts: Vec<Post> = users.posts().filter(|post| is_labelled(&post.id)).collect();
+    let deleted: Vec<_> = users.deleted().filter(|deleted| is_labelled(&deleted.post.id)).collect();
+    let of_deleted = deleted.iter().map(|deleted| &deleted.post);
+    let channels: BTreeSet<&str> = posts.iter().chain(of_deleted).map(|post| &*post.channel_id).collect();
+    let is_there = |channel: &str| channels.contains(channel);
     let there = users.posts().filter(|post| is_there(&post.channel_id));
     let there: Vec<_> = there.map(|post| format!("{} {} {:?}", post.id, post.create_at, post.kind)).collect();
     let describe = |received: &ReceivedChange| {
@@ -201,7 +205,9 @@ fn describe(users: &ChattingUsers, log: &RunLog, labels: &[String]) -> String {
     let seen = users.harness.host.seen.iter();
     let observed: Vec<_> =
         seen.map(|seen| format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact)).collect();
-    format!("{posts:#?}, posts there {there:#?}, received {received:#?}, observed {observed:#?}")
+    format!(
+        "{posts:#?}, deleted {deleted:#?}, posts there {there:#?}, received {received:#?}, observed {observed:#?}"
+    )
 }
 
 /// Returns the labels of the changes that the bot has not received. Of the channels in `cut` it was told that the server leaves
@@ -226,9 +232,9 @@ fn missing(
         }
     }
     // A post that was deleted before it was told needs no more.
-    let deleted = users.deleted().filter(|(_, channel)| !is_cut(channel)).map(|(id, _)| id);
-    let told = |id: &&str| received.contains(&format!("posted {id}"));
-    missing.extend(deleted.filter(told).map(|id| format!("deleted {id}")));
+    let deleted = users.deleted().map(|deleted| &deleted.post).filter(|post| !is_cut(&post.channel_id));
+    let told = |post: &&Post| received.contains(&format!("posted {}", post.id));
+    missing.extend(deleted.filter(told).map(|post| format!("deleted {}", post.id)));
     missing.retain(|label| !received.contains(label));
     missing
 }
@@ -262,8 +268,10 @@ fn check_duplicates_and_order(users: &mut ChattingUsers, log: &RunLog, seed: u64
     if log.faults.contains(&"gap") {
         return;
     }
-    // At addresses in trouble a catch-up takes long, and reads again where too many posts came meanwhile.
-    let may_be_late = log.faults.contains(&"short pages") || users.addresses.is_some();
+    // At addresses in trouble a catch-up takes long, and reads again where too many posts came meanwhile. Many changes take
+    // several pages.
+    let has_pages = log.faults.iter().any(|fault| ["short pages", MANY_CHANGES].contains(fault));
+    let may_be_late = has_pages || users.addresses.is_some();
     let channels = users.harness.channels.borrow().clone();
     for (channel, received) in channels.iter().flat_map(|c| lives.iter().map(move |l| (c, l))) {
         let posts =

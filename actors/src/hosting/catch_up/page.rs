@@ -144,13 +144,17 @@ impl PageCursor {
         matches!(self.start, Start::After(_))
     }
 
-    /// True if the server says that there is more. Towards the past, nothing is behind what the plan hides.
+    /// True if the server says that there is more. Towards the past, nothing is behind what the plan hides: a page that ends
+    /// before that may be short for another reason.
     fn says_more(&self, page: &Page) -> bool {
         if self.is_forward() {
-            page.next_post_id.is_some()
-        } else {
-            page.prev_post_id.is_some() && page.first_inaccessible.is_none()
+            return page.next_post_id.is_some();
         }
+        let is_after = |hidden: i64| match page.posts.first() {
+            Some(oldest) => oldest.create_at > hidden,
+            None => self.trail.empty == 0,
+        };
+        page.prev_post_id.is_some() && page.first_inaccessible.is_none_or(is_after)
     }
 
     /// Returns the last post in the direction of reading.
@@ -245,9 +249,18 @@ mod tests {
         ] {
             assert_eq!(next(&cursor, &page(times, true)), Some(expected), "{cursor:?}");
         }
-        let hidden = Page { first_inaccessible: Some(9), ..page([10], true) };
-        assert_eq!(next(&full(Start::Newest), &hidden), None, "fact 34: nothing is behind what is hidden");
-        assert!(next(&full(after("x")), &hidden).is_some());
+    }
+
+    #[test]
+    fn a_page_that_ends_before_what_is_hidden_may_be_short_for_another_reason() {
+        let hides =
+            |until, times: &[i64]| Page { first_inaccessible: Some(until), ..page(times.to_vec(), true) };
+        let past = PageCursor::starting_at(Start::Newest);
+        assert!(past.next(&hides(9, &[10, 11])).is_some(), "older ones may be left out");
+        assert_eq!(past.next(&hides(10, &[10, 11])), None, "fact 34: nothing is behind what is hidden");
+        let again = past.next(&hides(9, &[])).expect("an empty page is fetched again once");
+        assert_eq!(again.next(&hides(9, &[])), None, "and then it is the end");
+        assert!(PageCursor::starting_at(after("x")).next(&hides(10, &[10])).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Twelve users who post, edit and delete at once, so that posts share milliseconds and overtake each other.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,14 +16,23 @@ const THREAD_REPLIES: usize = 8;
 /// The size of such a reply, which no other post has.
 const THREAD_REPLY_BYTES: usize = 2_000;
 
+/// A post that a person has deleted.
+#[derive(Debug)]
+pub(super) struct DeletedPost {
+    /// The post as it was before.
+    pub(super) post: Post,
+    /// A time at which it was deleted already, in milliseconds.
+    #[expect(dead_code, reason = "it is shown when a test fails")]
+    deleted_by_ms: i64,
+}
+
 pub(super) struct ChattingUsers {
     pub(super) harness: SimulatorHarness,
     /// The addresses by which the host reaches the server, if it has not its own.
     pub(super) addresses: Option<TwoAddresses>,
     users: Vec<String>,
     posted: BTreeSet<String>,
-    /// The deleted posts, each with its channel.
-    deleted: BTreeMap<String, String>,
+    deleted: Vec<DeletedPost>,
     thread_replies: BTreeSet<String>,
     /// The posts made while the bot was out of their channel, each with the post about its removal.
     while_out: Vec<(String, String)>,
@@ -39,7 +48,7 @@ impl ChattingUsers {
             addresses,
             users,
             posted: BTreeSet::new(),
-            deleted: BTreeMap::new(),
+            deleted: Vec::new(),
             thread_replies: BTreeSet::new(),
             while_out: Vec::new(),
             earliest_date: 0,
@@ -141,13 +150,13 @@ impl ChattingUsers {
         } else {
             self.harness.simulator.delete_post(&post.id);
             self.posted.remove(&post.id);
-            self.deleted.insert(post.id.clone(), channel.to_owned());
+            self.deleted.push(DeletedPost { post: post.clone(), deleted_by_ms: now_ms() });
         }
     }
 
-    /// Returns the posts that people deleted, each with its channel.
-    pub(super) fn deleted(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.deleted.iter().map(|(id, channel)| (id.as_str(), channel.as_str()))
+    /// Returns the posts that people deleted.
+    pub(super) fn deleted(&self) -> impl Iterator<Item = &DeletedPost> {
+        self.deleted.iter()
     }
 
     /// Waits until all posts are visible.
