@@ -16,10 +16,18 @@ use super::{
 };
 use crate::{
     hosting::delivery::{Admission, DeliverRecovered, LeftChannel, Origin},
-    mattermost::{Channel, OddRow, Post, PostsSince, SINCE_LIMIT},
+    mattermost::{Channel, OddRow, Post, PostsSince, RestErrorKind, SINCE_LIMIT},
     model::{Change, CloseReason, Excerpt, Fact, PostId, Truncation},
     policy::{Anchor, BacklogKind, ChannelBacklog},
 };
+
+/// A row that cannot be used, and whose post cannot be had by itself either.
+struct UnusableRow {
+    post: PostId,
+    cause: Excerpt,
+    /// True if the server has no such post: it is deleted, unless it is hidden.
+    is_gone: bool,
+}
 
 /// The catch-up of one channel: its missed posts, oldest first, then edits and deletions of older ones.
 pub(super) struct ChannelCatchUp<'a> {
@@ -124,7 +132,10 @@ impl<'a> ChannelCatchUp<'a> {
     async fn page(&mut self, cursor: &PageCursor) -> Result<PostPage, ChannelReadError> {
         let mut page = self.catch_up.client.page(&self.news.channel, cursor).await?;
         for odd in std::mem::take(&mut page.odd) {
-            page.posts.extend(self.post_by_itself(odd).await?);
+            match self.post_by_itself(odd).await? {
+                Ok(post) => page.posts.extend(post),
+                Err(row) => self.report_skipped(row),
+            }
         }
         page.posts.sort_by(|a, b| (a.create_at, &a.id).cmp(&(b.create_at, &b.id)));
         let hidden = page.first_inaccessible.filter(|until| *until > self.news.from.time());
@@ -135,19 +146,25 @@ impl<'a> ChannelCatchUp<'a> {
         Ok(page)
     }
 
-    /// Fetches the post of a row that cannot be used. If that fails, the row is reported and passed over.
-    async fn post_by_itself(&self, OddRow { id, cause }: OddRow) -> Result<Option<Post>, ChannelReadError> {
-        let (channel, post) = (&self.news.channel, PostId::from(&*id));
-        let cause = match self.catch_up.client.post_if_readable(&post).await? {
-            Ok(found) if found.channel_id == *channel && found.id == post => {
-                return Ok(Some(found).filter(|found| found.delete_at == 0));
+    /// Fetches the post of a row that cannot be used; `None` if it is deleted.
+    async fn post_by_itself(
+        &self,
+        OddRow { id, cause }: OddRow,
+    ) -> Result<Result<Option<Post>, UnusableRow>, ChannelReadError> {
+        let post = PostId::from(&*id);
+        let (cause, is_gone) = match self.catch_up.client.post_if_readable(&post).await? {
+            Ok(found) if found.channel_id == self.news.channel && found.id == post => {
+                return Ok(Ok(Some(found).filter(|found| found.delete_at == 0)));
             }
-            Ok(_) => format!("{cause}; by itself it is another post"),
-            Err(error) => format!("{cause}; by itself: {error}"),
+            Ok(_) => (format!("{cause}; by itself it is another post"), false),
+            Err(error) => (format!("{cause}; by itself: {error}"), error.kind == RestErrorKind::NotFound),
         };
-        let cause = Excerpt::of(&cause);
-        self.catch_up.observe(Fact::RowSkipped { channel: channel.clone(), post: Some(post), cause });
-        Ok(None)
+        Ok(Err(UnusableRow { post, cause: Excerpt::of(&cause), is_gone }))
+    }
+
+    fn report_skipped(&self, UnusableRow { post, cause, .. }: UnusableRow) {
+        let channel = self.news.channel.clone();
+        self.catch_up.observe(Fact::RowSkipped { channel, post: Some(post), cause });
     }
 
     /// Returns the time after which posts are recovered.

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{
+    json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{client::RawResponse, odd_row::OddRow, post_list::PostList, row_splitter::Shape};
 use crate::{
@@ -138,6 +141,15 @@ impl Post {
 }
 
 impl Post {
+    /// Returns a post of which only the deletion is known. Its author and its text are empty.
+    pub(crate) fn deleted(id: &PostId, channel: &ChannelId, at: i64) -> serde_json::Result<Self> {
+        let post = json!({
+            "id": id.as_str(), "channel_id": channel.as_str(), "user_id": "",
+            "create_at": 0, "update_at": at, "delete_at": at,
+        });
+        Self::read(to_raw_value(&post)?)
+    }
+
     /// Returns the text; possibly empty if the post is deleted.
     pub fn message(&self) -> Box<str> {
         let head = serde_json::from_str::<PostHead<'_>>(self.json.get());

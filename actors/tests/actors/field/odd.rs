@@ -2,13 +2,14 @@
 
 use matterhost_actors::{
     mattermost::ClientLimits,
-    model::{Fact, PostId},
+    model::{Change, Fact, PostId},
 };
 use matterhost_simulator::Fault;
 
 use super::{assert_once, harness_with, on_each_version, short_overlap, wait_for};
 use crate::{
     catch_up::tick,
+    harness::ReceivedChange,
     simulator_harness::{SimulatorHarness, fast_settings, quick_simulator_of},
 };
 
@@ -65,6 +66,27 @@ fn an_odd_row_that_cannot_be_fetched_either_is_told_and_passed_over() {
             _ => false,
         };
         assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)), "{:?}", harness.host.seen);
+    });
+}
+
+#[test]
+fn the_deletion_of_a_post_whose_row_is_odd_is_told() {
+    on_each_version(async |version| {
+        let mut harness = harness_with(version, fast_settings()).await;
+        let post = harness.post("soon deleted");
+        wait_for(&mut harness, &post).await;
+        harness
+            .while_disabled(|harness| {
+                tick();
+                harness.simulator.delete_post(post.as_str());
+                harness.simulator.inject(Fault::null_create_at(post.as_str()));
+                // Without a new post, the list of channels shows no change.
+                harness.post("another");
+            })
+            .await;
+        let is_told = |taken: &ReceivedChange| taken.change == Change::Deleted { id: post.clone() };
+        harness.host.sink.wait_for_changes(1, is_told).await;
+        assert_eq!(harness.host.count("bot", "row_skipped"), 0);
     });
 }
 

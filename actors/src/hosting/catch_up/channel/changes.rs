@@ -12,7 +12,7 @@ use super::{
 use crate::{
     hosting::delivery::Origin,
     mattermost::{Post, PostsSince, SINCE_LIMIT},
-    model::{Change, ChannelId, Fact, PostId, Truncation},
+    model::{Change, ChannelId, CloseReason, Excerpt, Fact, PostId, Truncation},
 };
 
 /// The most requests for the changes of one channel: each passes over half of what the server lists at once, so this is
@@ -107,7 +107,11 @@ impl ChannelCatchUp<'_> {
         while let Some(found) = lists.next(&self.catch_up.client, &self.news.channel).await? {
             let mut posts = found.posts;
             for odd in found.odd {
-                posts.extend(self.post_by_itself(odd).await?);
+                match self.post_by_itself(odd).await? {
+                    Ok(post) => posts.extend(post),
+                    Err(row) if row.is_gone => self.deliver_deletion(row.post).await?,
+                    Err(row) => self.report_skipped(row),
+                }
             }
             for post in &posts {
                 self.unconfirmed.remove(&post.id);
@@ -161,6 +165,13 @@ impl ChannelCatchUp<'_> {
             self.deliver(change, &post, (Origin::Fetched, false)).await?;
         }
         Ok(())
+    }
+
+    /// Delivers the deletion of a post that the list of changes has and the server has no more. Who wrote it is unknown.
+    async fn deliver_deletion(&self, id: PostId) -> Result<(), ChannelReadError> {
+        let post = Post::deleted(&id, &self.news.channel, self.catch_up.listed_at);
+        let post = post.map_err(|error| CloseReason::CatchUpFailed { cause: Excerpt::of(&error) })?;
+        self.deliver(Change::Deleted { id }, &post, (Origin::Fetched, false)).await
     }
 }
 
