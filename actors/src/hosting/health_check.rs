@@ -112,7 +112,7 @@ impl HealthCheck {
             return ctx.stop();
         }
         self.polling = false;
-        let verdict = self.health.judge(&poll.result);
+        let verdict = self.health.judge(now(), &poll.result);
         self.report(&verdict, poll.took, poll.failed);
         let interval = poll.interval.unwrap_or(self.context.settings.health.poll_interval);
         match verdict {

@@ -2,12 +2,13 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::model::{AccountName, CloseReason, UserId};
 
-/// The delay before a 401 is verified by a second poll.
+/// The delay before a 401 is verified by a second poll. A poll in between, because something was seen to change, does not
+/// verify it.
 const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// The result of a poll.
@@ -46,13 +47,14 @@ pub(crate) enum PollVerdict {
 pub(crate) struct HealthPoll {
     user: UserId,
     baseline: i64,
-    unauthorized: bool,
+    /// The time of the first of the 401s that came last.
+    refused_at: Option<Instant>,
 }
 
 impl HealthPoll {
     /// Creates a check against the user and the `update_at` that were seen before connecting.
     pub(crate) fn new(user: UserId, baseline: i64) -> Self {
-        Self { user, baseline, unauthorized: false }
+        Self { user, baseline, refused_at: None }
     }
 
     /// Raises the reference value after a change that needs no new Connection.
@@ -61,11 +63,10 @@ impl HealthPoll {
     }
 
     /// Returns the consequence of a poll's result.
-    pub(crate) fn judge(&mut self, result: &PollResult) -> PollVerdict {
-        let is_second = std::mem::replace(&mut self.unauthorized, *result == PollResult::Unauthorized);
+    pub(crate) fn judge(&mut self, now: Instant, result: &PollResult) -> PollVerdict {
+        let refused_at = self.refused_at.take();
         match result {
-            PollResult::Unauthorized if is_second => PollVerdict::Terminate(CloseReason::Unauthorized),
-            PollResult::Unauthorized => PollVerdict::Recheck(RECHECK_AFTER),
+            PollResult::Unauthorized => self.refused(now, refused_at.unwrap_or(now)),
             PollResult::Failed => PollVerdict::Inconclusive,
             PollResult::Unmodified => PollVerdict::Healthy,
             PollResult::User { id, .. } if *id != self.user => {
@@ -77,6 +78,15 @@ impl HealthPoll {
             }
             PollResult::User { .. } => PollVerdict::Healthy,
         }
+    }
+
+    fn refused(&mut self, now: Instant, since: Instant) -> PollVerdict {
+        let left = RECHECK_AFTER.saturating_sub(now.saturating_duration_since(since));
+        if left.is_zero() {
+            return PollVerdict::Terminate(CloseReason::Unauthorized);
+        }
+        self.refused_at = Some(since);
+        PollVerdict::Recheck(left)
     }
 }
 
@@ -118,7 +128,7 @@ mod tests {
             (PollResult::Failed, PollVerdict::Inconclusive),
             (PollResult::Unauthorized, PollVerdict::Recheck(RECHECK_AFTER)),
         ] {
-            assert_eq!(HealthPoll::new("me".into(), 7).judge(&result), verdict, "{result:?}");
+            assert_eq!(HealthPoll::new("me".into(), 7).judge(Instant::now(), &result), verdict, "{result:?}");
         }
     }
 
@@ -127,23 +137,24 @@ mod tests {
         let mut health = HealthPoll::new("me".into(), 7);
         health.raise_baseline(8);
         health.raise_baseline(5);
-        assert_eq!(health.judge(&user("me", 8)), PollVerdict::Healthy);
+        assert_eq!(health.judge(Instant::now(), &user("me", 8)), PollVerdict::Healthy);
         let stale = CloseReason::Stale { baseline: 8, seen: 7 };
-        assert_eq!(health.judge(&user("me", 7)), PollVerdict::Terminate(stale));
+        assert_eq!(health.judge(Instant::now(), &user("me", 7)), PollVerdict::Terminate(stale));
     }
 
     #[test]
     fn a_401_is_believed_only_when_it_comes_twice_in_a_row() {
-        let mut health = HealthPoll::new("me".into(), 7);
+        let (mut health, now) = (HealthPoll::new("me".into(), 7), Instant::now());
         for between in [PollResult::Unmodified, PollResult::Failed, user("me", 7)] {
-            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(RECHECK_AFTER));
-            health.judge(&between);
+            let refused = health.judge(now, &PollResult::Unauthorized);
+            assert_eq!(refused, PollVerdict::Recheck(RECHECK_AFTER));
+            health.judge(now + RECHECK_AFTER, &between);
         }
-        health.judge(&PollResult::Unauthorized);
-        assert_eq!(
-            health.judge(&PollResult::Unauthorized),
-            PollVerdict::Terminate(CloseReason::Unauthorized)
-        );
+        let mut after = |time| health.judge(now + time, &PollResult::Unauthorized);
+        assert_eq!(after(Duration::ZERO), PollVerdict::Recheck(RECHECK_AFTER));
+        let soon = RECHECK_AFTER / 4;
+        assert_eq!(after(soon), PollVerdict::Recheck(RECHECK_AFTER - soon), "it is no second opinion yet");
+        assert_eq!(after(RECHECK_AFTER), PollVerdict::Terminate(CloseReason::Unauthorized));
     }
 
     #[test]
