@@ -105,7 +105,7 @@ impl GateState {
     /// Grants all waiting requests that may be sent now. Returns the time until the next, if one waits for the pace.
     pub(super) fn pump(&mut self) -> Option<Duration> {
         let up = self.is_up();
-        while self.queue.as_ref().is_some_and(|queue| queue.has_work(up)) {
+        while self.has_work() {
             if let Err(wait) = self.bucket.take(now()) {
                 return Some(wait);
             }
@@ -155,8 +155,12 @@ impl GateState {
 
     /// The timer for the next request was set for another pace.
     fn pump_if_any_waits(&self) -> Option<Task> {
-        let up = self.is_up();
-        self.queue.as_ref().is_some_and(|queue| queue.has_work(up)).then_some(Task::Pump)
+        self.has_work().then_some(Task::Pump)
+    }
+
+    /// True if any waiting request may be sent.
+    fn has_work(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.has_work(self.is_up()))
     }
 
     fn is_up(&self) -> bool {

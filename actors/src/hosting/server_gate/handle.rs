@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
+#[cfg(test)]
+use actix::{AsyncContext as _, Context};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,6 +21,9 @@ use crate::{
     model::{AccountName, ServerSnapshot},
     policy::RequestClass,
 };
+
+#[cfg(test)]
+use crate::{hosting::Observer, model::ServerName, policy::GateLimits};
 
 /// A handle to one server's gate, usable from any Arbiter.
 #[derive(Clone)]
@@ -61,6 +66,15 @@ impl GateHandle {
     ) -> Self {
         let slots = state.lock().slots();
         Self { gate, state, slots, request_stats }
+    }
+
+    /// Returns a handle to a gate that is gone.
+    #[cfg(test)]
+    pub(in crate::hosting) fn ended(name: ServerName) -> Self {
+        let mut state =
+            GateState::new(name, GateLimits::default(), Duration::from_secs(30), Observer::default());
+        state.close();
+        Self::new(Context::new().address(), Arc::new(Mutex::new(state)), Arc::default())
     }
 
     /// Makes one request as soon as the gate permits it, and reports the outcome to the gate.

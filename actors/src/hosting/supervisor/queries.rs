@@ -7,12 +7,12 @@ use futures_util::future::FutureExt as _;
 use tokio::time::timeout;
 
 use super::{
-    AuditAccount, CountStates, GetAccount, ListAccounts, ListServers, Server, Supervisor, SupervisorError,
+    AuditAccount, CountStates, GetAccount, ListAccounts, ListServers, Supervisor, SupervisorError,
     account::Account,
 };
 use crate::{
-    hosting::{connection::AuditNow, delivery::GetWaiting},
-    model::{AccountDetail, AccountSnapshot, ServerSnapshot},
+    hosting::{connection::AuditNow, delivery::GetWaiting, server_gate::GateHandle},
+    model::{AccountDetail, AccountSnapshot, ServerName, ServerSnapshot},
 };
 
 /// The longest wait for a child's answer: one that hangs must not hide the rest.
@@ -59,7 +59,11 @@ impl Handler<ListServers> for Supervisor {
     type Result = Vec<ServerSnapshot>;
 
     fn handle(&mut self, _: ListServers, _: &mut Self::Context) -> Self::Result {
-        let mut servers: Vec<_> = self.servers.values().map(server_snapshot).collect();
+        let mut servers: Vec<_> = self
+            .servers
+            .values()
+            .map(|s| server_snapshot(&s.gate, s.spec.name.clone(), s.accounts))
+            .collect();
         servers.sort_by(|a, b| a.server.cmp(&b.server));
         servers
     }
@@ -67,9 +71,8 @@ impl Handler<ListServers> for Supervisor {
 
 /// Returns the snapshot of a server from its gate. If the gate is gone, the server is still listed, as down: an operator
 /// who looks for a fault must see it.
-fn server_snapshot(server: &Server) -> ServerSnapshot {
-    let (server, accounts, snapshot) = (server.spec.name.clone(), server.accounts, server.gate.snapshot());
-    snapshot.unwrap_or(ServerSnapshot {
+fn server_snapshot(gate: &GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
+    gate.snapshot().unwrap_or(ServerSnapshot {
         server,
         up: false,
         down_for: None,
@@ -96,5 +99,17 @@ impl Handler<AuditAccount> for Supervisor {
             Err(SupervisorError::NotReady(name))
         }
         .boxed_local()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_whose_gate_is_gone_is_there_and_counts_as_down() {
+        let main = ServerName::new("main").unwrap();
+        let snapshot = server_snapshot(&GateHandle::ended(main.clone()), main, 7);
+        assert_eq!((snapshot.server.as_str(), snapshot.up, snapshot.accounts), ("main", false, 7));
     }
 }
