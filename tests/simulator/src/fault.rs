@@ -46,7 +46,8 @@ pub enum FaultKind {
     EarlyHints,
     /// Each answer says that it is compressed in this way, which nobody asked for, and is not readable as it is.
     Encoded(&'static str),
-    /// A page of posts holds at most this many rows, although `next_post_id` says that there are more (fact 34).
+    /// A page of posts holds at most this many rows, although `next_post_id` or, towards the past, `prev_post_id` says that
+    /// there are more (fact 34).
     ShortPage(usize),
     /// A value in a JSON answer is another one, or is left out. Answers that lack it stay as they are and do not count.
     Rewrite {

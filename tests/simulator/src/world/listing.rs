@@ -1,6 +1,9 @@
 //! Lists of posts: by `since`, by `after` and `before`, and by page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 use serde::Serialize;
 
@@ -70,24 +73,35 @@ pub(crate) fn since(store: &PostStore, channel: &str, time: i64, threads: Thread
 
 /// One page of posts that are not deleted, `order` newest first (fact 11).
 pub(crate) fn page(store: &PostStore, channel: &str, page: Page<'_>) -> PostList {
-    let skip = page.number.saturating_mul(page.size);
     let take = page.size.min(page.rows);
-    let time = |id: &str| store.get(id).map(|post| post.create_at);
-    let mut rows: Vec<&Post> = match page.range {
-        PostRange::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(take).collect(),
-        PostRange::After(id) => time(id)
-            .map(|time| store.later_than(channel, time).skip(skip).take(take).collect())
-            .unwrap_or_default(),
-        PostRange::Before(id) => time(id)
-            .map(|time| store.earlier_than(channel, time).skip(skip).take(take).collect())
-            .unwrap_or_default(),
-    };
+    let mut rows: Vec<&Post> = from_first_row(store, channel, page).take(take).collect();
     if matches!(page.range, PostRange::After(_)) {
         rows.reverse();
     }
     let mut list = collect(store, &rows, page.threads);
     add_neighbours(store, channel, page, &mut list);
     list
+}
+
+/// The posts from the first of the page on, in the direction of its range.
+fn from_first_row<'a>(
+    store: &'a PostStore,
+    channel: &str,
+    page: Page<'_>,
+) -> Box<dyn Iterator<Item = &'a Post> + 'a> {
+    let skip = page.number.saturating_mul(page.size);
+    let time = |id: &str| store.get(id).map(|post| post.create_at);
+    match page.range {
+        PostRange::Latest => Box::new(store.earlier_than(channel, i64::MAX).skip(skip)),
+        PostRange::After(id) => match time(id) {
+            Some(time) => Box::new(store.later_than(channel, time).skip(skip)),
+            None => Box::new(iter::empty()),
+        },
+        PostRange::Before(id) => match time(id) {
+            Some(time) => Box::new(store.earlier_than(channel, time).skip(skip)),
+            None => Box::new(iter::empty()),
+        },
+    }
 }
 
 /// Leaves out what is older than a plan shows, after the page was made: the page gets shorter, and the ids of its neighbours
@@ -130,33 +144,25 @@ fn add(store: &PostStore, list: &mut PostList, id: &str) {
     }
 }
 
-/// The ids before and after the page, as the server works them out: from creation times alone.
+/// The ids before and after the page, as the server works them out: from creation times alone. A page whose rows are all left
+/// out has the first of them ahead.
 fn add_neighbours(store: &PostStore, channel: &str, page: Page<'_>, list: &mut PostList) {
     let full = list.order.len() >= page.size.min(page.rows);
     let create_at = |id: Option<&String>| id.and_then(|id| store.get(id)).map(|p| p.create_at);
     let later = |time: i64| store.later_than(channel, time).next().map(|post| post.id.clone());
+    let earlier = |time: i64| store.earlier_than(channel, time).next().map(|post| post.id.clone());
     let newer = |list: &PostList| create_at(list.order.first()).and_then(later);
-    let older = |list: &PostList| {
-        let time = create_at(list.order.last())?;
-        store.earlier_than(channel, time).next().map(|post| post.id.clone())
-    };
-    let first = page.number == 0;
+    let older = |list: &PostList| create_at(list.order.last()).and_then(earlier);
+    let ahead = full.then(|| match page.range {
+        _ if list.order.is_empty() => from_first_row(store, channel, page).next().map(|post| post.id.clone()),
+        PostRange::After(_) => newer(list),
+        PostRange::Latest | PostRange::Before(_) => older(list),
+    });
+    let (ahead, is_first) = (ahead.flatten(), page.number == 0);
     let (next, prev) = match page.range {
-        PostRange::After(id) => {
-            // A page without a row has its next one right after the post that it was asked for.
-            let after = || {
-                if list.order.is_empty() {
-                    store.get(id).and_then(|p| later(p.create_at))
-                } else {
-                    newer(list)
-                }
-            };
-            (full.then(after).flatten(), if first { Some(id.to_owned()) } else { older(list) })
-        }
-        PostRange::Before(id) => {
-            (if first { Some(id.to_owned()) } else { newer(list) }, full.then(|| older(list)).flatten())
-        }
-        PostRange::Latest => (if first { None } else { newer(list) }, full.then(|| older(list)).flatten()),
+        PostRange::After(id) => (ahead, if is_first { Some(id.to_owned()) } else { older(list) }),
+        PostRange::Before(id) => (if is_first { Some(id.to_owned()) } else { newer(list) }, ahead),
+        PostRange::Latest => (if is_first { None } else { newer(list) }, ahead),
     };
     list.next_post_id = next.unwrap_or_default();
     list.prev_post_id = prev.unwrap_or_default();

@@ -68,6 +68,13 @@ fn pages_are_short_although_there_is_more() {
         let last = after(&fixture, &made[3].id, "&per_page=200");
         assert_eq!(order(&last), [&made[5].id, &made[4].id]);
         assert_eq!(last["next_post_id"], "");
+        let before = format!("before={}", made[3].id);
+        for (range, newest) in [("", &made[5]), (&*before, &made[2])] {
+            strike(0);
+            let path = format!("/api/v4/channels/{}/posts?{range}", fixture.channel);
+            let empty = fixture.get(&path, &fixture.bot).json();
+            assert_eq!((order(&empty).len(), empty["prev_post_id"].as_str()), (0, Some(newest.id.as_str())));
+        }
     }
 }
 
