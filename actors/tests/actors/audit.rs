@@ -49,6 +49,20 @@ fn a_post_that_the_server_never_sent_is_found_and_fetched() {
 }
 
 #[test]
+fn a_lost_post_is_found_though_the_post_before_it_exists_no_more() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        listening(harness).await;
+        let anchor = say(harness, 1_020_000);
+        say(harness, 1_040_000);
+        harness.sink.wait_for_posts(3).await;
+        harness.fake.purge_post(&anchor);
+        let lost = harness.fake.post("c", 1_060_000);
+        let (reason, _) = harness.wait_until_closed("bot").await;
+        assert_eq!(reason, CloseReason::AuditHole { channel: "c".into(), post: lost }, "fact 11");
+    });
+}
+
+#[test]
 fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sockets() {
     run(async || {
         let audit = AuditSettings {

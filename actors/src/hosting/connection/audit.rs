@@ -12,7 +12,7 @@ use crate::{
         delivery::Permits,
     },
     model::{ChannelId, CloseReason, Excerpt, Fact, PostKey},
-    policy::{Anchor, AuditReadiness, ChannelBacklog, spread_delay},
+    policy::{AuditReadiness, ChannelBacklog, spread_delay},
 };
 
 /// The wait before another attempt if an audit is inconclusive: the sink is behind, or a catch-up is running.
@@ -173,12 +173,15 @@ async fn find_suspect(
     client: &CatchUpClient,
     news: &ChannelBacklog,
 ) -> Result<Option<PostKey>, ChannelReadError> {
-    let mut cursor = Some(match &news.from {
-        Anchor::Post { id, .. } => PageCursor::after(id),
-        Anchor::Time(_) => PageCursor::newest(),
-    });
+    let after_anchor = news.from.post().map(PageCursor::after);
+    let mut cursor = Some(after_anchor.clone().unwrap_or_else(PageCursor::newest));
     while let Some(at) = cursor {
         let page = client.page(&news.channel, &at).await?;
+        if page.posts.is_empty() && page.next.is_none() && after_anchor.as_ref() == Some(&at) {
+            // The anchor post may be gone: the server then returns an empty page (fact 11).
+            cursor = Some(PageCursor::newest());
+            continue;
+        }
         let keys: Vec<PostKey> = page
             .posts
             .iter()

@@ -26,6 +26,8 @@ const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 pub(super) struct FakeChannels {
     channels: BTreeMap<String, FakeChannel>,
     posts: BTreeMap<String, FakePost>,
+    /// The number of posts that were removed.
+    purged: usize,
     /// The posts by user and `pending_post_id`, with their creation times.
     pending: HashMap<(String, String), (String, Instant)>,
 }
@@ -97,7 +99,7 @@ impl FakeChannels {
 
     /// Creates a post of a type by a given user.
     pub(super) fn post_of_kind(&mut self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
-        let id = format!("post-{:04}", self.posts.len());
+        let id = format!("post-{:04}", self.posts.len() + self.purged);
         let post = FakePost {
             kind: kind.to_owned(),
             user: user.to_owned(),
@@ -135,6 +137,12 @@ impl FakeChannels {
     pub(super) fn delete(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         (post.update_at, post.delete_at) = (at, at);
+    }
+
+    /// Removes a post as a retention policy does: the server knows its id no more.
+    pub(super) fn purge(&mut self, id: &str) {
+        self.posts.remove(id).unwrap();
+        self.purged += 1;
     }
 
     pub(super) fn last_post_at(&self, channel: &str) -> i64 {
