@@ -159,6 +159,18 @@ fn edits_and_deletions_come_after_the_posts_and_each_once() {
 }
 
 #[test]
+fn a_deletion_alone_comes_from_a_channel_that_was_active() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let post = harness.post("soon deleted");
+        harness.host.sink.wait_for_posts(1).await;
+        harness.while_disabled(|harness| harness.simulator.delete_post(post.as_str())).await;
+        let is_told = |taken: &ReceivedChange| taken.change == Change::Deleted { id: post.clone() };
+        harness.host.sink.wait_for_changes(1, is_told).await;
+    });
+}
+
+#[test]
 fn a_reply_to_an_old_root_comes_without_the_root() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;

@@ -71,9 +71,7 @@ impl<'a> ChannelCatchUp<'a> {
     pub(super) async fn run(mut self) -> Result<(), ChannelReadError> {
         self.read_posts().await?;
         self.deliver_newest(true).await?;
-        if let Some(since) = self.news.edits_since {
-            self.read_changes(since).await?;
-        }
+        self.read_changes(self.news.edits_since).await?;
         if self.membership.has_left() {
             self.end_as_left().await?;
         }
@@ -102,7 +100,7 @@ impl<'a> ChannelCatchUp<'a> {
     async fn read_posts(&mut self) -> Result<(), ChannelReadError> {
         if self.news.kind == BacklogKind::Joining {
             let begin = self.oldest_time();
-            self.recall_membership(self.news.edits_since.map_or(begin, |edits| begin.min(edits))).await?;
+            self.recall_membership(begin.min(self.news.edits_since)).await?;
         }
         let mut cursor = match &self.news.from {
             Anchor::Post { id, .. } if self.oldest_time() == self.news.from.time() => {
@@ -256,7 +254,7 @@ impl<'a> ChannelCatchUp<'a> {
                 false => Origin::WhileOut,
             };
             let recall = self.membership.asks_after(&post).then_some(post.create_at);
-            if self.news.edits_since.is_some() && self.unconfirmed.len() < self.catch_up.max_posts() {
+            if self.unconfirmed.len() < self.catch_up.max_posts() {
                 self.unconfirmed.insert(post.id.clone());
             }
             self.deliver_newest(false).await?;

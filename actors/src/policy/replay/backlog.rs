@@ -22,8 +22,8 @@ pub(crate) struct ChannelBacklog {
     pub(crate) channel: ChannelId,
     /// The point after which posts are read.
     pub(crate) from: Anchor,
-    /// The time after which edits and deletions are read; none if the list shows that there are none.
-    pub(crate) edits_since: Option<i64>,
+    /// The time after which edits and deletions are read.
+    pub(crate) edits_since: i64,
     /// The account's relation to the channel.
     pub(crate) kind: BacklogKind,
 }

@@ -79,6 +79,14 @@ pub(super) struct TimeBounds {
     pub(super) latest: i64,
 }
 
+impl TimeBounds {
+    /// Returns the time if the server's clock can have reached it, and else the earliest that the clock can show: a post
+    /// dated into the future says nothing about what happens until then.
+    pub(super) fn reached(&self, time: i64) -> i64 {
+        if time > self.latest { self.earliest } else { time }
+    }
+}
+
 /// Actions that wait until all admitted changes are acknowledged: after an earlier kill they must not appear done.
 #[derive(Debug, Default)]
 struct Deferred {
@@ -220,9 +228,8 @@ impl ChannelState {
     }
 
     fn acknowledge_post(&mut self, post: PostKey, bounds: TimeBounds) {
-        let time = post.create_at.min(bounds.latest);
-        if self.saw(time) {
-            self.edits.advance_to(time.saturating_sub(bounds.overlap_ms));
+        if self.saw(post.create_at.min(bounds.latest)) {
+            self.edits.advance_to(bounds.reached(post.create_at).saturating_sub(bounds.overlap_ms));
         }
         self.cursor.acknowledge(post.create_at, post.id, bounds.latest);
         self.was_out = false;
@@ -241,9 +248,9 @@ impl ChannelState {
         counts
     }
 
-    /// Starts a round, with the `last_post_at` of the listing if it contains the channel.
-    pub(super) fn listed(&mut self, last_post_at: Option<i64>) {
-        self.round = last_post_at.map_or(RoundPart::Unlisted, RoundPart::Listed);
+    /// Starts a round, with the time up to which the listing announces everything if it contains the channel.
+    pub(super) fn listed(&mut self, until: Option<i64>) {
+        self.round = until.map_or(RoundPart::Unlisted, RoundPart::Listed);
     }
 
     /// True if the listing of the current round contains the channel.
@@ -314,9 +321,8 @@ impl ChannelState {
         self.reading = Reading::IfNews;
         self.deferred.fill_hole = had_hole;
         if let RoundPart::Listed(listed_until) = std::mem::replace(&mut self.round, RoundPart::None) {
-            self.seen_until = self.seen_until.max(listed_until.min(bounds.latest));
-            self.deferred.edits_reach =
-                Some(listed_until.min(bounds.latest).saturating_sub(bounds.overlap_ms));
+            self.seen_until = self.seen_until.max(listed_until);
+            self.deferred.edits_reach = Some(listed_until.saturating_sub(bounds.overlap_ms));
             self.due = false;
         }
         self.settle_if_idle(bounds);

@@ -18,6 +18,6 @@ pub(super) enum RoundPart {
     None,
     /// The listing does not contain the channel.
     Unlisted,
-    /// The listing contains the channel with this `last_post_at`.
+    /// The listing contains the channel, and announces everything up to this time.
     Listed(i64),
 }

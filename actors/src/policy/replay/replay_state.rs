@@ -172,7 +172,7 @@ impl ReplayState {
         if let Change::Posted(post) = change {
             let time = post.create_at.min(bounds.latest);
             if state.membership == Membership::Left {
-                state.rejoin(time.saturating_sub(bounds.overlap_ms), bounds);
+                state.rejoin(bounds.reached(post.create_at).saturating_sub(bounds.overlap_ms), bounds);
             } else if !is_fetched {
                 state.returned();
             }

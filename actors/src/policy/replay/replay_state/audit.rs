@@ -39,8 +39,12 @@ impl ReplayState {
         for listed in listing {
             let state = self.channel_state(listed);
             if listed.last_post_at > state.seen_until {
-                let (channel, from) = (listed.channel.clone(), state.cursor.anchor().clone());
-                backlog.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
+                backlog.push(ChannelBacklog {
+                    channel: listed.channel.clone(),
+                    from: state.cursor.anchor().clone(),
+                    edits_since: state.edits.until(),
+                    kind: BacklogKind::Known,
+                });
             }
         }
         backlog

@@ -36,18 +36,19 @@ impl ReplayState {
     }
 
     fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
-        let latest = self.latest;
+        let bounds = self.bounds();
         let state = self.channel_state(listed);
-        state.listed(Some(listed.last_post_at));
+        state.listed(Some(bounds.reached(listed.last_post_at)));
         // A post dated into the future holds last_post_at there: the channel is read each time.
         let moved = listed.last_post_at > state.seen_until || state.has_dropped_changes();
         if moved {
-            state.newest_activity = state.newest_activity.max(listed.last_post_at.min(latest));
+            state.newest_activity = state.newest_activity.max(listed.last_post_at.min(bounds.latest));
         }
         let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
             from: state.cursor.anchor().clone(),
-            edits_since: moved.then(|| state.edits.until()),
+            // A deletion does not move last_post_at (fact 24).
+            edits_since: state.edits.until(),
             kind: if state.has_unknown_begin() { BacklogKind::Joining } else { BacklogKind::Known },
         };
         ((moved || state.due || state.has_hole()) && !state.is_postponed()).then_some(backlog)
@@ -79,7 +80,7 @@ impl ReplayState {
             channel: channel.clone(),
             from: state.cursor.anchor().clone(),
             // No list says when it was changed.
-            edits_since: Some(state.edits.until()),
+            edits_since: state.edits.until(),
             kind: BacklogKind::Unlisted,
         })
     }

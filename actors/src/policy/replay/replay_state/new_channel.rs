@@ -20,7 +20,7 @@ pub(super) fn new_unlisted_channel(
     listing_is_complete: bool,
 ) -> ChannelState {
     let first = match change {
-        Change::Posted(post) => post.create_at.min(bounds.latest).saturating_sub(1),
+        Change::Posted(post) => bounds.reached(post.create_at).saturating_sub(1),
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
@@ -38,8 +38,8 @@ pub(super) fn new_listed_channel(
     from: StartFrom,
     bounds: TimeBounds,
 ) -> ChannelState {
-    let created = listed.create_at.min(bounds.latest).saturating_sub(1);
-    let last_post_at = listed.last_post_at.min(bounds.latest);
+    let created = bounds.reached(listed.create_at).saturating_sub(1);
+    let last_post_at = bounds.reached(listed.last_post_at);
     let (posts, edits, membership) = match (listed_at, from) {
         // On the first start, posts that already exist are not delivered.
         (None, StartFrom::Now) => (last_post_at, last_post_at, Membership::Member),

@@ -64,3 +64,32 @@ fn an_edit_that_comes_live_long_after_it_was_fetched_is_not_told_again() {
     assert!(!replay.admit(&"c".into(), &edit), "held while the round ran");
     assert!(replay.admit(&"c".into(), &edited(2_001, "p")), "another edit of the post");
 }
+
+#[test]
+fn a_post_dated_into_the_future_says_nothing_about_the_edits_until_the_end_of_the_round() {
+    let (mut replay, start) = (started(&[("c", 1_000)]), Instant::now());
+    replay.read_clock(Some(ServerClock::new(20_000, start, start)), start);
+    replay.apply_listing(&[listed("c", 3_600_000)], 0);
+    replay.advance_clock(start + 9 * SECOND);
+    assert!(replay.admit_fetched(&"c".into(), &posted(3_600_000, "dated")));
+    replay.acknowledge(&"c".into(), posted(3_600_000, "dated"));
+    replay.finish_round(&[]);
+    let found = replay.apply_listing(&[listed("c", 3_600_000)], 0);
+    assert_eq!(found[0].edits_since, 20_000 - OVERLAP, "the list was made at 20000, or later");
+    replay.receive("c", &posted(3_600_001, "dated and live"));
+    replay.finish_round(&[]);
+    replay.receive("c", &posted(3_600_002, "after the round"));
+    let found = replay.apply_listing(&[listed("c", 3_600_002)], 0);
+    assert_eq!(found[0].edits_since, 29_000 - OVERLAP, "received live at 29000, or later");
+}
+
+#[test]
+fn a_channel_whose_newest_post_is_dated_into_the_future_begins_no_later_than_now() {
+    let (mut replay, start) = (ReplayState::new(SETTINGS), Instant::now());
+    replay.read_clock(Some(ServerClock::new(20_000, start, start)), start);
+    replay.apply_listing(&[listed("dated", 3_600_000), listed("usual", 20_900)], 0);
+    replay.finish_round(&[]);
+    let listing = [listed("dated", 3_600_000), listed("usual", 21_500)];
+    let found = replay.apply_listing(&listing, 0);
+    assert_eq!(found, [backlog("dated", 20_000, 20_000), backlog("usual", 20_900, 20_900)]);
+}
