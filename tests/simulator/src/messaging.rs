@@ -144,6 +144,12 @@ impl Simulator {
         require(deleted, "post", post_id);
     }
 
+    /// Removes a post as a retention policy does: without an event, and no request finds it any more (fact 11).
+    pub fn purge_post(&self, post_id: &str) {
+        let purged = self.shared.change(|state| state.world.posts.purge(post_id));
+        require(purged, "post", post_id);
+    }
+
     /// Adds a reaction.
     pub fn add_reaction(&self, user_id: &str, post_id: &str, emoji: &str) {
         let added = self.shared.change(|state| state.add_reaction(user_id, post_id, emoji));

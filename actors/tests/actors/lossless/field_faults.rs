@@ -13,7 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// The most by which posts are dated back: less than the overlap, so that they are fetched.
 const MAX_BACK_MS: i64 = 500;
 
-pub(super) const FIELD_FAULTS: [&str; 19] = [
+pub(super) const FIELD_FAULTS: [&str; 20] = [
     "proxy page",
     "sign-in page",
     "unauthorized",
@@ -33,6 +33,7 @@ pub(super) const FIELD_FAULTS: [&str; 19] = [
     "clock ahead",
     "leave",
     "leave while dropped",
+    "retention",
 ];
 
 /// More changes while the bot is away than a server shows at once. It costs seconds, so that few runs have it.
@@ -74,6 +75,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
         "clock ahead" => return clock_ahead(users, random).await,
         "leave" => return leave_while_disabled(users, random).await,
         "leave while dropped" => return leave_while_dropped(users, random).await,
+        "retention" => return purge_oldest(users, random).await,
         _ => return simulator.set_custom_status(&users.harness.bots[0].user_id, "thinking"),
     };
     simulator.inject(fault);
@@ -128,6 +130,16 @@ async fn dated_posts(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
         users.post_dated(random, &channel, by);
         users.chat(random, 2).await;
     }
+}
+
+/// Removes the oldest posts of a channel, one of which may be the anchor, while the bot is away.
+async fn purge_oldest(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    drop_sockets(users);
+    users.chat(random, 3).await;
+    let channel = users.any_channel(random);
+    let share = random.usize(1..4);
+    users.purge_oldest(&channel, share);
+    users.chat(random, 3).await;
 }
 
 /// Sets the server's clock ahead for a while.

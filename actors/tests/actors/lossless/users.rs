@@ -154,6 +154,16 @@ impl ChattingUsers {
         }
     }
 
+    /// Removes the oldest posts of a channel, so many quarters of all.
+    pub(super) fn purge_oldest(&mut self, channel: &str, quarters: usize) {
+        let mut there: Vec<Post> = self.posts().filter(|post| post.channel_id == channel).collect();
+        there.sort_by_key(|post| post.create_at);
+        for post in &there[..there.len() * quarters / 4] {
+            self.harness.simulator.purge_post(&post.id);
+            self.posted.remove(&post.id);
+        }
+    }
+
     /// Returns the posts that people deleted.
     pub(super) fn deleted(&self) -> impl Iterator<Item = &DeletedPost> {
         self.deleted.iter()

@@ -33,6 +33,20 @@ impl PostStore {
         self.rows.insert(post.id.clone(), post);
     }
 
+    /// Removes a post, which leaves no row behind; tells whether it was there.
+    pub(crate) fn purge(&mut self, id: &str) -> bool {
+        let Some(post) = self.rows.remove(id) else { return false };
+        self.hidden.remove(id);
+        self.reactions.remove(id);
+        if let Some(replies) = self.threads.get_mut(&post.root_id) {
+            replies.remove(id);
+        }
+        if let Some(timeline) = self.timelines.get_mut(&post.channel_id) {
+            timeline.remove(&(post.create_at, post.id));
+        }
+        true
+    }
+
     /// Commits a hidden post; tells whether it was one.
     pub(crate) fn reveal(&mut self, id: &str) -> bool {
         self.hidden.remove(id)

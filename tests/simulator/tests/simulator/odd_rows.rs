@@ -78,6 +78,21 @@ fn pages_are_short_although_there_is_more() {
     }
 }
 
+/// Fact 11: what follows a deleted post can be read, and what follows one that exists no more cannot.
+#[test]
+fn nothing_follows_a_post_that_exists_no_more() {
+    for version in ServerVersion::ALL {
+        let fixture = on(version);
+        let made = posts(&fixture, 3);
+        fixture.simulator.delete_post(&made[1].id);
+        fixture.simulator.purge_post(&made[2].id);
+        assert_eq!(order(&after(&fixture, &made[1].id, "")), [&made[3].id]);
+        assert!(order(&after(&fixture, &made[2].id, "")).is_empty());
+        let path = format!("/api/v4/posts/{}", made[2].id);
+        assert_eq!(fixture.get(&path, &fixture.bot).status, 404);
+    }
+}
+
 /// Fact 34: the plan hides old posts, after the page was made.
 #[test]
 fn a_plan_hides_old_posts() {
