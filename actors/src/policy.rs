@@ -22,7 +22,7 @@ pub use liveness::{PingSettings, SiblingNews, SiblingWatch};
 pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck, ServerClock,
-    resume_unacknowledged,
+    TeamIds, resume_unacknowledged,
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     mattermost::{Channel, ChannelKind, ChannelList, OddRow, Post},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
-    policy::{BacklogKind, ChannelBacklog, ListedChannel, ServerClock},
+    policy::{BacklogKind, ChannelBacklog, ListedChannel, ServerClock, TeamIds},
 };
 
 /// The channels of one account that are read concurrently; the gate limits the requests anyway.
@@ -56,6 +56,8 @@ pub(super) struct CatchUp {
     pub(super) listed_at: i64,
     /// The time, in server milliseconds, before which posts are ignored.
     pub(super) oldest: Option<i64>,
+    /// All teams of the account, if they are known, until the first round has listed the channels.
+    pub(super) teams: Option<TeamIds>,
     pub(super) progress: Cell<CatchUpProgress>,
     /// The time of the last progress report.
     pub(super) reported_at: Cell<Instant>,
@@ -86,7 +88,7 @@ impl CatchUp {
 
     /// Lists the channels, reads those with news, and returns those that could not be read.
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
-        let (list, clock) = self.client.channels().await?;
+        let (list, clock) = self.client.channels(self.teams.take()).await?;
         self.report_list(&list);
         let directory = &self.client.context.directory;
         directory.learn_teams(&list.channels, async || self.client.teams().await).await;

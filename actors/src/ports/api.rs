@@ -35,7 +35,9 @@ pub trait Api {
     /// Lists every channel of the account, archived ones included (facts 12, 26), with the `last_post_at` that
     /// only lists contain (fact 24). It may take several requests. The list is complete or an error; an account
     /// without channels has an empty list.
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList>;
+    ///
+    /// Teams of the account that are known, and are all of its teams, may save a request (fact 12).
+    fn channels<'a>(&'a self, token: &'a Token, teams: &'a [Box<str>]) -> ApiFuture<'a, ChannelList>;
 
     /// Fetches a channel by its id, archived or not, without `last_post_at`. 403 and 404 are distinct errors.
     fn channel<'a>(&'a self, token: &'a Token, id: &'a ChannelId) -> ApiFuture<'a, Channel>;

@@ -84,8 +84,8 @@ impl Api for Client {
         Client::teams(self, token).boxed_local()
     }
 
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
-        Client::channels(self, token).boxed_local()
+    fn channels<'a>(&'a self, token: &'a Token, teams: &'a [Box<str>]) -> ApiFuture<'a, ChannelList> {
+        Client::channels_knowing(self, token, teams).boxed_local()
     }
 
     fn channel<'a>(&'a self, token: &'a Token, id: &'a ChannelId) -> ApiFuture<'a, Channel> {

@@ -7,7 +7,13 @@ use matterhost_actors::{
     policy::{GateLimits, PingSettings},
 };
 
-use crate::harness::{PING, bots, run_paused, settings};
+use matterhost_simulator::{Fault, FaultKind};
+
+use crate::{
+    catch_up::tick,
+    harness::{PING, bots, run_paused, settings},
+    simulator_harness::{SimulatorHarness, run},
+};
 
 const ACCOUNTS: u32 = 100;
 
@@ -64,4 +70,33 @@ fn pings_cost_no_request_and_keep_to_their_rate() {
             assert!(hourly <= 140, "{hourly} requests per account and hour");
         });
     }
+}
+
+#[test]
+fn teams_are_asked_for_again_once_the_account_was_added_to_one() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        let asked = |harness: &SimulatorHarness| {
+            harness.simulator.counters().requests_to("GET /users/{user_id}/teams")
+        };
+        let before = asked(&harness);
+        assert!(before > 0, "the server lists the channels by team");
+        harness.drop_and_reconnect().await;
+        assert_eq!(asked(&harness), before);
+        let bot = harness.bots[0].user_id.clone();
+        let refusing = harness.simulator.inject(Fault::new(FaultKind::Refuse));
+        harness.simulator.drop_sockets(&bot);
+        harness.host.wait_until_closed("bot").await;
+        let team = harness.simulator.create_team("another");
+        harness.simulator.add_to_team(&team, &bot);
+        let room = harness.simulator.create_channel(&team, "room");
+        harness.simulator.add_to_channel(&room, &bot);
+        tick();
+        let missed = harness.post_in(&room, "missed");
+        harness.simulator.clear_fault(refusing);
+        harness.host.wait_until_ready("bot").await;
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
+        assert!(asked(&harness) > before, "fact 7");
+    });
 }

@@ -130,6 +130,23 @@ fn the_form_of_the_lists_is_asked_for_once() {
 }
 
 #[test]
+fn known_teams_save_a_request_unless_the_account_has_left_one() {
+    let (simulator, bot, token, client) = simulator(false);
+    let [team, left] = ["one", "left"].map(|name| Box::from(simulator.create_team(name)));
+    simulator.add_to_team(&team, &bot.user_id);
+    run(async {
+        for (known, asked) in [(vec![team.clone()], 0), (vec![team.clone(), left], 1), (vec![], 2)] {
+            let list = client.channels_knowing(&token, &known).await.unwrap().value;
+            assert_eq!((list.channels.len(), &list.teams[..]), (2, &[team.clone()][..]), "{known:?}");
+            assert_eq!(simulator.counters().requests_to(TEAMS), asked, "{known:?}");
+        }
+        simulator.inject(Fault::new(FaultKind::ServerError).route(BY_TEAM));
+        let failed = client.channels_knowing(&token, std::slice::from_ref(&team)).await.unwrap_err();
+        assert_eq!((failed.kind, simulator.counters().requests_to(TEAMS)), (RestErrorKind::Server(500), 2));
+    });
+}
+
+#[test]
 fn no_channels_at_all_are_an_empty_list() {
     run(async {
         let (here, _, token, client) = simulator(true);

@@ -13,7 +13,7 @@ use crate::{
         Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse, Team, User,
     },
     model::{ChannelId, CloseReason, Excerpt, PostId, Token, UserId},
-    policy::{RequestClass, ServerClock},
+    policy::{RequestClass, ServerClock, TeamIds},
     ports::Api,
 };
 
@@ -37,17 +37,21 @@ pub(in crate::hosting) enum ChannelReadError {
 }
 
 impl CatchUpClient {
-    /// Returns all channels of the account, and the server's clock if it shows it.
+    /// Returns all channels of the account, and the server's clock if it shows it. `teams` are all teams of the account, or
+    /// none if they are not known; those that it was listed by are known from now on.
     pub(in crate::hosting) async fn channels(
         &self,
+        teams: Option<TeamIds>,
     ) -> Result<(ChannelList, Option<ServerClock>), CloseReason> {
         // The wait for the gate is over when the request begins: only what follows is between question and answer.
         let mut asked_at = now();
+        let update_at = self.context.replay.with(|replay| replay.account().baseline);
         let list = self.request(async |api, token| {
             asked_at = now();
-            api.channels(token).await
+            api.channels(token, teams.as_deref().unwrap_or_default()).await
         });
         let mut list = list.await.map_err(|error| close_reason(&error))?;
+        self.remember_teams(&list, update_at, teams.as_deref());
         let asked_at = list.asked_at.unwrap_or(asked_at);
         let clock = list.date.map(|date| ServerClock::new(date, asked_at, now()));
         let limit = self.context.settings.catch_up.max_channels;
@@ -56,6 +60,14 @@ impl CatchUpClient {
             list.cut_at = Some(limit);
         }
         Ok((list, clock))
+    }
+
+    /// Remembers the teams that the server named.
+    fn remember_teams(&self, list: &ChannelList, update_at: Option<i64>, known: Option<&[Box<str>]>) {
+        let is_news = !list.teams.is_empty() && known != Some(&*list.teams);
+        let Some(update_at) = update_at.filter(|_| is_news) else { return };
+        let teams = list.teams.iter().cloned().collect();
+        self.context.replay.with(|replay| replay.set_known_teams(teams, update_at, now()));
     }
 
     /// Returns one channel, which need not be in the list, or `None` if its description cannot be used.

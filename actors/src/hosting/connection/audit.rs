@@ -118,7 +118,7 @@ impl Handler<AuditNow> for Connection {
 }
 
 async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
-    let (list, clock) = match client.channels().await {
+    let (list, clock) = match client.channels(None).await {
         Ok(listed) => listed,
         Err(reason) => return AuditResult::Failed(reason),
     };

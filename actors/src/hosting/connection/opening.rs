@@ -15,7 +15,7 @@ use crate::{
     },
     mattermost::SocketRequests,
     model::{CloseReason, Fact},
-    policy::{PingMonitor, Sequence},
+    policy::{PingMonitor, Sequence, TeamIds},
 };
 
 /// The interval of checks for a Connection that is not settled yet because its reading is paused.
@@ -94,7 +94,9 @@ impl Connection {
         // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);
-        self.catch_up(ctx);
+        // Later the account may have been added to another team.
+        let teams = self.context.replay.with(|replay| replay.known_teams(now()));
+        self.catch_up(teams, ctx);
     }
 
     /// Reads the sizes that the server takes, beside the catch-up.
@@ -104,8 +106,9 @@ impl Connection {
         ctx.spawn(refreshing.into_actor(self));
     }
 
-    /// Starts a catch-up. The Delivery holds live events until it is finished.
-    fn catch_up(&mut self, ctx: &mut Context<Self>) {
+    /// Starts a catch-up. The Delivery holds live events until it is finished. `teams` are all teams of the account, if they are
+    /// known.
+    fn catch_up(&mut self, teams: Option<TeamIds>, ctx: &mut Context<Self>) {
         let client = CatchUpClient { context: self.context.clone(), api: self.api() };
         let (Some(socket), Some(baseline)) = (&self.socket, &self.baseline) else { return };
         let catch_up = CatchUp {
@@ -118,6 +121,7 @@ impl Connection {
             server_time: baseline.update_at,
             listed_at: baseline.update_at,
             oldest: None,
+            teams,
             progress: Cell::default(),
             reported_at: Cell::new(now()),
         };
@@ -135,7 +139,7 @@ impl Connection {
         self.hand_over_received();
         self.delivery.do_send(BeginRound);
         match self.catching_up {
-            CatchingUp::No => self.catch_up(ctx),
+            CatchingUp::No => self.catch_up(None, ctx),
             CatchingUp::Yes | CatchingUp::Again => self.catching_up = CatchingUp::Again,
         }
     }
@@ -144,7 +148,7 @@ impl Connection {
         let before = std::mem::replace(&mut self.catching_up, CatchingUp::No);
         match result {
             Err(reason) => self.end(reason, ctx),
-            Ok(()) if before == CatchingUp::Again => self.catch_up(ctx),
+            Ok(()) if before == CatchingUp::Again => self.catch_up(None, ctx),
             Ok(()) if matches!(self.phase, Phase::CatchingUp) => self.become_ready(ctx),
             Ok(()) => {}
         }

@@ -107,6 +107,20 @@ impl Client {
     /// Fails if any of the requests fails: a list is never partial, but for rows that cannot be used and for channels
     /// beyond the limit, and it says so.
     pub async fn channels(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
+        self.channels_knowing(token, &[]).await
+    }
+
+    /// Lists every channel of the account as [`Self::channels`] does. On a server that lists them by team, it saves the request for
+    /// the teams, unless the account has left one of those.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn channels_knowing(
+        &self,
+        token: &Token,
+        teams: &[Box<str>],
+    ) -> Result<RestResponse<ChannelList>, RestError> {
         let asking = self.channel_lists().ask_for_all().await;
         let asked_at = tokio::time::Instant::now().into_std();
         let listed = match asking {
@@ -115,7 +129,7 @@ impl Client {
         };
         let mut listed = match listed {
             Some(listed) => listed,
-            None => self.channels_by_team(token).await?,
+            None => self.channels_by_team(token, teams).await?,
         };
         listed.value.asked_at = Some(asked_at);
         Ok(listed)
@@ -160,16 +174,38 @@ impl Client {
         Ok(RestResponse { value: channel, rate: RateHeaders::read(&response.headers) })
     }
 
-    async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
+    /// Lists the channels of these teams, or of those that the server names if there are none or one refuses.
+    async fn channels_by_team(
+        &self,
+        token: &Token,
+        known: &[Box<str>],
+    ) -> Result<RestResponse<ChannelList>, RestError> {
+        if !known.is_empty() {
+            match self.channels_of_teams(token, known.to_vec(), None).await {
+                Err(error) if matches!(error.kind, RestErrorKind::Refused(_) | RestErrorKind::NotFound) => {}
+                listed => return listed,
+            }
+        }
+        let (teams, rate, date) = self.teams_and_date(token).await?;
+        let teams = teams.into_iter().map(|team| team.id).collect();
+        let listed = self.channels_of_teams(token, teams, date).await?;
+        Ok(RestResponse { rate: listed.rate.or(rate), ..listed })
+    }
+
+    async fn channels_of_teams(
+        &self,
+        token: &Token,
+        teams: Vec<Box<str>>,
+        date: Option<i64>,
+    ) -> Result<RestResponse<ChannelList>, RestError> {
         const ROUTE: &str = "/users/me/teams/{team_id}/channels";
-        let (teams, mut rate, date) = self.teams_and_date(token).await?;
-        let mut rows = ChannelRows::new(self.limits().max_channels);
+        let (mut rows, mut rate) = (ChannelRows::new(self.limits().max_channels), None);
         rows.set_date(date);
-        for team in teams {
-            let path = format!("/users/me/teams/{}/channels", percent_encode(&team.id));
+        for team in &teams {
+            let path = format!("/users/me/teams/{}/channels", percent_encode(team));
             rate = self.read_channels(ROUTE, &path, token, &mut rows).await?.or(rate);
         }
-        Ok(RestResponse { value: rows.finish(), rate })
+        Ok(RestResponse { value: ChannelList { teams, ..rows.finish() }, rate })
     }
 
     /// Returns the teams of the account, the state of the rate limit and the date. The response is gone then: its headers keep the

@@ -9,11 +9,14 @@ mod tests;
 
 pub(crate) use audit::AuditReadiness;
 
+use std::time::Instant;
+
 use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel};
 use super::{
     channel::{ChannelState, Membership, TimeBounds},
     channel_refusal::ChannelRefusal,
     clock::ServerClock,
+    known_teams::{KnownTeams, TeamIds},
     recent::RecentChanges,
 };
 use crate::model::{AccountRecord, Change, ChannelId, IdMap, Records, ResumePoint, UserId};
@@ -61,6 +64,7 @@ pub struct ReplayState {
     /// True if a record of the account is in the store, so that its server time can be saved alone.
     account_is_recorded: bool,
     absent: AbsentChannels,
+    teams: KnownTeams,
 }
 
 impl ReplayState {
@@ -86,6 +90,7 @@ impl ReplayState {
             dirty: Vec::new(),
             account_is_dirty: false,
             absent: AbsentChannels::default(),
+            teams: KnownTeams::default(),
         }
     }
 
@@ -117,6 +122,16 @@ impl ReplayState {
         account.baseline = Some(baseline);
         account.resume = None;
         self.account_is_dirty = true;
+    }
+
+    /// Returns the teams of the account, if they are known to be the same as when they were listed.
+    pub(crate) fn known_teams(&self, now: Instant) -> Option<TeamIds> {
+        self.teams.get(self.account.baseline?, now).cloned()
+    }
+
+    /// Records the teams that were listed for an account with this `update_at` or a later one.
+    pub(crate) fn set_known_teams(&mut self, teams: TeamIds, update_at: i64, now: Instant) {
+        self.teams.set(teams, update_at, now);
     }
 
     /// Sets or clears the point at which the connection can be resumed.

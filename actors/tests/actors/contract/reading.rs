@@ -32,7 +32,9 @@ pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl ServerControl
     server.post(&open, 1_000);
     server.post(&archived, 1_500);
     server.archive(&archived);
-    let listed = api.channels(token).await.unwrap().value.channels;
+    let list = api.channels(token, &[]).await.unwrap().value;
+    assert_eq!(api.channels(token, &list.teams).await.unwrap().value.channels, list.channels);
+    let listed = list.channels;
     let find = |id: &ChannelId| listed.iter().filter(|channel| channel.id == *id).collect::<Vec<&Channel>>();
     let ([listed_open], [listed_archived]) = (&find(&open)[..], &find(&archived)[..]) else {
         panic!("each once: {listed:?}");
@@ -51,7 +53,7 @@ pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl ServerControl
     assert_eq!(api.channel(token, &foreign).await.unwrap_err().kind, FORBIDDEN);
     assert_eq!(api.channel(token, &UNKNOWN_ID.into()).await.unwrap_err().kind, RestErrorKind::NotFound);
     server.disable();
-    assert_eq!(api.channels(token).await.unwrap_err().kind, RestErrorKind::Unauthorized, "fact 8");
+    assert_eq!(api.channels(token, &[]).await.unwrap_err().kind, RestErrorKind::Unauthorized, "fact 8");
     server.enable();
 }
 

@@ -52,7 +52,7 @@ impl Api for FakeServer {
         async move { answer }.boxed_local()
     }
 
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
+    fn channels<'a>(&'a self, token: &'a Token, _: &'a [Box<str>]) -> ApiFuture<'a, ChannelList> {
         let name = token.expose();
         self.count_list_request();
         async move {

@@ -40,6 +40,8 @@ pub struct ChannelList {
     pub date: Option<i64>,
     /// The time at which it was requested, after any wait for another account.
     pub asked_at: Option<Instant>,
+    /// The ids of the teams by which it was listed; none from a server that lists all channels at once.
+    pub teams: Vec<Box<str>>,
 }
 
 /// The rows of one or several lists of channels.
@@ -95,6 +97,7 @@ impl<'a> ChannelRows<'a> {
             cut_at: self.is_cut.then_some(self.max_channels),
             date: self.date,
             asked_at: None,
+            teams: Vec::new(),
         }
     }
 
