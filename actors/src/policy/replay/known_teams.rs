@@ -12,7 +12,7 @@ pub(crate) type TeamIds = Arc<[Box<str>]>;
 /// that is archived and restored changes nothing that an account shows.
 const KNOWN_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// The teams that were listed last. Whoever is added to a team is changed by that: its `update_at` moves (fact 48).
+/// The teams that were listed last. To be added to a team changes the account: its `update_at` moves (facts 7 and 48).
 #[derive(Debug, Default)]
 pub(super) struct KnownTeams(Option<Listed>);
 
