@@ -245,7 +245,12 @@ impl SimulatorHarness {
 
     /// Creates a channel with all bots in it.
     pub(crate) fn add_channel_with_bots(&self, name: &str) -> String {
-        let channel = self.simulator.create_channel(&self.team, name);
+        self.add_channel_of_team(&self.team, name)
+    }
+
+    /// Creates a channel of a team with all bots in it.
+    pub(crate) fn add_channel_of_team(&self, team: &str, name: &str) -> String {
+        let channel = self.simulator.create_channel(team, name);
         for bot in &self.bots {
             self.simulator.add_to_channel_quietly(&channel, &bot.user_id);
         }

@@ -13,7 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// The most by which posts are dated back: less than the overlap, so that they are fetched.
 const MAX_BACK_MS: i64 = 500;
 
-pub(super) const FIELD_FAULTS: [&str; 20] = [
+pub(super) const FIELD_FAULTS: [&str; 21] = [
     "proxy page",
     "sign-in page",
     "unauthorized",
@@ -34,6 +34,7 @@ pub(super) const FIELD_FAULTS: [&str; 20] = [
     "leave",
     "leave while dropped",
     "retention",
+    "another team",
 ];
 
 /// More changes while the bot is away than a server shows at once. It costs seconds, so that few runs have it.
@@ -76,6 +77,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
         "leave" => return leave_while_disabled(users, random).await,
         "leave while dropped" => return leave_while_dropped(users, random).await,
         "retention" => return purge_oldest(users, random).await,
+        "another team" => return join_another_team(users, random).await,
         _ => return simulator.set_custom_status(&users.harness.bots[0].user_id, "thinking"),
     };
     simulator.inject(fault);
@@ -139,6 +141,14 @@ async fn purge_oldest(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
     let channel = users.any_channel(random);
     let share = random.usize(1..4);
     users.purge_oldest(&channel, share);
+    users.chat(random, 3).await;
+}
+
+/// Adds the bot to another team while its socket is away.
+async fn join_another_team(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
+    drop_sockets(users);
+    users.chat(random, 1).await;
+    users.join_another_team();
     users.chat(random, 3).await;
 }
 

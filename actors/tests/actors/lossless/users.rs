@@ -112,6 +112,15 @@ impl ChattingUsers {
         self.earliest_date = now_ms();
     }
 
+    /// Adds all bots to another team, with a channel of their own.
+    pub(super) fn join_another_team(&mut self) {
+        let number = self.harness.channels.borrow().len();
+        let team = self.harness.simulator.create_team(&format!("team-{number}"));
+        self.harness.bots.iter().for_each(|bot| self.harness.simulator.add_to_team(&team, &bot.user_id));
+        self.harness.add_channel_of_team(&team, &format!("room-{number}"));
+        self.date_from_now();
+    }
+
     /// Posts in a channel that the bot was just removed from.
     pub(super) fn post_while_out(&mut self, random: &mut fastrand::Rng, channel: &str) {
         let post = self.harness.simulator.post_with(&PostOptions {
