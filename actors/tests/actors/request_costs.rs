@@ -96,7 +96,7 @@ fn teams_are_asked_for_again_once_the_account_was_added_to_one() {
         let missed = harness.post_in(&room, "missed");
         harness.simulator.clear_fault(refusing);
         harness.host.wait_until_ready("bot").await;
-        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
         assert!(asked(&harness) > before, "fact 7");
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
     });
 }
