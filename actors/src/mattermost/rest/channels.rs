@@ -111,11 +111,11 @@ impl Client {
     }
 
     /// Lists every channel of the account as [`Self::channels`] does. On a server that lists them by team, it saves the request for
-    /// the teams, unless the account has left one of those.
+    /// the teams, unless the account has left one of those. `teams` are the ids of all its teams.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Fails as [`Self::channels`] does.
     pub async fn channels_knowing(
         &self,
         token: &Token,
