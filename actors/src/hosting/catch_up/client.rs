@@ -64,7 +64,7 @@ impl CatchUpClient {
 
     /// Remembers the teams that the server named.
     fn remember_teams(&self, list: &ChannelList, update_at: Option<i64>, known: Option<&[Box<str>]>) {
-        let is_news = !list.teams.is_empty() && known != Some(&*list.teams);
+        let is_news = *list.teams != *known.unwrap_or_default();
         let Some(update_at) = update_at.filter(|_| is_news) else { return };
         let teams = list.teams.iter().cloned().collect();
         self.context.replay.with(|replay| replay.set_known_teams(teams, update_at, now()));

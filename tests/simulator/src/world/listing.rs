@@ -1,9 +1,6 @@
 //! Lists of posts: by `since`, by `after` and `before`, and by page.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    iter,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -83,7 +80,8 @@ pub(crate) fn page(store: &PostStore, channel: &str, page: Page<'_>) -> PostList
     list
 }
 
-/// The posts from the first of the page on, in the direction of its range.
+/// The posts from the first of the page on, in the direction of its range. Nothing is beyond a post that does not exist
+/// (fact 11).
 fn from_first_row<'a>(
     store: &'a PostStore,
     channel: &str,
@@ -93,14 +91,10 @@ fn from_first_row<'a>(
     let time = |id: &str| store.get(id).map(|post| post.create_at);
     match page.range {
         PostRange::Latest => Box::new(store.earlier_than(channel, i64::MAX).skip(skip)),
-        PostRange::After(id) => match time(id) {
-            Some(time) => Box::new(store.later_than(channel, time).skip(skip)),
-            None => Box::new(iter::empty()),
-        },
-        PostRange::Before(id) => match time(id) {
-            Some(time) => Box::new(store.earlier_than(channel, time).skip(skip)),
-            None => Box::new(iter::empty()),
-        },
+        PostRange::After(id) => Box::new(store.later_than(channel, time(id).unwrap_or(i64::MAX)).skip(skip)),
+        PostRange::Before(id) => {
+            Box::new(store.earlier_than(channel, time(id).unwrap_or(i64::MIN)).skip(skip))
+        }
     }
 }
 
