@@ -43,13 +43,16 @@ pub(crate) const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 /// The delay that the host allows for, in milliseconds (`catch_up.overlap`): much longer, for a busy machine.
 pub(crate) const OVERLAP_MS: i64 = 1_000;
 
+/// The log lines of a test that fails.
+const SHOWN_LOG_LINES: usize = 200;
+
 /// A running host and its output.
 struct HostRun {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<thread::JoinHandle<()>>,
-    /// Read only to check it for secrets.
-    _log: Lines,
+    /// Checked for secrets, and shown if the test fails.
+    log: Lines,
 }
 
 impl HostRun {
@@ -64,7 +67,7 @@ impl HostRun {
         let reader = thread::spawn(move || {
             out.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
         });
-        Self { child, lines, reader: Some(reader), _log: log }
+        Self { child, lines, reader: Some(reader), log }
     }
 
     fn posts(&self) -> Vec<Value> {
@@ -72,6 +75,16 @@ impl HostRun {
         let lines = self.lines.lock().unwrap();
         let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter(|event| event["type"] == "com.mattermost.posted").collect()
+    }
+
+    /// Returns its exit status, if it has ended, the number of its posts, and the end of its log.
+    fn describe(&mut self) -> String {
+        self.log.drain();
+        let (status, posts) = (self.child.try_wait().unwrap(), self.posts().len());
+        let log = self.log.last(SHOWN_LOG_LINES);
+        format!(
+            "the last host printed {posts} posts, its exit status is {status:?}, its log ends with {log:#?}"
+        )
     }
 
     fn end(mut self, killed: bool) -> Vec<Value> {
@@ -151,7 +164,7 @@ fn survives(seed: u64) {
     wait_for_first_event(&fixture, || !first.posts().is_empty());
     fixture.simulator.randomize_commit_delay(MAX_COMMIT_DELAY);
     let quiet = AtomicBool::new(false);
-    let last = thread::scope(|scope| {
+    let mut last = thread::scope(|scope| {
         scope.spawn(|| post_randomly(&fixture, &channels, seed, PAUSE, &quiet));
         // The users must stop even if this fails, because the scope waits for them.
         let _hush = QuietOnDrop(&quiet);
@@ -170,8 +183,11 @@ fn survives(seed: u64) {
         life
     });
     let posted = posted_ids(&fixture, &channels);
-    await_all(&posted, &lives, &last, seed);
-    await_sinks(&fixture, &dir, &channels, &posted, seed);
+    let complete = await_all(&posted, &lives, &last)
+        .and_then(|()| await_sinks(&fixture, &dir, &channels, &posted, seed));
+    if let Err(missing) = complete {
+        panic!("seed {seed}: {missing}; {}", last.describe());
+    }
     lives.push(last.end(false));
     check(&lives, seed, kills);
     for sink in SINKS {
@@ -206,13 +222,13 @@ fn ids<'a>(posts: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     posts.into_iter().map(|post| post["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn await_all(posted: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun, seed: u64) {
+fn await_all(posted: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun) -> Result<(), String> {
     let earlier = ids(lives.iter().flatten());
     let missing = || {
         let received: BTreeSet<String> = earlier.union(&ids(&last.posts())).cloned().collect();
         posted.difference(&received).cloned().collect()
     };
-    refuse_missing("standard output", seed, wait_until_complete(missing));
+    name_missing("standard output", wait_until_complete(missing))
 }
 
 /// Waits until each sink has each post, and each question is answered. Then each must have been answered once by each.
@@ -222,13 +238,13 @@ fn await_sinks(
     channels: &[String],
     posted: &BTreeSet<String>,
     seed: u64,
-) {
+) -> Result<(), String> {
     for sink in SINKS.iter().filter(|sink| **sink != "output") {
         let missing = || {
             let received = records_of(dir, sink).ids();
             posted.difference(&received).cloned().collect()
         };
-        refuse_missing(sink, seed, wait_until_complete(missing));
+        name_missing(sink, wait_until_complete(missing))?;
     }
     let questions = posted.iter().filter(|id| is_question(id));
     let expected: BTreeSet<String> =
@@ -243,15 +259,14 @@ fn await_sinks(
     };
     let complete = wait_until_complete(missing);
     let letters = text(&dir.matterhost(&["dead-letter", "list"]).output().unwrap().stdout);
-    refuse_missing(&format!("the server, with these letters: {letters}"), seed, complete);
+    name_missing(&format!("the server, with these letters: {letters}"), complete)?;
     thread::sleep(MAX_COMMIT_DELAY * 2);
     assert_eq!(replies().len(), expected.len(), "seed {seed}: replies were posted twice: {:?}", replies());
+    Ok(())
 }
 
-fn refuse_missing(of: &str, seed: u64, complete: Result<(), Vec<String>>) {
-    if let Err(missing) = complete {
-        panic!("seed {seed}: {of} lacks {}: {missing:?}", missing.len());
-    }
+fn name_missing(of: &str, complete: Result<(), Vec<String>>) -> Result<(), String> {
+    complete.map_err(|missing| format!("{of} lacks {}: {missing:?}", missing.len()))
 }
 
 /// Checks that without kills no post came twice, and that recovered posts came in order unless they became visible late.
