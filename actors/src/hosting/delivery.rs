@@ -204,9 +204,10 @@ impl Delivery {
 
     /// Delivers all events that may be delivered now.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        while !self.sink_broken
-            && !self.persistence.failed
-            && !self.persistence.is_final
+        let is_paused =
+            self.persistence.failed || self.persistence.is_final || self.context.replay.has_unsaved_start();
+        while !is_paused
+            && !self.sink_broken
             && let Some((channel, mut queued)) = self.queue.take()
         {
             if self.skips(&queued) {

@@ -48,6 +48,11 @@ impl SharedReplay {
         }
     }
 
+    /// True while the start of a new account is not in its store: a kill would move it, and lose what came between.
+    pub(super) fn has_unsaved_start(&self) -> bool {
+        self.store().is_some() && self.with(|replay| replay.has_unsaved_start())
+    }
+
     /// True if anything is left to save.
     pub(super) fn has_changes(&self) -> bool {
         self.with(|replay| replay.has_changes()) || self.0.values.lock().has_changes()
@@ -66,9 +71,7 @@ impl SharedReplay {
     /// Ends the saving of the last changes, which were of these channels.
     pub(super) fn set_saved(&self, channels: Vec<ChannelId>, is_saved: bool) {
         self.0.values.lock().set_saved(is_saved);
-        if !is_saved {
-            self.with(|replay| replay.mark_unsaved(channels));
-        }
+        self.with(|replay| if is_saved { replay.mark_saved() } else { replay.mark_unsaved(channels) });
     }
 
     /// Forgets what a Delivery that is gone took and did not acknowledge. The outcome of its last save is not known: values

@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod field;
 mod final_state;
+mod first_start;
 mod gate;
 mod harness;
 mod hearing_again;

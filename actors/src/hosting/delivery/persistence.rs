@@ -1,4 +1,4 @@
-//! Storing acknowledgements: an account has one commit in flight at a time, and events do not wait for it.
+//! Storing acknowledgements: an account has one commit in flight at a time, and events do not wait for it, apart from the first.
 
 use std::time::Duration;
 
@@ -115,9 +115,9 @@ impl Delivery {
             Ok(()) => {
                 if std::mem::take(&mut self.persistence.failed) {
                     self.report_store(None, ctx);
-                    self.pump(ctx);
                 }
-                self.save(ctx);
+                // Events may have waited for this commit.
+                self.pump(ctx);
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.persistence.failed, true) {

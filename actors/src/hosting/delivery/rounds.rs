@@ -212,13 +212,9 @@ impl Handler<FinishRound> for Delivery {
 
     fn handle(&mut self, finish: FinishRound, ctx: &mut Context<Self>) -> Self::Result {
         let (done, saved) = oneshot::channel();
-        let is_new = self.context.replay.with(|replay| {
-            let is_new = replay.is_new();
-            replay.finish_round(&finish.skipped);
-            is_new
-        });
+        self.context.replay.with(|replay| replay.finish_round(&finish.skipped));
         self.report_forgotten();
-        if is_new && !self.needs_another_round() {
+        if self.context.replay.has_unsaved_start() && !self.needs_another_round() {
             // The start of a new account is stored before it is ready, together with the held events: from then on, a
             // kill loses nothing.
             self.queue_held(ctx);

@@ -11,7 +11,7 @@ pub(crate) use audit::AuditReadiness;
 
 use std::time::Instant;
 
-use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel};
+use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel, saving::StartSave};
 use super::{
     channel::{ChannelState, Membership, TimeBounds},
     channel_refusal::ChannelRefusal,
@@ -63,6 +63,7 @@ pub struct ReplayState {
     account_is_dirty: bool,
     /// True if a record of the account is in the store, so that its server time can be saved alone.
     account_is_recorded: bool,
+    start_save: StartSave,
     absent: AbsentChannels,
     teams: KnownTeams,
 }
@@ -75,10 +76,12 @@ impl ReplayState {
 
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
+        let is_started = records.account.as_ref().is_some_and(|account| account.listed_at.is_some());
         let restore = |(id, record)| (id, Box::new(ChannelState::restore(record, settings.overlap_ms)));
         Self {
             channels: records.channels.into_iter().map(restore).collect(),
             account_is_recorded: records.account.is_some(),
+            start_save: if is_started { StartSave::Done } else { StartSave::Pending },
             account: records.account.unwrap_or_default(),
             settings,
             recent: RecentChanges::default(),
@@ -111,7 +114,7 @@ impl ReplayState {
     }
 
     /// True if no listing has ever been completed.
-    pub(crate) fn is_new(&self) -> bool {
+    fn is_new(&self) -> bool {
         self.account.listed_at.is_none()
     }
 
@@ -255,6 +258,7 @@ impl ReplayState {
     /// `is_needed` is true are left to save at once.
     pub(crate) fn forget_unacknowledged(&mut self, is_needed: impl Fn(&ChannelId) -> bool) {
         self.account_is_recorded = false;
+        self.forget_start_save();
         for (channel, state) in &mut self.channels {
             state.mark_unsaved();
             if is_needed(channel) {

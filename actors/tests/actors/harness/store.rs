@@ -1,4 +1,4 @@
-//! A store that can fail or crash.
+//! A store that can fail, wait or crash.
 
 use std::sync::{
     Arc,
@@ -10,6 +10,7 @@ use matterhost_actors::{
     model::{AccountName, Changes, ChannelRecord, PostId, Records},
     ports::{CursorStore, MemoryStore, StoreError},
 };
+use tokio::sync::watch;
 
 /// A store in memory with simulated failures. Clones share the store.
 #[derive(Clone, Default)]
@@ -23,6 +24,7 @@ struct Shared {
     crashed: AtomicBool,
     fails: AtomicBool,
     commits: AtomicU64,
+    holds_commits: watch::Sender<bool>,
 }
 
 impl CrashStore {
@@ -35,6 +37,11 @@ impl CrashStore {
     /// Makes all reads and writes fail, or succeed again.
     pub(crate) fn set_failing(&self, fails: bool) {
         self.shared.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Makes commits wait, or go on.
+    pub(crate) fn hold_commits(&self, holds: bool) {
+        self.shared.holds_commits.send_replace(holds);
     }
 
     /// True if the acknowledgement of a post is stored.
@@ -66,7 +73,15 @@ impl CursorStore for CrashStore {
 
     fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>> {
         self.shared.commits.fetch_add(1, Ordering::SeqCst);
-        self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
+        self.simulated_failure().unwrap_or_else(|| {
+            let mut held = self.shared.holds_commits.subscribe();
+            let (stored, account) = (self.stored.clone(), account.clone());
+            async move {
+                held.wait_for(|holds| !holds).await.unwrap();
+                stored.commit(&account, changes).await
+            }
+            .boxed()
+        })
     }
 
     fn keeps_values(&self) -> bool {

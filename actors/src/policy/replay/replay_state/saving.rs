@@ -8,7 +8,23 @@ use crate::model::{AccountChange, Changes, ChannelChange, ChannelId};
 /// The most channels of one set of changes: what is collected at once does not delay the accounts of the same thread.
 const CHANNELS_AT_ONCE: usize = 1_000;
 
+/// The saving of an account's start, which is its first listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StartSave {
+    /// It is not saved, or nobody knows.
+    Pending,
+    /// It is part of the last returned changes.
+    Running,
+    Done,
+}
+
 impl ReplayState {
+    /// True while the account has a start that is not saved: if the process ended now, the next one would start later and lose
+    /// what came between.
+    pub(crate) fn has_unsaved_start(&self) -> bool {
+        self.account.listed_at.is_some() && self.start_save != StartSave::Done
+    }
+
     /// True if anything is left to save.
     pub(crate) fn has_changes(&self) -> bool {
         !self.dirty.is_empty() || !self.absent.to_remove.is_empty() || self.account_is_dirty
@@ -46,6 +62,9 @@ impl ReplayState {
     }
 
     fn take_account_change(&mut self) -> AccountChange {
+        if self.has_unsaved_start() {
+            self.start_save = StartSave::Running;
+        }
         let is_record = self.account_is_dirty || !self.account_is_recorded;
         (self.account_is_dirty, self.account_is_recorded) = (false, true);
         if is_record {
@@ -55,10 +74,26 @@ impl ReplayState {
         }
     }
 
+    /// Notes that the last returned changes are saved.
+    pub(crate) fn mark_saved(&mut self) {
+        if self.start_save == StartSave::Running {
+            self.start_save = StartSave::Done;
+        }
+    }
+
+    /// Marks a start as pending again whose saving has no outcome.
+    pub(super) fn forget_start_save(&mut self) {
+        if self.start_save == StartSave::Running {
+            self.start_save = StartSave::Pending;
+            self.account_is_dirty = true;
+        }
+    }
+
     /// Marks the changes of the given channels, and of the account, as pending again. The store may have any part of
     /// them, so the next changes are whole records.
     pub(crate) fn mark_unsaved(&mut self, channels: impl IntoIterator<Item = ChannelId>) {
         self.account_is_dirty = true;
+        self.forget_start_save();
         for channel in channels {
             if let Some(state) = self.channels.get_mut(&channel) {
                 state.mark_unsaved();
