@@ -11,7 +11,7 @@ const CHANNELS_AT_ONCE: usize = 1_000;
 /// The saving of an account's start, which is its first listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StartSave {
-    /// It is not saved, or nobody knows.
+    /// It is not saved, or the outcome is not known.
     Pending,
     /// It is part of the last returned changes.
     Running,

@@ -3,6 +3,7 @@ mod incomplete_listings;
 mod lateness;
 mod membership;
 mod refusals;
+mod start;
 mod updates;
 
 use super::*;
