@@ -204,9 +204,9 @@ impl Delivery {
 
     /// Delivers all events that may be delivered now.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let is_paused =
-            self.persistence.failed || self.persistence.is_final || self.context.replay.has_unsaved_start();
-        while !is_paused
+        let awaits_store = self.awaits_store();
+        while !awaits_store
+            && !self.persistence.is_final
             && !self.sink_broken
             && let Some((channel, mut queued)) = self.queue.take()
         {
@@ -351,8 +351,10 @@ impl Handler<Deliver> for Delivery {
             if self.postponed.contains(&event.body.channel_id) {
                 continue;
             }
-            // During a catch-up, live events wait until the fetched ones are delivered.
-            if let Some(queued) = self.round.hold(Queued::new(event, permit, Origin::Live, now)) {
+            let queued = Queued::new(event, permit, Origin::Live, now);
+            if self.round.is_running() {
+                self.hold(queued);
+            } else {
                 self.enqueue(queued, now, ctx);
             }
         }

@@ -74,6 +74,11 @@ impl Delivery {
         }
     }
 
+    /// True while no event is delivered because the store has not taken what came before.
+    pub(super) fn awaits_store(&self) -> bool {
+        self.persistence.failed || self.context.replay.has_unsaved_start()
+    }
+
     fn save_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         let timer = ctx.run_later(wait, |act, ctx| {
             act.persistence.scheduled = None;

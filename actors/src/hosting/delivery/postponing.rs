@@ -62,7 +62,7 @@ impl Delivery {
     /// Drops the newest events of lagging channels that hold more than half of the permits. While nothing can be handed
     /// over at all, no channel delays another.
     fn postpone_lagging(&mut self) {
-        if self.stalled || self.sink_broken || self.persistence.failed {
+        if self.stalled || self.sink_broken || self.awaits_store() {
             return;
         }
         let now = Instant::now();

@@ -14,7 +14,7 @@ use super::{Delivery, Origin, Queued};
 use crate::{
     hosting::account_context::now,
     model::{Change, ChannelId, Event},
-    policy::{ChannelBacklog, ListedChannel, ServerClock},
+    policy::{ChannelBacklog, ListedChannel, ReplayState, ServerClock},
 };
 
 /// The live events held during a round of a catch-up.
@@ -105,18 +105,17 @@ impl Round {
         }
     }
 
-    /// Holds an event during a round, and returns it otherwise.
-    pub(super) fn hold(&mut self, queued: Queued) -> Option<Queued> {
-        if !self.is_running {
-            return Some(queued);
-        }
+    /// True while live events are held.
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Holds an event. Returns the events that are dropped because the round has overflowed.
+    pub(super) fn hold(&mut self, queued: Queued) -> VecDeque<Queued> {
         self.permits += queued.permit.num_permits();
         self.held.push_back(queued);
-        if self.has_overflowed || self.permits > self.max_permits {
-            self.has_overflowed = true;
-            self.take();
-        }
-        None
+        self.has_overflowed |= self.permits > self.max_permits;
+        if self.has_overflowed { self.take() } else { VecDeque::new() }
     }
 
     pub(super) fn set_max_permits(&mut self, max_permits: usize) {
@@ -231,9 +230,20 @@ impl Delivery {
             return false;
         }
         self.round.is_running = false;
+        self.context.replay.with(ReplayState::end_start);
         self.queue_held(ctx);
         self.pump(ctx);
         true
+    }
+
+    /// Holds a live event until the fetched ones are delivered.
+    pub(super) fn hold(&mut self, queued: Queued) {
+        for dropped in self.round.hold(queued) {
+            let body = &dropped.event.body;
+            if let Some(change) = &body.change {
+                self.context.replay.with(|replay| replay.drop_live(&body.channel_id, change));
+            }
+        }
     }
 
     fn needs_another_round(&self) -> bool {

@@ -336,17 +336,22 @@ impl ChannelState {
         let is_later = times.into_iter().any(|time| time > latest);
         if is_later {
             self.absence.pull_back(time);
-            self.is_recorded = false;
-            if self.cursor.pull_back(time) && self.membership == Membership::Member {
+            if self.move_back(time) && self.membership == Membership::Member {
                 // The posts from there on are forgotten, also those made while the account was out.
                 self.membership = Membership::Joining;
             }
-            self.edits.pull_back(time);
-            self.seen_until = self.seen_until.min(time);
-            self.settled = self.settled.min(time);
         }
         self.newest_activity = self.newest_activity.min(latest);
         is_later
+    }
+
+    /// Moves the cursors back to a time if they are later. Returns true if that of the posts moved.
+    pub(super) fn move_back(&mut self, time: i64) -> bool {
+        self.is_recorded = false;
+        self.edits.pull_back(time);
+        self.seen_until = self.seen_until.min(time);
+        self.settled = self.settled.min(time);
+        self.cursor.pull_back(time)
     }
 
     fn settle_if_idle(&mut self, bounds: TimeBounds) {

@@ -4,6 +4,7 @@ mod listing;
 mod new_channel;
 mod saving;
 mod server_clock;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ pub(crate) use audit::AuditReadiness;
 
 use std::time::Instant;
 
-use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel, saving::StartSave};
+use self::{absent_channels::AbsentChannels, new_channel::new_unlisted_channel, start::Start};
 use super::{
     channel::{ChannelState, Membership, TimeBounds},
     channel_refusal::ChannelRefusal,
@@ -63,7 +64,7 @@ pub struct ReplayState {
     account_is_dirty: bool,
     /// True if a record of the account is in the store, so that its server time can be saved alone.
     account_is_recorded: bool,
-    start_save: StartSave,
+    start: Start,
     absent: AbsentChannels,
     teams: KnownTeams,
 }
@@ -76,12 +77,11 @@ impl ReplayState {
 
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
-        let is_started = records.account.as_ref().is_some_and(|account| account.listed_at.is_some());
         let restore = |(id, record)| (id, Box::new(ChannelState::restore(record, settings.overlap_ms)));
         Self {
             channels: records.channels.into_iter().map(restore).collect(),
             account_is_recorded: records.account.is_some(),
-            start_save: if is_started { StartSave::Done } else { StartSave::Pending },
+            start: Start::of(records.account.as_ref()),
             account: records.account.unwrap_or_default(),
             settings,
             recent: RecentChanges::default(),

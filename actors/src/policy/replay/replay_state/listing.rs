@@ -20,6 +20,7 @@ impl ReplayState {
         (self.listing_at, self.listing_is_complete) = (self.account.server_time, is_complete);
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
+        self.move_starts_back();
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
         for state in self.channels.values_mut() {
             state.listed(None);
@@ -59,6 +60,9 @@ impl ReplayState {
         let (bounds, from, listed_at) = (self.bounds(), self.settings.from, self.account.listed_at);
         let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
             let mut state = new_listed_channel(listed, listed_at, from, bounds);
+            if let Some(time) = self.start.take_early(&listed.channel) {
+                state.move_back(time);
+            }
             mark(&mut self.dirty, &listed.channel, &mut state);
             self.absent.count += 1;
             Box::new(state)

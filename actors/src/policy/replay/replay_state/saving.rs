@@ -8,23 +8,7 @@ use crate::model::{AccountChange, Changes, ChannelChange, ChannelId};
 /// The most channels of one set of changes: what is collected at once does not delay the accounts of the same thread.
 const CHANNELS_AT_ONCE: usize = 1_000;
 
-/// The saving of an account's start, which is its first listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StartSave {
-    /// It is not saved, or the outcome is not known.
-    Pending,
-    /// It is part of the last returned changes.
-    Running,
-    Done,
-}
-
 impl ReplayState {
-    /// True while the account has a start that is not saved: if the process ended now, the next one would start later and lose
-    /// what came between.
-    pub(crate) fn has_unsaved_start(&self) -> bool {
-        self.account.listed_at.is_some() && self.start_save != StartSave::Done
-    }
-
     /// True if anything is left to save.
     pub(crate) fn has_changes(&self) -> bool {
         !self.dirty.is_empty() || !self.absent.to_remove.is_empty() || self.account_is_dirty
@@ -62,30 +46,13 @@ impl ReplayState {
     }
 
     fn take_account_change(&mut self) -> AccountChange {
-        if self.has_unsaved_start() {
-            self.start_save = StartSave::Running;
-        }
+        self.begin_start_save();
         let is_record = self.account_is_dirty || !self.account_is_recorded;
         (self.account_is_dirty, self.account_is_recorded) = (false, true);
         if is_record {
             AccountChange::Record(self.account.clone())
         } else {
             AccountChange::ServerTime(self.account.server_time)
-        }
-    }
-
-    /// Notes that the last returned changes are saved.
-    pub(crate) fn mark_saved(&mut self) {
-        if self.start_save == StartSave::Running {
-            self.start_save = StartSave::Done;
-        }
-    }
-
-    /// Marks a start as pending again whose saving has no outcome.
-    pub(super) fn forget_start_save(&mut self) {
-        if self.start_save == StartSave::Running {
-            self.start_save = StartSave::Pending;
-            self.account_is_dirty = true;
         }
     }
 

@@ -68,3 +68,52 @@ fn a_restored_start_is_saved() {
     let replay = started(&[("c", 1_000)]).killed(&mut kept);
     assert!(!replay.has_unsaved_start());
 }
+
+fn drop_live(replay: &mut ReplayState, dropped: &[(&str, Change)]) {
+    for (channel, change) in dropped {
+        replay.drop_live(&(*channel).into(), change);
+    }
+}
+
+#[test]
+fn until_an_account_has_caught_up_channels_start_before_live_changes_that_were_dropped() {
+    let mut replay = ReplayState::new(SETTINGS);
+    let listing = [listed("c", 1_000), listed("d", 1_000), listed("e", 1_000)];
+    drop_live(&mut replay, &[("c", posted(900, "b")), ("c", posted(800, "a")), ("c", edited(850, "x"))]);
+    assert_eq!(
+        replay.apply_listing(&listing, 0),
+        [backlog("c", 799, 799)],
+        "dropped before the first listing"
+    );
+    drop_live(&mut replay, &[("c", posted(790, "c")), ("d", edited(700, "y"))]);
+    drop_live(&mut replay, &[("e", Change::Deleted { id: "z".into() })]);
+    replay.finish_round(&[]);
+    let expected = [backlog("c", 789, 789), backlog("d", 699, 699)];
+    assert_eq!(replay.apply_listing(&listing, 0), expected, "dropped after it");
+    replay.finish_round(&[]);
+    replay.end_start();
+    drop_live(&mut replay, &[("e", posted(600, "old"))]);
+    let found = replay.apply_listing(&listing, 0);
+    assert!(
+        found.iter().all(|news| news.channel.as_str() != "e"),
+        "a known channel stays where it is: {found:?}"
+    );
+}
+
+#[test]
+fn a_known_account_goes_on_where_it_was_although_live_changes_are_dropped() {
+    let mut kept = Records::default();
+    let mut replay = started(&[("c", 1_000)]).killed(&mut kept);
+    drop_live(&mut replay, &[("c", posted(900, "a"))]);
+    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), []);
+}
+
+#[test]
+fn a_start_that_moved_back_is_saved() {
+    let mut replay = started(&[("c", 1_000)]);
+    let mut kept = Records::default();
+    assert!(kept.put(replay.take_changes()));
+    drop_live(&mut replay, &[("c", posted(900, "a"))]);
+    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), [backlog("c", 899, 899)]);
+    assert_eq!(replay.killed(&mut kept).apply_listing(&[listed("c", 1_000)], 0), [backlog("c", 899, 899)]);
+}
