@@ -79,22 +79,3 @@ fn posts_that_overflow_before_the_first_listing_are_delivered() {
         assert_eq!(ids(harness), posts);
     });
 }
-
-#[test]
-fn a_post_from_before_the_first_listing_that_is_dropped_after_it_is_delivered() {
-    run_paused(settings(), slow_rate(), async |harness| {
-        harness.fake.add_channel("c", &["bot"]);
-        harness.fake.post("c", 1);
-        harness.store.hold_commits(true);
-        harness.host("bot").await;
-        harness.wait_for("bot", |fact| matches!(fact, Fact::Connected { .. })).await;
-        let mut posts = vec![harness.fake.post_live("bot", "c")];
-        harness.advance(LONG).await;
-        posts.extend((0..MANY).map(|_| harness.fake.post_live("bot", "c")));
-        harness.advance(LONG).await;
-        harness.store.hold_commits(false);
-        harness.wait_until_ready("bot").await;
-        harness.advance(LONG).await;
-        assert_eq!(ids(harness), posts);
-    });
-}
