@@ -1,5 +1,5 @@
-//! The first start of an account: nothing is delivered before it is stored that the account begins here. A kill after an event
-//! would otherwise make it begin later, without the posts between.
+//! The first start of an account. Its sink gets nothing before the start is stored: a kill after an event would make the account
+//! begin later, without the posts between. Everything that came live after the hello is delivered.
 
 use std::time::Duration;
 

@@ -18,9 +18,9 @@ impl ReplayState {
         let lost_at = self.account.server_time;
         self.account.server_time = lost_at.max(server_time).min(self.earliest);
         (self.listing_at, self.listing_is_complete) = (self.account.server_time, is_complete);
+        self.move_starts_back();
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
-        self.move_starts_back();
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
         for state in self.channels.values_mut() {
             state.listed(None);

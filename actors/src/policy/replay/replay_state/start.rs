@@ -64,12 +64,12 @@ impl ReplayState {
     /// Moves the starts of the channels back whose live changes were dropped. Those that are not listed yet follow.
     pub(super) fn move_starts_back(&mut self) {
         let Some(early) = &mut self.start.early else { return };
-        for (channel, state) in &mut self.channels {
-            if let Some(time) = early.remove(channel) {
-                state.move_back(time);
-                mark(&mut self.dirty, channel, state);
-            }
-        }
+        early.retain(|channel, time| {
+            let Some(state) = self.channels.get_mut(channel) else { return true };
+            state.move_back(*time);
+            mark(&mut self.dirty, channel, state);
+            false
+        });
     }
 
     /// Ends the start: the account has caught up.
