@@ -154,11 +154,12 @@ need() {
   fi
 }
 
-# Puts the interpreter before a version manager's script of that name, which would start a shell for each handler of the tests.
-use_python_itself() {
-  local python
-  python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) || return 0
-  export PATH="${python%/*}:$PATH"
+# Makes a Python without packages for the handlers of the tests. Packages can run code whenever Python starts: then most of the
+# time of such a handler is spent on them, or on the script of a version manager.
+bare_python() {
+  local python=$TOOLS/python/bin/python3
+  "$python" -c '' 2>/dev/null || python3 -m venv --clear --without-pip "$TOOLS/python"
+  "$python" --version
 }
 
 # Requires a program from a Debian package, and installs the package if run as root.
@@ -230,7 +231,8 @@ dependencies() {
 
 tests() { # which of cargo test's targets...
   # Shows the output of passing tests as well, for `secrets` below.
-  MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server RUST_TEST_THREADS=${RUST_TEST_THREADS:-$TEST_THREADS} \
+  PATH=$TOOLS/python/bin:$PATH MATTERHOST_NATS_SERVER=$TOOLS/nats/bin/nats-server \
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$TEST_THREADS} \
     cargo test --locked --workspace --features "$FEATURES" "$@" -- --show-output 2>&1 | tee -a "$LOG"
 }
 
@@ -462,7 +464,6 @@ main() {
     shift
   done
   export GIT_TERMINAL_PROMPT=0
-  use_python_itself
   # The first build takes a third less without what only helps a second one, and without line numbers in backtraces.
   if [[ ${CI:-} == true || -z $(ls -A "$BUILT/debug/incremental" 2>/dev/null) ]]; then
     export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
@@ -482,6 +483,7 @@ main() {
   step lints cargo clippy --locked --workspace --all-targets --features "$FEATURES" -- -D warnings
   $quick || dependencies
   step 'install nats-server' nats_server
+  step 'install a Python without packages' bare_python
   # All at once, so that no core waits for the library alone.
   step build cargo test --locked --workspace --features "$FEATURES" --no-run
   if $quick; then
